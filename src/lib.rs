@@ -1,0 +1,1 @@
+//! Durable, inspectable workflows on nothing but Postgres: every run is its log.
