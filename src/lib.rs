@@ -1,1 +1,4 @@
 //! Durable, inspectable workflows on nothing but Postgres: every run is its log.
+
+pub mod model;
+pub mod clock;

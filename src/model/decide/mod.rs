@@ -1,0 +1,113 @@
+//! Every rule of a run's life: which events a command leads to.
+
+mod advance;
+mod deliver;
+mod settle;
+mod tick;
+
+use std::time::Duration;
+
+use super::Timestamp;
+use super::command::{Command, MessageBody, Now, Rejection};
+use super::event::RunEvent;
+use super::event::{
+    AttemptStarted, Event, Place, RunBlocked, RunCancelled, RunFailed, RunStarted, TaskEvent,
+};
+use super::failure::{Failure, LOG_FULL};
+use super::ids::TaskName;
+use super::limits::{EVENTS_MAX, WAIT_MAX};
+use super::state::RunState;
+use super::status::Status;
+
+/// Returns the events that `command` leads to; none when there is nothing to do.
+///
+/// # Errors
+/// [`Rejection`] when the state forbids the command; nothing is to be written.
+pub fn decide(state: &RunState, command: Command, now: Now<'_>) -> Result<Vec<Event>, Rejection> {
+    if state.status.is_terminal() {
+        return Err(Rejection::Finished { status: state.status });
+    }
+    if state.seq >= EVENTS_MAX && !ends(&command) {
+        return Ok(vec![overflow(state)]);
+    }
+    match command {
+        Command::Start { plan, assigned_at } => start(state, plan, assigned_at, now),
+        Command::Advance { task, attempt, reports } => advance::decide(state, task, attempt, reports, now),
+        Command::Deliver { messages, live } => Ok(deliver::decide(state, messages, live, now)),
+        Command::Tick => Ok(tick::decide(state, now)),
+        Command::Block { report } => Ok(block(state, report)),
+    }
+}
+
+/// Says whether the command can do nothing but end the run, or what is due.
+fn ends(command: &Command) -> bool {
+    match command {
+        Command::Deliver { messages, .. } => {
+            messages.iter().any(|message| matches!(message.body, MessageBody::Cancel { .. }))
+        }
+        Command::Tick => true,
+        Command::Start { .. } | Command::Advance { .. } | Command::Block { .. } => false,
+    }
+}
+
+/// The log is full: the run ends while it can still say so, as it was promised to if it was.
+fn overflow(state: &RunState) -> Event {
+    if let Some(cancel) = &state.cancel {
+        let (reason, by) = (cancel.reason.clone(), cancel.by.clone());
+        return RunEvent::from(RunCancelled { reason, by }).into();
+    }
+    let message = format!(
+        "the run has {} events, the limit is {EVENTS_MAX}: split its work into child runs",
+        state.seq
+    );
+    RunEvent::from(RunFailed { task: None, error: Failure::new(LOG_FULL, message) }).into()
+}
+
+fn start(
+    state: &RunState,
+    plan: super::plan::Plan,
+    assigned_at: Option<Timestamp>,
+    now: Now<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    if state.status != Status::Queued {
+        return Err(Rejection::NotQueued { status: state.status });
+    }
+    let overdue = tick::decide(state, now);
+    if !overdue.is_empty() || state.queued_until() > now.at {
+        return Ok(overdue);
+    }
+    let first = plan
+        .tasks
+        .iter()
+        .enumerate()
+        .filter(|(_, task)| task.after.is_empty() && task.role == super::plan::Role::Task)
+        .map(|(at, task)| attempt_started(&task.name, at, 1, now))
+        .collect::<Vec<_>>();
+    let mut events = vec![RunEvent::from(RunStarted { plan, assigned_at }).into()];
+    events.extend(first);
+    Ok(events)
+}
+
+fn block(state: &RunState, report: String) -> Vec<Event> {
+    if state.status != Status::Running || state.blocked.as_ref() == Some(&report) {
+        return Vec::new();
+    }
+    vec![RunEvent::from(RunBlocked { report }).into()]
+}
+
+/// Makes the event that begins an attempt, with the deadline that the code's timeout gives it.
+fn attempt_started(task: &TaskName, at: usize, attempt: u32, now: Now<'_>) -> Event {
+    let timeout = now.rules.tasks.get(at).and_then(|rules| rules.timeout);
+    let deadline = timeout.map(|timeout| after(now.at, timeout));
+    task_event(task, attempt, AttemptStarted { deadline })
+}
+
+fn task_event(task: &TaskName, attempt: u32, event: impl Into<TaskEvent>) -> Event {
+    Event::Task(Place { task: task.clone(), attempt }, event.into())
+}
+
+/// Adds a wait to an instant; the sum stays inside what the database can hold.
+pub(crate) fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    let wait = chrono::TimeDelta::from_std(wait.min(WAIT_MAX)).unwrap_or(chrono::TimeDelta::zero());
+    at.checked_add_signed(wait).unwrap_or(at)
+}

@@ -1,0 +1,107 @@
+//! Why something failed: kind, message, chain and place, as kept in the log.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::limits::{CHAIN_MAX, MESSAGE_BYTES_MAX};
+
+/// What is known of a failure: everything a person reads at three in the morning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The error's type without its path, or one of this module's constants.
+    pub kind: Cow<'static, str>,
+    /// What the error said, or the panic's payload; at most [`MESSAGE_BYTES_MAX`] bytes.
+    pub message: String,
+    /// What its sources said, outermost first; at most [`CHAIN_MAX`].
+    pub chain: Vec<String>,
+    /// `file:line` of the task or step, or of the panic when the embedder records panics.
+    pub location: Option<String>,
+}
+
+/// The code panicked; the message is the panic's payload.
+pub const PANIC: &str = "panic";
+/// An attempt ran longer than its timeout.
+pub const TASK_TIMED_OUT: &str = "task_timed_out";
+/// An at-most-once step was started by a process that died before it recorded the outcome.
+pub const INTERRUPTED: &str = "interrupted";
+/// A value could not be kept or read.
+pub const PAYLOAD: &str = "payload";
+/// The code ended because its run was cancelled.
+pub const CANCELLED: &str = "cancelled";
+/// The run's log reached its limit.
+pub const LOG_FULL: &str = "log_full";
+/// A child run ended without success.
+pub const CHILD: &str = "child";
+
+impl Failure {
+    /// Makes a failure of a kind of ours.
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Failure {
+        Failure { kind: Cow::Borrowed(kind), message: cut(message.into()), chain: Vec::new(), location: None }
+    }
+
+    /// Describes an application's error; `kind` is its type's name, of which the path is dropped.
+    pub fn of(kind: &str, error: &(dyn Error + 'static)) -> Failure {
+        let mut chain = Vec::new();
+        let mut source = error.source();
+        while let Some(cause) = source.filter(|_| chain.len() < CHAIN_MAX) {
+            chain.push(cut(cause.to_string()));
+            source = cause.source();
+        }
+        Failure {
+            kind: Cow::Owned(short_type_name(kind)),
+            message: cut(error.to_string()),
+            chain,
+            location: None,
+        }
+    }
+
+    /// Describes a panic by what `std::panic::catch_unwind` returned.
+    pub fn of_panic(payload: &(dyn std::any::Any + Send)) -> Failure {
+        let message = payload
+            .downcast_ref::<&'static str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "the panic's payload is no text".to_owned());
+        Failure::new(PANIC, message)
+    }
+
+    /// Sets where it happened, unless that is known.
+    #[must_use]
+    pub fn at(mut self, location: impl fmt::Display) -> Failure {
+        self.location.get_or_insert_with(|| location.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)?;
+        for cause in &self.chain {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Cuts a message to its limit at a character's edge, and says so. A NUL, which Postgres' text refuses, becomes `␀`.
+fn cut(message: String) -> String {
+    let message = if message.contains('\0') { message.replace('\0', "␀") } else { message };
+    if message.len() <= MESSAGE_BYTES_MAX {
+        return message;
+    }
+    let end = message.floor_char_boundary(MESSAGE_BYTES_MAX);
+    let kept = message.get(..end).unwrap_or_default();
+    format!("{kept}… ({} bytes cut)", message.len() - end)
+}
+
+/// Drops the path before a type's name, and keeps its parameters: `a::B<c::D>` → `B<D>`.
+fn short_type_name(path: &str) -> String {
+    let mut name = String::new();
+    for part in path.split_inclusive(['<', '>', ',', ' ', '&', '(', ')', '[', ']']) {
+        name.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    name
+}

@@ -1,0 +1,83 @@
+//! Every bound of the product, with its unit and the reason for the number.
+
+use std::time::Duration;
+
+/// Bytes of one payload (input, output, signal): 1 MiB keeps one group commit under Postgres' and the driver's
+/// comfortable message size even when a batch holds many of them. Larger data belongs in object storage.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+
+/// Levels of arrays and objects in a payload: deeper JSON overflows the stacks of common readers.
+pub const PAYLOAD_DEPTH_MAX: usize = 64;
+
+/// Bytes of a name (workflow, version, task, step, signal, namespace): longer ones do not fit a list's column.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Bytes of a run's key: room for a URL or a composed business id, small enough for a B-tree entry.
+pub const KEY_BYTES_MAX: usize = 512;
+
+/// Metadata pairs of one run.
+pub const METADATA_PAIRS_MAX: usize = 32;
+
+/// Bytes of one metadata value.
+pub const METADATA_VALUE_BYTES_MAX: usize = 1024;
+
+/// Tasks of one DAG: a run's state is kept in memory and compared task by task.
+pub const TASKS_MAX: usize = 512;
+
+/// Events of one run, signals that nobody took included: at this size a recovery folds for about a second. A run that
+/// reaches it fails; split the work into child runs.
+pub const EVENTS_MAX: u32 = 1_000_000;
+
+/// Child runs of one run.
+pub const CHILDREN_MAX: usize = 100_000;
+
+/// Levels of parent runs above a run: a workflow that starts itself stops here and not at the disk's end.
+pub const DEPTH_MAX: u32 = 32;
+
+/// Bytes of an error message that are kept; the rest is cut with a visible mark.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// Links of an error's source chain that are kept.
+pub const CHAIN_MAX: usize = 16;
+
+/// Runs of one bulk start: one statement, all or none.
+pub const START_MANY_MAX: usize = 50_000;
+
+/// Appends in one group commit: beyond a few hundred the statement's own time outweighs the shared fsync.
+pub const BATCH_APPENDS_MAX: usize = 1_024;
+
+/// Rows claimed by one statement: enough to fill a node quickly, small enough to leave work for the others.
+pub const CLAIM_ROWS_MAX: usize = 512;
+
+/// Longest delay, timeout or sleep: 100 years keeps every instant inside the database's and chrono's range.
+pub const WAIT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// Live runs of one node unless the embedder says otherwise: about 20 kB each.
+pub const LIVE_RUNS_DEFAULT: usize = 10_000;
+
+/// Lease of a node unless the embedder says otherwise.
+pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Shortest lease: below it a slow fsync looks like a dead node.
+pub const LEASE_MIN: Duration = Duration::from_millis(500);
+
+/// Longest lease: the runs of a node that dies stand still for so long.
+pub const LEASE_MAX: Duration = Duration::from_secs(3_600);
+
+/// Shortest pause between two looks at an idle queue: what a timer can tell apart.
+pub const POLL_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// Longest pause between two looks at an idle queue: what nobody tells a node about waits for so long.
+pub const POLL_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long code that was told of its cancellation may go on before it is aborted.
+pub const CANCEL_GRACE_DEFAULT: Duration = Duration::from_secs(5);
+
+/// How long a run that only waits stays in memory before it is parked.
+pub const PARK_AFTER_DEFAULT: Duration = Duration::from_secs(1);
+
+/// How long a run whose code does not fit its log is left before it is tried again.
+pub const BLOCKED_RETRY: Duration = Duration::from_secs(60);
+
+/// Events after which a snapshot is worth its row when a run is parked.
+pub const SNAPSHOT_EVERY_EVENTS: u32 = 256;

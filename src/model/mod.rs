@@ -1,0 +1,41 @@
+//! The functional core: what a run is, which moves are legal and what must happen next.
+//!
+//! Nothing here does I/O, reads a clock, draws a random number or awaits; time, chance and ids are arguments.
+//! [`decide`](decide::decide) turns a command into events, [`evolve`](evolve::evolve) folds an event into the
+//! state, and [`effects`](effects::effects) says what should be in flight for a state.
+
+pub mod ids;
+pub mod status;
+pub mod payload;
+pub mod failure;
+pub mod retry;
+pub mod plan;
+pub mod event;
+pub mod state;
+pub mod command;
+pub mod decide;
+pub mod evolve;
+pub mod effects;
+pub mod mail;
+pub mod waiting;
+pub mod snapshot;
+pub mod limits;
+
+pub use self::command::{Command, Message, MessageBody, Now, Rejection, Report, Rules, TaskRules};
+pub use self::effects::Effect;
+pub use self::event::{Event, Recorded, RunEvent, TaskEvent};
+pub use self::evolve::IllegalEvent;
+pub use self::failure::Failure;
+pub use self::ids::{
+    Key, MessageId, Namespace, NodeId, OpKey, RunId, SignalName, TaskName, Version, WorkflowName,
+};
+pub use self::mail::Mail;
+pub use self::payload::{Payload, PayloadError};
+pub use self::plan::Plan;
+pub use self::retry::{Retry, Verdict};
+pub use self::state::RunState;
+pub use self::status::{Status, TaskStatus};
+pub use self::waiting::Waiting;
+
+/// An instant on the database's clock, to the microsecond.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

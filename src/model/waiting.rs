@@ -1,0 +1,110 @@
+//! Why a run waits, for people.
+
+use std::fmt;
+
+use super::Timestamp;
+use super::ids::{OpKey, RunId, SignalName, TaskName};
+use super::state::{OpState, RunState};
+use super::status::{Status, TaskStatus};
+
+/// One thing that a run waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Its start time.
+    Start {
+        /// When.
+        at: Timestamp,
+    },
+    /// A node that serves its workflow and has room.
+    Node,
+    /// A signal.
+    Signal {
+        /// Its name.
+        name: SignalName,
+        /// Until when.
+        deadline: Option<Timestamp>,
+    },
+    /// A sleep.
+    Timer {
+        /// Which.
+        op: OpKey,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The next attempt at a task, or the next try at a step of it.
+    Retry {
+        /// The task.
+        task: TaskName,
+        /// When.
+        at: Timestamp,
+    },
+    /// A child run.
+    Child {
+        /// The child.
+        run: RunId,
+    },
+    /// Its code's end, after it was told of its cancellation.
+    Cancellation {
+        /// When the code is aborted.
+        abort_at: Timestamp,
+    },
+    /// Code that fits its log.
+    Blocked {
+        /// What does not fit.
+        report: String,
+    },
+}
+
+/// Returns everything the run waits for; empty when its code is at work, or it ended.
+pub fn waiting(state: &RunState) -> Vec<Waiting> {
+    match state.status {
+        Status::Queued => match state.origin.start_at {
+            Some(at) if at > state.origin.created_at => vec![Waiting::Start { at }],
+            _ => vec![Waiting::Node],
+        },
+        Status::Running => {
+            let cancel =
+                state.cancel.iter().map(|cancel| Waiting::Cancellation { abort_at: cancel.abort_at });
+            let blocked = state.blocked.iter().map(|report| Waiting::Blocked { report: report.clone() });
+            cancel.chain(blocked).chain(state.tasks.iter().flat_map(waits_of_task)).collect()
+        }
+        Status::Succeeded | Status::Failed | Status::Cancelled | Status::TimedOut => Vec::new(),
+    }
+}
+
+fn waits_of_task(task: &super::state::TaskState) -> Vec<Waiting> {
+    if task.status == TaskStatus::Queued {
+        return task.retry_at.map(|at| Waiting::Retry { task: task.name.clone(), at }).into_iter().collect();
+    }
+    if task.status != TaskStatus::Running {
+        return Vec::new();
+    }
+    let wait = |(key, op): (&OpKey, &super::state::Op)| match &op.state {
+        OpState::Timer { fire_at, fired: false } => Some(Waiting::Timer { op: key.clone(), until: *fire_at }),
+        OpState::Signal { signal, deadline, outcome: None } => {
+            Some(Waiting::Signal { name: signal.clone(), deadline: *deadline })
+        }
+        OpState::Child { run, outcome: None, .. } => Some(Waiting::Child { run: *run }),
+        OpState::StepFailed { retry_at: Some(at), .. } => {
+            Some(Waiting::Retry { task: task.name.clone(), at: *at })
+        }
+        _ => None,
+    };
+    task.ops.iter().filter_map(wait).collect()
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Waiting::Start { at } => write!(f, "start at {at:?}"),
+            Waiting::Node => write!(f, "a node that serves its workflow and has room"),
+            Waiting::Signal { name, deadline: None } => write!(f, "signal `{name}`"),
+            Waiting::Signal { name, deadline: Some(at) } => write!(f, "signal `{name}` until {at:?}"),
+            Waiting::Timer { op, until } => write!(f, "timer {op} until {until:?}"),
+            Waiting::Retry { task, at } => write!(f, "retry of `{task}` at {at:?}"),
+            Waiting::Child { run } => write!(f, "child run {run}"),
+            Waiting::Cancellation { abort_at } => write!(f, "its code to end, at the latest {abort_at:?}"),
+            Waiting::Blocked { report } => write!(f, "code that fits its log: {report}"),
+        }
+    }
+}

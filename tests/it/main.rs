@@ -1,0 +1,6 @@
+//! One test binary; a test's path names what it tests.
+#![expect(unreachable_pub, reason = "a test binary: there is nobody outside")]
+
+// Without `cfg(test)` clippy takes the functions that tests call for product code and forbids `expect` in them.
+#[cfg(test)]
+mod model;

@@ -1,0 +1,134 @@
+//! How events stand in the log.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use runlog::model::event::{ChildFinished, ChildOutcome, CodecError, Place, RunCreated, Trigger};
+use runlog::model::{Event, Failure, Payload, RunEvent, Status, TaskEvent};
+
+use super::samples::*;
+
+fn kinds() -> BTreeSet<(&'static str, i16)> {
+    RunEvent::KINDS.iter().chain(TaskEvent::KINDS).copied().collect()
+}
+
+fn place_of(event: &Event) -> Option<Place> {
+    match event {
+        Event::Run(_) => None,
+        Event::Task(place, _) => Some(place.clone()),
+    }
+}
+
+/// Writes an event down and reads it again.
+fn again(event: &Event) -> Event {
+    let encoded = event.encode().expect("JSON");
+    Event::decode(encoded.kind, encoded.schema_version, place_of(event), &encoded.payload).expect("an event")
+}
+
+#[test]
+fn every_kind_has_a_sample() {
+    let sampled: BTreeSet<_> = samples().iter().map(Event::kind).collect();
+    assert_eq!(sampled, kinds().into_iter().map(|(kind, _)| kind).collect());
+}
+
+#[test]
+fn every_kind_is_read_as_it_was_written() {
+    for event in samples() {
+        assert_eq!(again(&event), event);
+    }
+}
+
+#[test]
+fn what_is_left_out_is_read_as_left_out() {
+    let bare = RunCreated {
+        key: None,
+        metadata: Default::default(),
+        priority: 0,
+        start_at: None,
+        start_deadline: None,
+        timeout_ms: None,
+        trigger: Trigger::Manual,
+        parent: None,
+        ..created()
+    };
+    let encoded = Event::from(RunEvent::from(bare.clone())).encode().expect("JSON");
+    assert_eq!(
+        encoded.payload,
+        r#"{"workflow":"checkout","version":"3","namespace":"shop","input":{"b":123456789012345678901234567890,"a":1},"trigger":"manual"}"#
+    );
+    let event = Event::from(RunEvent::from(bare));
+    assert_eq!(again(&event), event);
+}
+
+#[test]
+fn every_trigger_is_read_as_it_was_written() {
+    let triggers = [
+        Trigger::Manual,
+        Trigger::Api { by: None },
+        Trigger::Api { by: Some("ci".into()) },
+        Trigger::Cron { schedule: "nightly".into(), due: at(1) },
+        Trigger::Schedule { schedule: "once".into() },
+        Trigger::Event { id: "1".into(), key: "k".into(), payload: payload("[1, 2]") },
+        Trigger::Parent,
+        Trigger::Replay { of: run(1) },
+    ];
+    for trigger in triggers {
+        let event = Event::from(RunEvent::from(RunCreated { trigger, ..created() }));
+        assert_eq!(again(&event), event);
+    }
+}
+
+#[test]
+fn a_childs_outcome_is_read_as_it_was_written() {
+    let error = Some(Failure::new("E", "no"));
+    let outcomes = [
+        ChildOutcome { status: Status::Succeeded, output: Some(payload("[1]")), error: None },
+        ChildOutcome { status: Status::Succeeded, output: Some(Payload::null()), error: None },
+        ChildOutcome { status: Status::Failed, output: None, error },
+        ChildOutcome { status: Status::Cancelled, output: None, error: None },
+    ];
+    for outcome in outcomes {
+        let event = of_task("a", 1, ChildFinished { op: op("c"), run: run(7), outcome });
+        assert_eq!(again(&event), event);
+    }
+}
+
+#[test]
+fn every_kind_ever_shipped_is_still_read() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/model/golden");
+    let mut found = BTreeSet::new();
+    for file in std::fs::read_dir(&golden).expect("the golden files") {
+        let path = file.expect("a file").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let (kind, version) = name.strip_suffix(".json").and_then(|name| name.split_once(".v")).expect(&name);
+        let version: i16 = version.parse().expect(&name);
+        let sample = samples().into_iter().find(|event| event.kind() == kind).expect(&name);
+        let json = std::fs::read_to_string(&path).expect(&name);
+
+        let read = Event::decode(kind, version, place_of(&sample), json.trim_end()).expect(&name);
+
+        assert_eq!(read, sample, "{name}");
+        found.insert((sample.kind(), version));
+    }
+    assert!(found.is_superset(&kinds()), "missing: {:?}", kinds().difference(&found).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_newer_release_wrote_is_named() {
+    let unknown = Event::decode("run_paused", 1, None, "{}");
+    assert!(matches!(unknown, Err(CodecError::UnknownKind { kind }) if kind == "run_paused"));
+    for version in [0, 2] {
+        let newer = Event::decode("run_claimed", version, None, "{}");
+        assert!(matches!(newer, Err(CodecError::UnknownVersion { newest: 1, .. })), "{newer:?}");
+    }
+    let malformed = Event::decode("run_blocked", 1, None, "{}");
+    assert!(matches!(malformed, Err(CodecError::Payload { .. })), "{malformed:?}");
+    let placeless = Event::decode("timer_fired", 1, None, r#"{"op":"nap#0"}"#);
+    assert!(matches!(placeless, Err(CodecError::NoPlace { .. })), "{placeless:?}");
+}
+
+#[test]
+fn a_field_of_a_newer_release_is_passed_over() {
+    let read = Event::decode("run_blocked", 1, None, r#"{"report":"r","since":3}"#).expect("an event");
+    assert_eq!(read.kind(), "run_blocked");
+}

@@ -1,0 +1,10 @@
+//! The pure core: what a run is, which moves are legal, how it is written down.
+
+mod samples;
+mod legality;
+mod codec;
+mod payload;
+mod names;
+mod retry;
+mod rules;
+mod life;
