@@ -1,4 +1,5 @@
 //! Durable, inspectable workflows on nothing but Postgres: every run is its log.
 
 pub mod model;
+pub mod store;
 pub mod clock;

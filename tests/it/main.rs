@@ -4,3 +4,5 @@
 // Without `cfg(test)` clippy takes the functions that tests call for product code and forbids `expect` in them.
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod store;

@@ -1,0 +1,218 @@
+//! The contract in memory: one world behind one lock, for simulation and for users' tests.
+//!
+//! Every call is one step under the lock, which no call keeps across an await. Nothing here depends on the order of
+//! a hash map or on the wall clock: under tokio's paused time the same calls give the same answers.
+
+mod world;
+mod append;
+mod claim;
+mod nodes;
+mod inbox;
+mod read;
+mod faults;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub use self::faults::{Call, CrashAfter, Fate, Faults};
+use self::world::World;
+use super::{
+    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, NodeInfo, Rescue,
+    RunRow, Sent, Shape, Store, StoreError, Wanted,
+};
+use crate::clock::Clock;
+use crate::model::{
+    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Timestamp, WorkflowName,
+};
+
+/// One process's connection to a world of runs that lives in memory.
+///
+/// Several connections may share a world, as processes share a database; each may have its own [`Faults`].
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    faults: Option<Arc<dyn Faults>>,
+}
+
+struct Shared {
+    world: Mutex<World>,
+    clock: Clock,
+    changed: Notify,
+}
+
+impl MemoryStore {
+    /// Makes an empty world whose clock shows `now`.
+    pub fn new(now: Timestamp) -> Arc<MemoryStore> {
+        MemoryStore::with_clock(Clock::starting_at(now))
+    }
+
+    /// Makes an empty world whose clock shows `now` and draws the same ids for the same `seed`.
+    pub fn seeded(now: Timestamp, seed: u64) -> Arc<MemoryStore> {
+        MemoryStore::with_clock(Clock::seeded(now, seed))
+    }
+
+    fn with_clock(clock: Clock) -> Arc<MemoryStore> {
+        let shared = Shared { world: Mutex::default(), clock, changed: Notify::new() };
+        Arc::new(MemoryStore { shared: Arc::new(shared), faults: None })
+    }
+
+    /// Connects another process to the same world, without faults.
+    pub fn connect(&self) -> Arc<MemoryStore> {
+        Arc::new(MemoryStore { shared: Arc::clone(&self.shared), faults: None })
+    }
+
+    /// Connects another process to the same world, whose calls and answers `faults` may delay or lose.
+    pub fn connect_with(&self, faults: Arc<dyn Faults>) -> Arc<MemoryStore> {
+        Arc::new(MemoryStore { shared: Arc::clone(&self.shared), faults: Some(faults) })
+    }
+
+    /// Ends a node's lease now, as if it had expired: it writes nothing more, and keeps its runs until a
+    /// [`rescue`](Store::rescue).
+    pub fn kill(&self, node: NodeId) {
+        let now = self.shared.clock.now();
+        self.world().expire(node, now);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Returns how many events all logs of this world hold together.
+    pub fn events_appended(&self) -> u64 {
+        self.world().events
+    }
+
+    /// Returns the world's clock: the one that gives events their time.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Waits until a run is queued, parked, released or gets a message, from the making of this future on; a run
+    /// that becomes due by the passing of time alone is told by [`Claimed::next_due`].
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.shared.changed.notified()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        // A panic under the lock is a bug of ours in one call; the others need not follow it.
+        self.shared.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out one call as one step, with what the faults make of it.
+    fn call<'a, T: Send + 'a>(
+        &'a self,
+        call: Call,
+        step: impl FnOnce(&mut World, Timestamp) -> Result<T, StoreError> + Send + 'a,
+    ) -> Answer<'a, T> {
+        Box::pin(async move {
+            let fate = self.faults.as_ref().map_or(Fate::Passes, |faults| faults.on_call(&call));
+            faults::suffer(fate).await?;
+            let (answer, fate) = self.step(&call, step);
+            faults::suffer(fate).await?;
+            answer
+        })
+    }
+
+    fn step<T>(
+        &self,
+        call: &Call,
+        step: impl FnOnce(&mut World, Timestamp) -> Result<T, StoreError>,
+    ) -> (Result<T, StoreError>, Fate) {
+        let mut world = self.world();
+        let events_before = world.events;
+        let answer = step(&mut world, self.shared.clock.now());
+        let appended = world.events - events_before;
+        if std::mem::take(&mut world.changed) {
+            self.shared.changed.notify_waiters();
+        }
+        let fate = self.faults.as_ref().map_or(Fate::Passes, |faults| faults.on_answer(call, appended));
+        (answer, fate)
+    }
+}
+
+impl Store for MemoryStore {
+    fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined> {
+        self.call(Call::of("join"), move |world, now| world.join(node, lanes, lease, now))
+    }
+
+    fn heartbeat(&self, node: NodeId, lease: Duration) -> Answer<'_, Heartbeat> {
+        self.call(Call::by("heartbeat", node), move |world, now| Ok(world.heartbeat(node, lease, now)))
+    }
+
+    fn leave(&self, node: NodeId) -> Answer<'_, ()> {
+        self.call(Call::by("leave", node), move |world, now| {
+            world.leave(node, now);
+            Ok(())
+        })
+    }
+
+    fn rescue(&self) -> Answer<'_, Rescue> {
+        self.call(Call::of("rescue"), |world, now| Ok(world.rescue(now)))
+    }
+
+    fn register<'a>(&'a self, workflows: &'a [Shape]) -> Answer<'a, ()> {
+        self.call(Call::of("register"), move |world, _| world.register(workflows))
+    }
+
+    fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended> {
+        self.call(Call::by("append", node), move |world, now| world.append(node, lane, batch, now))
+    }
+
+    fn create<'a>(&'a self, runs: &'a [Append]) -> Answer<'a, Vec<Created>> {
+        self.call(Call::of("create"), move |world, now| world.create(runs, now))
+    }
+
+    fn claim<'a>(&'a self, node: NodeId, wanted: &'a Wanted) -> Answer<'a, Claimed> {
+        self.call(Call::by("claim", node), move |world, now| world.claim(node, wanted, now))
+    }
+
+    fn held(&self, node: NodeId) -> Answer<'_, Vec<RunId>> {
+        self.call(Call::by("held", node), move |world, _| Ok(world.held(node)))
+    }
+
+    fn load<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<Loaded>> {
+        self.call(Call::of("load"), move |world, _| Ok(world.load(runs)))
+    }
+
+    fn inbox<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<Inbox>> {
+        self.call(Call::of("inbox"), move |world, _| Ok(world.inbox(runs)))
+    }
+
+    fn send<'a>(&'a self, run: RunId, body: &'a MessageBody) -> Answer<'a, Sent> {
+        self.call(Call::of("send"), move |world, now| Ok(world.send(run, body, now)))
+    }
+
+    fn is_waiting(&self, run: RunId, message: MessageId) -> Answer<'_, bool> {
+        self.call(Call::of("is_waiting"), move |world, _| Ok(world.is_waiting(run, message)))
+    }
+
+    fn keep_snapshot<'a>(&'a self, state: &'a RunState) -> Answer<'a, ()> {
+        self.call(Call::of("keep_snapshot"), move |world, _| {
+            world.keep_snapshot(state);
+            Ok(())
+        })
+    }
+
+    fn row(&self, run: RunId) -> Answer<'_, Option<RunRow>> {
+        self.call(Call::of("row"), move |world, _| Ok(world.row(run)))
+    }
+
+    fn find<'a>(
+        &'a self,
+        namespace: &'a Namespace,
+        workflow: &'a WorkflowName,
+        key: &'a Key,
+    ) -> Answer<'a, Option<RunId>> {
+        self.call(Call::of("find"), move |world, _| Ok(world.find(namespace, workflow, key)))
+    }
+
+    fn log(&self, run: RunId, after: u32, limit: u32) -> Answer<'_, Vec<Recorded>> {
+        self.call(Call::of("log"), move |world, _| world.log(run, after, limit))
+    }
+
+    fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>> {
+        self.call(Call::of("children"), move |world, _| Ok(world.children(run, limit)))
+    }
+
+    fn pool(&self) -> Option<&sqlx::PgPool> {
+        None
+    }
+}

@@ -1,0 +1,139 @@
+//! Everything that the tables of the database hold.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::model::event::{Encoded, Place};
+use crate::model::{
+    Event, Key, Message, Namespace, NodeId, Recorded, RunId, Timestamp, Version, WorkflowName,
+};
+use crate::store::{NewRun, NodeInfo, RunRow, Shape, StoreError};
+
+/// What makes a run's key unique.
+pub(super) type FullKey = (Namespace, WorkflowName, Key);
+
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) nodes: BTreeMap<NodeId, Node>,
+    pub(super) runs: BTreeMap<RunId, Run>,
+    pub(super) keys: BTreeMap<FullKey, RunId>,
+    /// The dispatch index: live runs that nobody owns.
+    pub(super) unowned: BTreeSet<RunId>,
+    /// Live runs by owner.
+    pub(super) owned: BTreeSet<(NodeId, RunId)>,
+    /// Child runs by parent.
+    pub(super) children: BTreeSet<(RunId, RunId)>,
+    /// Messages that wait; a run without any has no entry.
+    pub(super) inboxes: BTreeMap<RunId, VecDeque<Message>>,
+    pub(super) shapes: BTreeMap<(WorkflowName, Version), String>,
+    pub(super) last_message: i64,
+    /// Events in all logs.
+    pub(super) events: u64,
+    /// Set when a claim may find something that it did not find before.
+    pub(super) changed: bool,
+}
+
+pub(super) struct Node {
+    pub(super) info: NodeInfo,
+    /// When the lease of each lane expires.
+    pub(super) leases: Vec<Timestamp>,
+    pub(super) dead: bool,
+}
+
+pub(super) struct Run {
+    pub(super) row: RunRow,
+    pub(super) log: Vec<Entry>,
+    pub(super) snapshot: Option<Snapshot>,
+    /// The seqs at which a release was left out, so that a batch that comes again is answered as the first time.
+    pub(super) kept_at: BTreeSet<u32>,
+}
+
+/// An event as a row: decoded at reading, as from the database.
+pub(super) struct Entry {
+    pub(super) at: Timestamp,
+    pub(super) node: Option<NodeId>,
+    pub(super) event: Encoded,
+}
+
+pub(super) struct Snapshot {
+    pub(super) seq: u32,
+    pub(super) format: i16,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl World {
+    /// Changes a run's row and keeps the indexes in step with it.
+    pub(super) fn change(&mut self, id: RunId, change: impl FnOnce(&mut RunRow)) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if let Some(owner) = run.row.owner {
+            self.owned.remove(&(owner, id));
+        }
+        self.unowned.remove(&id);
+        change(&mut run.row);
+        if run.row.status.is_terminal() {
+            self.inboxes.remove(&id);
+        } else if let Some(owner) = run.row.owner {
+            self.owned.insert((owner, id));
+        } else {
+            self.unowned.insert(id);
+            self.changed = true;
+        }
+    }
+
+    /// Takes a run from its owner; it is due at `wake_at`.
+    pub(super) fn release(&mut self, id: RunId, wake_at: Option<Timestamp>) {
+        self.change(id, |row| {
+            row.owner = None;
+            row.claimed_at = None;
+            row.wake_at = wake_at;
+        });
+    }
+
+    pub(super) fn register(&mut self, workflows: &[Shape]) -> Result<(), StoreError> {
+        for Shape { workflow, version, shape } in workflows {
+            let recorded = self.shapes.get(&(workflow.clone(), version.clone()));
+            let differs = recorded.is_some_and(|recorded| recorded != shape);
+            let started = |run: &Run| {
+                let row = &run.row;
+                row.started_at.is_some()
+                    && !row.status.is_terminal()
+                    && row.workflow == *workflow
+                    && row.version == *version
+            };
+            if differs && self.runs.values().any(started) {
+                return Err(StoreError::ShapeChanged {
+                    workflow: workflow.clone(),
+                    version: version.clone(),
+                });
+            }
+        }
+        for Shape { workflow, version, shape } in workflows {
+            self.shapes.insert((workflow.clone(), version.clone()), shape.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Returns the seq of the last event.
+    pub(super) fn seq(&self) -> u32 {
+        u32::try_from(self.log.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Entry {
+    /// Reads the event that stands at `seq`.
+    pub(super) fn decode(&self, seq: u32) -> Result<Recorded, String> {
+        let Encoded { kind, schema_version, task, attempt, payload } = &self.event;
+        let attempt = attempt.and_then(|attempt| u32::try_from(attempt).ok());
+        let place = task.clone().zip(attempt).map(|(task, attempt)| Place { task, attempt });
+        let event =
+            Event::decode(kind, *schema_version, place, payload).map_err(|error| error.to_string())?;
+        Ok(Recorded { seq, at: self.at, node: self.node, event })
+    }
+}
+
+/// Returns what makes the key of a new run unique, if it has one.
+pub(super) fn full_key(born: &NewRun) -> Option<FullKey> {
+    let key = born.key.clone()?;
+    Some((born.namespace.clone(), born.workflow.clone(), key))
+}

@@ -1,0 +1,283 @@
+//! What the engine asks of its storage: one contract, kept by Postgres and by memory.
+//!
+//! Nothing outside `store/postgres` knows SQL. `tests/it/store/conformance.rs` holds both implementations to the
+//! words of this file.
+
+mod batch;
+mod error;
+pub mod memory;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
+pub use self::error::StoreError;
+
+use crate::model::{
+    Key, Message, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Status, Timestamp,
+    Version, WorkflowName,
+};
+
+/// What every call returns.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// The storage of runs, logs, inboxes and nodes.
+///
+/// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
+/// unknown which; every method may then be called again with the same arguments.
+pub trait Store: Send + Sync + 'static {
+    /// Registers a new node with a lease of `lease` on each of `lanes` lanes.
+    fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
+
+    /// Renews the node's lease on all its lanes. Never revives an expired one.
+    fn heartbeat(&self, node: NodeId, lease: Duration) -> Answer<'_, Heartbeat>;
+
+    /// Ends the node's lease and releases what it still owns, due at once. Idempotent.
+    fn leave(&self, node: NodeId) -> Answer<'_, ()>;
+
+    /// Declares every node dead whose lease has expired on any lane, for good, and releases the runs of dead nodes,
+    /// due at once. At most some thousand runs a call; call again while `released` is not 0.
+    fn rescue(&self) -> Answer<'_, Rescue>;
+
+    /// Refuses a workflow whose shape differs from the one that live runs of its name and version started with;
+    /// otherwise records it.
+    fn register<'a>(&'a self, workflows: &'a [Shape]) -> Answer<'a, ()>;
+
+    /// Appends a batch of commits under the fence of `node` on `lane`: all of them, or none.
+    ///
+    /// Events get the seqs after [`Append::expected`], the node, and one database time for the whole batch. A commit
+    /// with a keyed [`NewRun`] whose key is taken is left out whole and named in [`Appended::existing`]. A release
+    /// is left out, alone, when a message came that the owner has not seen, and named in [`Appended::kept`]. Mail to
+    /// a run that has ended or does not exist is dropped. Calling it again with a batch that was committed answers
+    /// as the first time.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`]: the node is dead, nothing was written. [`StoreError::Conflict`]: an event exists that
+    /// is not this node's. [`StoreError::Refused`]: the database refuses some value; of a batch of several commits
+    /// it is unknown which.
+    fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended>;
+
+    /// Creates runs that nobody owns yet, all or none, in the order given. Answers for each whether it was created,
+    /// or which run has its key.
+    fn create<'a>(&'a self, runs: &'a [Append]) -> Answer<'a, Vec<Created>>;
+
+    /// Gives unowned runs to `node`: those of the served workflows that are due, those named, those with a message,
+    /// and those past their deadline. Only live ones; at most `wanted.limit`.
+    fn claim<'a>(&'a self, node: NodeId, wanted: &'a Wanted) -> Answer<'a, Claimed>;
+
+    /// Lists the runs that `node` owns. A claim whose answer was lost may have given it more than it knows.
+    fn held(&self, node: NodeId) -> Answer<'_, Vec<RunId>>;
+
+    /// Reads runs with their logs and inboxes; must follow the claim as a question of its own. Unknown ids are left
+    /// out.
+    fn load<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<Loaded>>;
+
+    /// Reads the inboxes of runs, oldest message first. Runs without a message are left out.
+    fn inbox<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<Inbox>>;
+
+    /// Puts a message into a live run's inbox. An unowned run becomes due at once.
+    fn send<'a>(&'a self, run: RunId, body: &'a MessageBody) -> Answer<'a, Sent>;
+
+    /// Says whether the message still waits. A message to a run that has ended is removed and waits no more.
+    fn is_waiting(&self, run: RunId, message: MessageId) -> Answer<'_, bool>;
+
+    /// Keeps a snapshot of a run's state; an older one is replaced, a newer one kept.
+    fn keep_snapshot<'a>(&'a self, state: &'a RunState) -> Answer<'a, ()>;
+
+    /// Reads a run's row.
+    fn row(&self, run: RunId) -> Answer<'_, Option<RunRow>>;
+
+    /// Finds the run of a key.
+    fn find<'a>(
+        &'a self,
+        namespace: &'a Namespace,
+        workflow: &'a WorkflowName,
+        key: &'a Key,
+    ) -> Answer<'a, Option<RunId>>;
+
+    /// Reads at most `limit` events of a run, those after seq `after`, in order.
+    fn log(&self, run: RunId, after: u32, limit: u32) -> Answer<'_, Vec<Recorded>>;
+
+    /// Lists the runs that `run` started, oldest first, at most `limit`.
+    fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>>;
+
+    /// Returns the embedder's own pool, for `cx.transaction`; `None` where there is no Postgres.
+    fn pool(&self) -> Option<&sqlx::PgPool>;
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// A name for people; the process's own choice.
+    pub name: String,
+    /// The process's id.
+    pub pid: u32,
+    /// The release of this crate.
+    pub release: String,
+}
+
+/// A node's first answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Its id.
+    pub node: NodeId,
+    /// The database's time.
+    pub now: Timestamp,
+}
+
+/// The answer to a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// The lease is renewed.
+    Alive {
+        /// The database's time.
+        now: Timestamp,
+    },
+    /// The lease had expired, or the node is dead: it must drop everything and join anew.
+    Fenced,
+}
+
+/// What a rescue found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rescue {
+    /// Nodes that were declared dead by this call.
+    pub died: Vec<NodeId>,
+    /// Runs that were released by this call.
+    pub released: u64,
+    /// When the next living lease expires, if nobody renews it.
+    pub next_expiry: Option<Timestamp>,
+}
+
+/// A workflow's name, version and shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The workflow.
+    pub workflow: WorkflowName,
+    /// Its version.
+    pub version: Version,
+    /// Its plan as text; equal texts are equal shapes.
+    pub shape: String,
+}
+
+/// What a batch came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// When it was committed, on the database's clock: the time of all its events.
+    pub at: Timestamp,
+    /// Runs that asked for their release and stay owned, because a message came.
+    pub kept: Vec<RunId>,
+    /// New runs that were left out, because their key is taken.
+    pub existing: Vec<RunId>,
+}
+
+/// What became of one run to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The run that has the key now, or the new one.
+    pub run: RunId,
+    /// Whether it is new.
+    pub created: bool,
+}
+
+/// What a node wants to claim.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The workflows whose code it has.
+    pub served: Vec<(WorkflowName, Version)>,
+    /// Runs it wants whatever their workflow.
+    pub runs: Vec<RunId>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// What a claim gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Runs that are the node's now.
+    pub runs: Vec<RunId>,
+    /// Runs that were the node's before and have messages waiting; at most some hundred.
+    pub mailed: Vec<RunId>,
+    /// When the next run of a served workflow is due, or any unowned run's deadline passes.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A run with its log.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The run's row.
+    pub row: RunRow,
+    /// The state after the first events, if there is a snapshot.
+    pub snapshot: Option<RunState>,
+    /// The events after the snapshot, or all.
+    pub log: Result<Vec<Recorded>, String>,
+    /// Messages that wait.
+    pub inbox: Vec<Message>,
+}
+
+/// The messages that wait for one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inbox {
+    /// The run.
+    pub run: RunId,
+    /// How many messages were ever sent to it: what [`Release::mail_seen`] compares.
+    pub mail_seen: i32,
+    /// Oldest first.
+    pub messages: Vec<Message>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It waits in the inbox and cannot be lost.
+    Accepted {
+        /// Its row.
+        message: MessageId,
+        /// Who owns the run; nobody does while it is queued or parked.
+        owner: Option<NodeId>,
+    },
+    /// The run has ended; nothing was written.
+    Finished {
+        /// How.
+        status: Status,
+    },
+    /// There is no such run.
+    NotFound,
+}
+
+/// The row of a run: what can be asked of many runs without reading their logs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// The run.
+    pub run: RunId,
+    /// Whose it is.
+    pub namespace: Namespace,
+    /// Its workflow.
+    pub workflow: WorkflowName,
+    /// Its version.
+    pub version: Version,
+    /// The user's own id for it.
+    pub key: Option<Key>,
+    /// Where it stands.
+    pub status: Status,
+    /// Higher goes first.
+    pub priority: i16,
+    /// Who owns it.
+    pub owner: Option<NodeId>,
+    /// When it is due, while nobody owns it.
+    pub wake_at: Option<Timestamp>,
+    /// When it ends as TIMED_OUT.
+    pub deadline_at: Option<Timestamp>,
+    /// When its code started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The run that started it.
+    pub parent: Option<RunId>,
+    /// How many messages were ever sent to it.
+    pub mail_seen: i32,
+    /// When its present owner claimed it.
+    pub claimed_at: Option<Timestamp>,
+    /// How often it was claimed.
+    pub claims: i32,
+}

@@ -1,0 +1,154 @@
+//! The words of `store::Store`, sentence by sentence, on every store.
+//!
+//! A sentence is a function of an empty store; [`contract!`] makes one test of it for each kind of store.
+
+mod nodes;
+mod fence;
+mod append;
+mod status;
+mod release;
+mod birth;
+mod create;
+mod claim;
+mod mail;
+mod read;
+mod register;
+
+use super::{Backend, Memory};
+
+macro_rules! test_on {
+    ($store:ident, $backend:ty, $($noun:ident { $($sentence:ident)+ })+) => {
+        mod $store {
+            $(mod $noun {
+                $(#[tokio::test]
+                async fn $sentence() {
+                    use super::super::*;
+                    let (store, _guard) = <$backend as Backend>::open().await;
+                    crate::store::conformance::$noun::$sentence(store).await;
+                })+
+            })+
+        }
+    };
+}
+
+macro_rules! contract {
+    ($store:ident, $backend:ty) => {
+        test_on! { $store, $backend,
+            nodes {
+                every_node_gets_an_id_of_its_own
+                a_heartbeat_renews_the_lease_on_every_lane
+                a_heartbeat_never_revives_an_expired_lease
+                dead_is_final
+                a_rescue_releases_the_runs_of_dead_nodes_only
+                a_rescue_names_a_dead_node_once
+                a_rescue_tells_when_the_next_lease_expires
+                a_node_that_leaves_releases_its_runs_due_at_once
+                leaving_twice_is_leaving_once
+            }
+            fence {
+                an_expired_node_writes_nothing_even_before_a_rescue
+                a_dead_node_writes_nothing
+                a_node_that_left_writes_nothing
+                an_unknown_node_writes_nothing
+                a_node_writes_nothing_on_a_lane_it_did_not_join
+                a_node_writes_on_each_of_its_lanes
+                a_dead_node_claims_nothing
+            }
+            append {
+                events_get_the_seqs_after_expected_the_node_and_one_time
+                payloads_come_back_byte_for_byte
+                a_batch_is_written_whole_or_not_at_all
+                an_event_of_another_node_is_a_conflict
+                another_event_of_the_same_node_is_a_conflict
+                a_batch_that_comes_again_is_answered_as_the_first_time
+                a_batch_that_comes_again_sends_its_mail_once
+                a_batch_that_comes_again_names_kept_and_existing_runs_again
+                a_release_without_events_may_come_again
+                a_batch_that_comes_again_does_not_take_a_run_from_its_next_owner
+                many_runs_share_one_batch
+            }
+            status {
+                every_legal_move_is_made
+                an_illegal_move_is_refused_and_writes_nothing
+                nothing_leaves_an_end
+                an_ended_run_is_owned_by_nobody_and_never_due
+                started_at_and_finished_at_are_the_times_of_their_commits
+                a_deadline_is_what_the_last_change_says
+            }
+            release {
+                an_old_release_of_a_run_that_was_claimed_again_changes_nothing
+                a_parked_run_is_owned_by_nobody_and_due_when_it_says
+                a_release_is_left_out_alone_when_an_unseen_message_came
+                a_release_goes_through_when_every_message_was_seen
+                a_message_in_the_same_batch_is_not_slept_through
+            }
+            birth {
+                a_run_born_running_belongs_to_its_creator
+                a_run_born_queued_belongs_to_nobody
+                a_taken_key_leaves_out_its_own_commit_only
+                the_first_of_two_commits_with_one_key_wins
+                a_commit_with_a_child_of_a_taken_key_is_left_out_whole
+                a_key_is_taken_per_namespace_and_workflow
+                a_key_stays_taken_after_the_end
+            }
+            create {
+                a_created_run_is_queued_and_owned_by_nobody
+                a_thousand_runs_are_created_in_the_order_given
+                the_run_that_has_the_key_is_answered
+                one_key_twice_in_a_call_is_one_run
+                a_create_that_comes_again_is_answered_as_the_first_time
+                runs_are_created_all_or_none
+                two_clients_with_one_key_make_one_run
+            }
+            claim {
+                a_claimed_run_belongs_to_the_node_and_is_counted
+                only_due_runs_of_served_workflows_are_claimed
+                a_run_of_higher_priority_goes_first
+                the_longer_due_goes_first
+                claimed_at_is_the_present_owners
+                a_claim_stops_at_its_limit
+                a_named_run_is_claimed_whatever_its_workflow
+                a_run_with_a_message_is_claimed_whatever_its_workflow
+                a_run_past_its_deadline_is_claimed_whatever_its_workflow
+                an_owned_run_is_not_claimed
+                an_ended_run_is_not_claimed
+                nodes_never_claim_the_same_run
+                a_claim_names_the_nodes_own_runs_with_messages
+                a_claim_tells_when_the_next_served_run_is_due
+            }
+            mail {
+                an_accepted_message_tells_the_owner
+                a_message_to_an_ended_run_says_how_it_ended
+                a_message_to_an_unknown_run_is_not_found
+                an_inbox_is_read_oldest_first_and_counts_every_message
+                a_message_comes_back_byte_for_byte
+                a_message_makes_a_parked_run_due_at_once
+                a_message_makes_a_delayed_run_due_at_once
+                a_message_leaves_an_owned_run_with_its_owner
+                a_taken_message_waits_no_more
+                a_message_to_a_run_that_ended_waits_no_more
+                mail_from_a_run_waits_at_another
+                mail_makes_a_parked_run_due_at_once
+                mail_to_an_ended_or_unknown_run_is_dropped
+            }
+            read {
+                a_load_gives_row_log_and_inbox
+                an_unknown_run_is_left_out
+                a_load_continues_after_the_snapshot
+                an_older_snapshot_never_replaces_a_newer_one
+                a_log_is_read_in_pages
+                a_key_finds_its_run
+                children_are_listed_oldest_first
+            }
+            register {
+                a_shape_is_registered_again_and_again
+                a_changed_shape_is_refused_while_a_run_of_the_old_one_runs
+                a_changed_shape_is_taken_when_no_run_of_the_old_one_runs
+                another_version_may_have_another_shape
+                a_refused_registration_records_nothing
+            }
+        }
+    };
+}
+
+contract!(memory, Memory);
