@@ -6,3 +6,5 @@
 mod model;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,4 @@
+#[cfg(unix)]
+pub(crate) mod postgres;
+#[cfg(unix)]
+mod databases;
