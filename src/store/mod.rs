@@ -6,6 +6,7 @@
 mod batch;
 mod error;
 pub mod memory;
+pub mod postgres;
 
 use std::time::Duration;
 

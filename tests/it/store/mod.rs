@@ -3,12 +3,15 @@
 mod conformance;
 mod memory;
 mod process;
+mod postgres;
 
 use std::sync::Arc;
 
 use runlog::model::Timestamp;
 use runlog::store::Store;
 use runlog::store::memory::MemoryStore;
+use runlog::store::postgres::PostgresStore;
+use runlog::testing::postgres::{Database, Databases};
 
 /// A kind of store that the conformance suite runs on.
 trait Backend {
@@ -28,6 +31,27 @@ impl Backend for Memory {
         (MemoryStore::new(new_year()), ())
     }
 }
+
+struct Postgres;
+
+impl Backend for Postgres {
+    type Guard = Database;
+
+    async fn open() -> (Arc<dyn Store>, Database) {
+        let databases = Databases::shared().await.expect("a server for tests");
+        let migrate = async |url: String| {
+            let pool = sqlx::PgPool::connect(&url).await?;
+            PostgresStore::open(pool, LANES, true).await?;
+            Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+        };
+        let database = databases.fresh_with("migrated", migrate).await.expect("a database");
+        let pool = sqlx::PgPool::connect(&database.url).await.expect("the database");
+        (Arc::new(PostgresStore::open(pool, LANES, false).await.expect("the schema")), database)
+    }
+}
+
+/// The most lanes that a sentence of the contract joins with.
+const LANES: u16 = 4;
 
 /// When the worlds of these tests begin.
 fn new_year() -> Timestamp {

@@ -14,7 +14,7 @@ mod mail;
 mod read;
 mod register;
 
-use super::{Backend, Memory};
+use super::{Backend, Memory, Postgres};
 
 macro_rules! test_on {
     ($store:ident, $backend:ty, $($noun:ident { $($sentence:ident)+ })+) => {
@@ -152,3 +152,4 @@ macro_rules! contract {
 }
 
 contract!(memory, Memory);
+contract!(postgres, Postgres);

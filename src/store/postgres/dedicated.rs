@@ -1,0 +1,104 @@
+//! A connection of one's own, beside the embedder's pool.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::errors::{classify, late};
+use crate::store::StoreError;
+
+/// How long any call may take, waiting for its connection included: as long as the default lease, after which the
+/// answer is worth nothing to the engine.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Uses after which a connection's statements are planned anew: a plan made while a table was small reads the whole
+/// table, and the server keeps it until the next `analyze`. Planning takes about 1 % of this many appends.
+const USES_PER_PLAN: u32 = 128;
+
+/// Gives up on `call` after [`ANSWER_MAX`].
+pub(super) async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(ANSWER_MAX, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(late(ANSWER_MAX)),
+    }
+}
+
+/// One connection, opened when it is needed, to where the pool's connections go.
+///
+/// It is taken out while in use: whoever is cancelled, or finds it broken, drops it, and the next one connects anew.
+#[derive(Debug)]
+pub(super) struct Dedicated {
+    pool: PgPool,
+    plans: Plans,
+    idle: Mutex<Option<Idle>>,
+}
+
+/// How long a connection's plans are used.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plans {
+    /// For [`USES_PER_PLAN`] uses: for small statements that come by the thousand.
+    Kept,
+    /// Once: for statements that come seldom and move many rows, which a plan for a smaller table makes quadratic.
+    Fresh,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: PgConnection,
+    uses: u32,
+}
+
+/// A connection in use.
+pub(super) struct Taken<'a> {
+    place: MutexGuard<'a, Option<Idle>>,
+    uses: u32,
+    /// The connection.
+    pub(super) connection: PgConnection,
+}
+
+impl Dedicated {
+    pub(super) fn new(pool: PgPool, plans: Plans) -> Dedicated {
+        Dedicated { pool, plans, idle: Mutex::new(None) }
+    }
+
+    /// Waits for the connection, and opens it if there is none.
+    pub(super) async fn take(&self) -> Result<Taken<'_>, StoreError> {
+        let mut place = self.idle.lock().await;
+        if let Some(Idle { mut connection, uses }) = place.take() {
+            if uses % USES_PER_PLAN == 0 {
+                connection.clear_cached_statements().await.map_err(classify)?;
+            }
+            return Ok(Taken { place, uses, connection });
+        }
+        let options = self.pool.connect_options().as_ref().clone();
+        let options = match self.plans {
+            Plans::Kept => options,
+            Plans::Fresh => options.statement_cache_capacity(0),
+        };
+        let connection = connect(&options).await.map_err(classify)?;
+        Ok(Taken { place, uses: 0, connection })
+    }
+}
+
+/// Connects without the server's just-in-time compiler: it takes a quarter of a second for a statement that takes a
+/// millisecond, whenever the planner overrates a table that nobody analysed yet. Asked for at the connection's start, it
+/// is no session state; a pooler in between that knows no such option refuses it, and is asked without.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    match PgConnection::connect_with(&options.clone().options([("jit", "off")])).await {
+        Err(sqlx::Error::Database(_)) => PgConnection::connect_with(options).await,
+        connected => connected,
+    }
+}
+
+impl Taken<'_> {
+    /// Puts the connection back, unless the answer says that it is of no use any more.
+    pub(super) fn settle<T>(mut self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if !matches!(answer, Err(StoreError::Unavailable { .. })) {
+            *self.place = Some(Idle { connection: self.connection, uses: self.uses.wrapping_add(1) });
+        }
+        answer
+    }
+}

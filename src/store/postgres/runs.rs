@@ -1,0 +1,86 @@
+//! Plain questions about runs, and the shapes of workflows.
+
+use sqlx::{Connection, PgConnection};
+
+use super::errors::classify;
+use super::rows::{EventRecord, RunRecord, run_id};
+use crate::model::{Key, Namespace, Recorded, RunId, Version, WorkflowName};
+use crate::store::{RunRow, Shape, StoreError};
+
+pub(super) async fn row(connection: &mut PgConnection, run: RunId) -> Result<Option<RunRow>, StoreError> {
+    let ids = [run.uuid()];
+    let row = sqlx::query_file_as!(RunRecord, "src/store/postgres/sql/rows.sql", ids.as_slice() as _);
+    let row = row.fetch_optional(connection).await.map_err(classify)?;
+    row.map(RunRow::try_from).transpose()
+}
+
+pub(super) async fn children(
+    connection: &mut PgConnection,
+    run: RunId,
+    limit: u32,
+) -> Result<Vec<RunRow>, StoreError> {
+    let rows =
+        sqlx::query_file_as!(RunRecord, "src/store/postgres/sql/children.sql", run.uuid(), i64::from(limit));
+    let rows = rows.fetch_all(connection).await.map_err(classify)?;
+    rows.into_iter().map(RunRow::try_from).collect()
+}
+
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    namespace: &Namespace,
+    workflow: &WorkflowName,
+    key: &Key,
+) -> Result<Option<RunId>, StoreError> {
+    let (namespace, workflow, key) = (namespace.as_str(), workflow.as_str(), key.as_str());
+    let found = sqlx::query_file_scalar!("src/store/postgres/sql/find.sql", namespace, workflow, key);
+    let found = found.fetch_optional(connection).await.map_err(classify)?;
+    found.map(|id| run_id("runlog.runs", "id", id)).transpose()
+}
+
+pub(super) async fn log(
+    connection: &mut PgConnection,
+    run: RunId,
+    after: u32,
+    limit: u32,
+) -> Result<Vec<Recorded>, StoreError> {
+    let after = i32::try_from(after).unwrap_or(i32::MAX);
+    let rows = sqlx::query_file_as!(
+        EventRecord,
+        "src/store/postgres/sql/log.sql",
+        run.uuid(),
+        after,
+        i64::from(limit)
+    );
+    let rows = rows.fetch_all(connection).await.map_err(classify)?;
+    rows.into_iter().map(Recorded::try_from).collect()
+}
+
+/// All of them are recorded, or none.
+pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape]) -> Result<(), StoreError> {
+    let names: Vec<&str> = workflows.iter().map(|shape| shape.workflow.as_str()).collect();
+    let versions: Vec<&str> = workflows.iter().map(|shape| shape.version.as_str()).collect();
+    let shapes: Vec<&str> = workflows.iter().map(|shape| shape.shape.as_str()).collect();
+    let mut transaction = connection.begin().await.map_err(classify)?;
+    let recorded = sqlx::query_file!(
+        "src/store/postgres/sql/register.sql",
+        names.as_slice() as _,
+        versions.as_slice() as _,
+        shapes.as_slice() as _
+    );
+    recorded.execute(&mut *transaction).await.map_err(classify)?;
+    let refused = sqlx::query_file!(
+        "src/store/postgres/sql/reshaped.sql",
+        names.as_slice() as _,
+        versions.as_slice() as _,
+        shapes.as_slice() as _
+    );
+    match refused.fetch_optional(&mut *transaction).await.map_err(classify)? {
+        None => transaction.commit().await.map_err(classify),
+        Some(other) => {
+            transaction.rollback().await.map_err(classify)?;
+            let (workflow, version) =
+                (WorkflowName::recorded(&other.name), Version::recorded(&other.version));
+            Err(StoreError::ShapeChanged { workflow, version })
+        }
+    }
+}

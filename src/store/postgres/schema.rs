@@ -1,0 +1,73 @@
+//! The server and the schema a store is opened on.
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Connection, PgConnection, PgPool};
+
+use super::dedicated::within;
+use super::errors::classify;
+use crate::store::StoreError;
+
+/// `migrations/`; the table and schema for its bookkeeping stand in `sqlx.toml`.
+static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The oldest release that is still tested: the first with the planner's pruning at run time for joins to `events`.
+const SERVER_OLDEST: u32 = 14;
+
+/// Checks the server and brings the schema to this release's migration, or says why it cannot.
+pub(super) async fn prepare(pool: &PgPool, migrate: bool) -> Result<(), StoreError> {
+    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
+    // Not through the pool: it would go on trying for its whole acquire timeout, and then not tell why.
+    let found = within(async {
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(classify)?;
+        let found = inspect(&mut connection).await?;
+        connection.close().await.map_err(classify)?;
+        Ok(found)
+    })
+    .await?;
+    if found > known {
+        return Err(StoreError::SchemaTooNew { found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    if !migrate {
+        return Err(StoreError::SchemaTooOld { found, known });
+    }
+    // A connection of its own: the migrator's lock is the session's, and a failed migration leaves it locked.
+    let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(classify)?;
+    // `run` does the same, but its future is not `Send` for every connection, and `start` could not be spawned.
+    let outcome = MIGRATOR.run_direct(None, &mut connection, false).await;
+    let outcome = outcome.map_err(|error| refused(error, known));
+    let closed = connection.close().await.map_err(classify);
+    outcome.and(closed)?;
+    tracing::info!(from = found, to = known, "migrated the schema runlog");
+    Ok(())
+}
+
+/// Returns the schema's newest migration, 0 when there is no schema.
+async fn inspect(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    let server = sqlx::query_file!("src/store/postgres/sql/server.sql").fetch_one(&mut *connection);
+    let server = server.await.map_err(classify)?;
+    if server.version_number < i32::try_from(SERVER_OLDEST * 10_000).unwrap_or(i32::MAX) {
+        return Err(StoreError::ServerTooOld { found: server.version, oldest: SERVER_OLDEST });
+    }
+    if server.read_only {
+        return Err(StoreError::ReadOnly { database: server.database });
+    }
+    if !server.migrated {
+        return Ok(0);
+    }
+    let newest = sqlx::query_file_scalar!("src/store/postgres/sql/migration.sql").fetch_one(connection);
+    newest.await.map_err(classify)
+}
+
+fn refused(error: MigrateError, known: i64) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(found) => StoreError::SchemaTooNew { found, known },
+        MigrateError::Execute(source) => match classify(source) {
+            unavailable @ StoreError::Unavailable { .. } => unavailable,
+            other => StoreError::Migration { source: Box::new(other) },
+        },
+        other => StoreError::Migration { source: Box::new(other) },
+    }
+}

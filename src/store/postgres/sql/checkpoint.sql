@@ -1,0 +1,18 @@
+-- Appends one run's events inside the caller's transaction, under the fence: its lock holds until that commit.
+-- binds: node, lane, run, seqs, kinds, schema versions, tasks, attempts, payloads
+-- index: leases_pkey, events_pkey
+with me as materialized (
+    select l.node, clock_timestamp() as now
+    from runlog.leases l
+    where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+    for share
+),
+ev as (
+    insert into runlog.events (run_id, seq, kind, schema_version, time, node, task, attempt, payload)
+    select $3, e.seq, e.kind, e.schema_version, me.now, me.node, e.task, e.attempt, e.payload
+    from unnest($4::int[], $5::text[], $6::smallint[], $7::text[], $8::int[], $9::text[])
+        as e (seq, kind, schema_version, task, attempt, payload)
+    cross join me
+    returning 1
+)
+select (select now from me) as now, (select count(*) from ev) as "events!"

@@ -1,0 +1,24 @@
+-- Creates runs that nobody owns, with their first events; those whose key or id exists are left out.
+-- binds: births: id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata;
+-- events: run, seq, kind, schema_version, task, attempt, payload
+-- index: runs_pkey, runs_key, events_pkey
+with born as (
+    insert into runlog.runs (id, namespace, workflow, version, key, status, priority, wake_at, deadline_at, created_at,
+                             parent, metadata)
+    select b.id, b.namespace, b.workflow, b.version, b.key, 'QUEUED', b.priority, b.wake_at, b.deadline_at,
+           b.created_at, b.parent, b.metadata::jsonb
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::timestamptz[],
+                $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[])
+        as b (id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata)
+    on conflict do nothing
+    returning id
+),
+ev as (
+    insert into runlog.events (run_id, seq, kind, schema_version, time, task, attempt, payload)
+    select e.run_id, e.seq, e.kind, e.schema_version, clock.now, e.task, e.attempt, e.payload
+    from unnest($12::uuid[], $13::int[], $14::text[], $15::smallint[], $16::text[], $17::int[], $18::text[])
+        as e (run_id, seq, kind, schema_version, task, attempt, payload)
+    cross join (select clock_timestamp() as now offset 0) clock
+    where e.run_id in (select id from born)
+)
+select id from born

@@ -1,0 +1,30 @@
+-- Releases runs of nodes without a living lease, due at once; must follow rescue_nodes as a statement of its own.
+-- The owners are found by jumping through the index: one step for each node that owns something.
+-- binds: runs at most
+-- index: runs_owner, leases_pkey
+with recursive owners as (
+    select min(owner) as node from runlog.runs where owner is not null
+    union all
+    select (select min(r.owner) from runlog.runs r where r.owner > o.node) from owners o where o.node is not null
+),
+dead as materialized (
+    select o.node
+    from owners o
+    where o.node is not null and not exists (select from runlog.leases l where l.node = o.node and not l.dead)
+),
+orphans as materialized (
+    select r.id
+    from dead
+    cross join lateral (
+        select r.id from runlog.runs r where r.owner = dead.node limit $1 for no key update skip locked
+    ) r
+    limit $1
+),
+released as (
+    update runlog.runs r set owner = null, claimed_at = null, wake_at = clock_timestamp()
+    from orphans o
+    where r.id = o.id
+    returning 1
+)
+select (select count(*) from released) as "released!",
+       (select min(lease_until) from runlog.leases where not dead) as next_expiry

@@ -1,0 +1,86 @@
+//! The dispatch index.
+
+use runlog::store::{Store, Wanted};
+
+use super::*;
+
+fn wanted(limit: usize) -> Wanted {
+    Wanted { served: vec![(workflow(), version())], runs: Vec::new(), limit }
+}
+
+#[tokio::test]
+async fn a_claim_takes_what_is_due_up_to_its_limit_and_says_when_the_next_is() {
+    let stage = Stage::new().await;
+    let mut starts: Vec<_> = (0..4).map(|_| born(stage.clock.new_run_id(), None, Status::Queued)).collect();
+    let later = stage.clock.now() + Duration::from_secs(3_600);
+    starts[0].born.as_mut().unwrap().wake_at = Some(later);
+    stage.store.create(&starts).await.unwrap();
+
+    let first = stage.store.claim(stage.node, &wanted(2)).await.unwrap();
+    assert_eq!((first.runs.len(), first.next_due), (2, Some(later)));
+    let second = stage.store.claim(stage.node, &wanted(2)).await.unwrap();
+    assert_eq!(second.runs.len(), 1);
+    assert_eq!(stage.store.claim(stage.node, &wanted(2)).await.unwrap().runs, []);
+    let row = stage.store.row(second.runs[0]).await.unwrap().unwrap();
+    assert_eq!((row.owner, row.wake_at, row.claims), (Some(stage.node), None, 1));
+}
+
+#[tokio::test]
+async fn a_claim_takes_runs_of_any_workflow_that_are_named_written_to_or_late() {
+    let stage = Stage::new().await;
+    let mut starts: Vec<_> = (0..4).map(|_| born(stage.clock.new_run_id(), None, Status::Queued)).collect();
+    starts.iter_mut().for_each(|start| start.born.as_mut().unwrap().wake_at = None);
+    starts[2].born.as_mut().unwrap().deadline_at = Some(stage.clock.now() - Duration::from_secs(1));
+    stage.store.create(&starts).await.unwrap();
+    stage.store.send(starts[1].run, &super::mail::cancel()).await.unwrap();
+
+    let wanted = Wanted { served: Vec::new(), runs: vec![starts[0].run], limit: 10 };
+    let mut claimed = stage.store.claim(stage.node, &wanted).await.unwrap().runs;
+    claimed.sort_unstable();
+    assert_eq!(claimed, [starts[0].run, starts[1].run, starts[2].run]);
+    let again = stage.store.claim(stage.node, &wanted).await.unwrap();
+    assert_eq!((again.runs, again.mailed), (vec![], vec![starts[1].run]));
+}
+
+#[tokio::test]
+async fn two_nodes_never_claim_the_same_run() {
+    let stage = Stage::new().await;
+    let other = PostgresStore::open(stage.pool.clone(), 2, false).await.unwrap();
+    let node = other.join(&info(), 2, LEASE).await.unwrap().node;
+    let starts: Vec<_> = (0..200).map(|_| born(stage.clock.new_run_id(), None, Status::Queued)).collect();
+    stage.store.create(&starts).await.unwrap();
+    let mut claimed = Vec::new();
+    while claimed.len() < starts.len() {
+        let wanted = wanted(7);
+        let (one, two) = tokio::join!(stage.store.claim(stage.node, &wanted), other.claim(node, &wanted));
+        claimed.extend(one.unwrap().runs.into_iter().chain(two.unwrap().runs));
+    }
+    claimed.sort_unstable();
+    claimed.dedup();
+    assert_eq!(claimed.len(), starts.len());
+}
+
+#[tokio::test]
+async fn a_claim_reads_the_dispatch_index_and_no_whole_table() {
+    let stage = Stage::new().await;
+    let fill = "insert into runlog.runs (id, namespace, workflow, version, status, priority, wake_at, created_at) \
+                select gen_random_uuid(), 'default', 'checkout', '1', 'QUEUED', 0, now(), now() \
+                from generate_series(1, 50000)";
+    stage.psql(fill).await.unwrap();
+    stage.psql("analyze runlog.runs").await.unwrap();
+    let explain = concat!("explain ", "\n", include_str!("../../../../src/store/postgres/sql/claim.sql"));
+    let plan: Vec<String> = sqlx::query_scalar(explain)
+        .bind(stage.node.0)
+        .bind(["checkout"].as_slice())
+        .bind(["1"].as_slice())
+        .bind([stage.clock.new_run_id().uuid()].as_slice())
+        .bind(100_i64)
+        .bind(512_i64)
+        .fetch_all(&stage.pool)
+        .await
+        .unwrap();
+    let plan = plan.join("\n");
+    assert_eq!(plan.matches("using runs_dispatch").count(), 2, "{plan}");
+    assert!(plan.contains("using runs_deadline"), "{plan}");
+    assert!(!plan.contains("Seq Scan on runs"), "{plan}");
+}

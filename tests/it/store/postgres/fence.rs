@@ -1,0 +1,79 @@
+//! Who may write.
+
+use runlog::store::{Heartbeat, Store, StoreError};
+
+use super::*;
+
+#[tokio::test]
+async fn a_dead_node_writes_nothing() {
+    let stage = Stage::new().await;
+    let run = stage.running().await;
+    stage.psql("update runlog.leases set lease_until = now() - interval '1 s'").await.unwrap();
+    let rescue = stage.store.rescue().await.unwrap();
+    assert_eq!((rescue.died, rescue.released, rescue.next_expiry), (vec![stage.node], 1, None));
+    stage.psql("update runlog.leases set lease_until = now() + interval '1 h'").await.unwrap();
+
+    let batch = [commit(next(run, 1)), commit(born(stage.clock.new_run_id(), None, Status::Running))];
+    assert!(matches!(stage.append(&batch).await, Err(StoreError::Fenced)));
+    assert!(matches!(stage.store.heartbeat(stage.node, LEASE).await, Ok(Heartbeat::Fenced)));
+    assert_eq!(stage.count("select count(*) from runlog.events").await, 1);
+    assert_eq!(
+        stage.count("select count(*) from runlog.runs where owner is null and wake_at <= now()").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_node_whose_lease_has_expired_on_its_lane_writes_nothing() {
+    let stage = Stage::new().await;
+    let run = stage.running().await;
+    stage.psql("update runlog.leases set lease_until = now() - interval '1 s' where lane = 0").await.unwrap();
+
+    assert!(matches!(stage.append(&[commit(next(run, 1))]).await, Err(StoreError::Fenced)));
+    assert!(matches!(stage.store.heartbeat(stage.node, LEASE).await, Ok(Heartbeat::Fenced)));
+    assert_eq!(stage.count("select count(*) from runlog.events").await, 1);
+}
+
+#[tokio::test]
+async fn a_node_that_expired_on_one_lane_is_dead_on_all() {
+    let stage = Stage::new().await;
+    stage.psql("update runlog.leases set lease_until = now() - interval '1 s' where lane = 0").await.unwrap();
+    assert_eq!(stage.store.rescue().await.unwrap().died, vec![stage.node]);
+    assert_eq!(stage.count("select count(*) from runlog.leases where not dead").await, 0);
+    assert_eq!(stage.store.rescue().await.unwrap().died, vec![]);
+}
+
+#[tokio::test]
+async fn a_rescue_waits_for_a_commit_in_flight() {
+    let stage = Stage::new().await;
+    let mut zombie = stage.pool.begin().await.unwrap();
+    let run = stage.running().await;
+    let append = next(run, 1);
+    runlog::store::postgres::checkpoint_in(&mut zombie, stage.node, 0, &append).await.unwrap();
+    let expire = "update runlog.leases set lease_until = now() - interval '1 s' where lane = 1";
+    stage.psql(expire).await.unwrap();
+
+    let (rescue, ()) = tokio::join!(stage.store.rescue(), async {
+        stage.until_blocked("suspects").await;
+        zombie.commit().await.unwrap();
+    });
+    assert_eq!(rescue.unwrap().died, vec![stage.node]);
+    assert_eq!(stage.count("select count(*) from runlog.events").await, 2);
+    let mut transaction = stage.pool.begin().await.unwrap();
+    let late = runlog::store::postgres::checkpoint_in(&mut transaction, stage.node, 0, &next(run, 2)).await;
+    assert!(matches!(late, Err(StoreError::Fenced)));
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_is_dead_and_owns_nothing() {
+    let stage = Stage::new().await;
+    let run = stage.running().await;
+    stage.store.leave(stage.node).await.unwrap();
+    stage.store.leave(stage.node).await.unwrap();
+    assert!(matches!(stage.append(&[commit(next(run, 1))]).await, Err(StoreError::Fenced)));
+    assert_eq!(
+        stage.count("select count(*) from runlog.runs where owner is null and wake_at is not null").await,
+        1
+    );
+    assert_eq!(stage.count("select count(*) from runlog.nodes where left_at is not null").await, 1);
+}
