@@ -1,0 +1,304 @@
+//! The context: facts about the attempt, and the durable operations.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::child::Child;
+use super::ledger::Ledger;
+use super::race::{Race, RaceAll};
+use super::step::{Step, polled_op};
+use super::transaction::Transaction;
+use super::wait::{Signal, Sleep};
+use crate::clock::Clock;
+use crate::model::command::WaitUntil;
+use crate::model::state::OpState;
+use crate::model::{
+    Failure, Key, Namespace, OpKey, Payload, Report, RunId, TaskName, Timestamp, Version, WorkflowName,
+};
+use crate::workflow::{CxError, Workflow};
+
+/// What an attempt's code is given: durable operations, and facts about the attempt. Cheap to clone.
+///
+/// An operation's identity is its name and how often that name was built before in the same task; it is claimed when
+/// the operation is built, not when it is awaited, so `join!` over built operations is deterministic. A clone may be
+/// moved into a spawned future: its operations work there as long as the attempt lives.
+#[derive(Clone)]
+pub struct Cx {
+    pub(super) ledger: Arc<Ledger>,
+    facts: Arc<AttemptFacts>,
+    pub(super) host: Arc<dyn Host>,
+}
+
+/// What the code of an attempt may ask about it.
+pub(crate) struct AttemptFacts {
+    pub(crate) run: RunId,
+    pub(crate) workflow: WorkflowName,
+    pub(crate) version: Version,
+    pub(crate) namespace: Namespace,
+    pub(crate) key: Option<Key>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) task: TaskName,
+    pub(crate) attempt: u32,
+    /// How many runs stand above this one.
+    pub(crate) depth: u32,
+    pub(crate) outputs: BTreeMap<TaskName, Payload>,
+    pub(crate) errors: TaskErrors,
+    pub(crate) clock: Arc<Clock>,
+}
+
+/// What whoever runs the attempt does for its operations.
+pub(crate) trait Host: Send + Sync {
+    /// Is told that the body of a step begins.
+    fn runs(&self, op: &OpKey);
+
+    /// Begins a transaction on the embedder's pool.
+    fn begin(&self) -> BoxFuture<'_, Result<sqlx::Transaction<'static, sqlx::Postgres>, CxError>>;
+
+    /// Writes the step's event into the transaction and commits both; the event counts from then on.
+    fn commit(
+        &self,
+        transaction: sqlx::Transaction<'static, sqlx::Postgres>,
+        completed: Report,
+    ) -> BoxFuture<'_, Result<(), CxError>>;
+}
+
+/// Which tasks failed, and why, by the tasks' names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskErrors(pub(crate) BTreeMap<TaskName, Failure>);
+
+impl TaskErrors {
+    /// Returns why `task` failed, if it did.
+    pub fn of(&self, task: &str) -> Option<&Failure> {
+        self.iter().find(|(name, _)| **name == *task).map(|(_, failure)| failure)
+    }
+
+    /// Lists the failed tasks by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&TaskName, &Failure)> {
+        self.0.iter()
+    }
+
+    /// Says whether no task failed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Cx {
+    pub(crate) fn new(facts: AttemptFacts, ledger: Arc<Ledger>, host: Arc<dyn Host>) -> Cx {
+        Cx { ledger, facts: Arc::new(facts), host }
+    }
+
+    /// Builds a step: a durable checkpoint. Its outcome is recorded once and answered from the log ever after.
+    ///
+    /// The body may run more than once (a crash between its end and the commit): pass
+    /// [`idempotency_key`](Cx::idempotency_key) on to whatever it calls.
+    #[track_caller]
+    pub fn step<F, Fut, T, E>(&self, name: &str, body: F) -> Step<F, Fut, T, E>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        Step::new(self, name, body)
+    }
+
+    /// Builds a step whose SQL and whose checkpoint are one commit: it takes effect exactly once.
+    ///
+    /// The transaction is on the pool that the runtime was built with.
+    #[track_caller]
+    pub fn transaction<'code, F, T, E>(&self, name: &str, body: F) -> Transaction<'code, T>
+    where
+        F: for<'tx> FnOnce(&'tx mut sqlx::PgTransaction<'static>) -> BoxFuture<'tx, Result<T, E>>
+            + Send
+            + 'code,
+        T: Serialize + DeserializeOwned + Send + 'code,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'code,
+    {
+        Transaction::new(self, name, body)
+    }
+
+    /// Builds a durable sleep. Thirty days cost a row.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(self, WaitUntil::After(duration))
+    }
+
+    /// Builds a durable sleep until an instant on the database's clock.
+    pub fn sleep_until(&self, at: Timestamp) -> Sleep {
+        Sleep::new(self, WaitUntil::At(at))
+    }
+
+    /// Builds a wait for a signal: the oldest one of that name that no wait took.
+    ///
+    /// It gives `None` only when its [`timeout`](Signal::timeout) passed first.
+    pub fn signal<T: DeserializeOwned>(&self, name: &str) -> Signal<T> {
+        Signal::new(self, name)
+    }
+
+    /// Builds a child run of `workflow`, linked both ways; it inherits the namespace and ends with this run when
+    /// that fails, times out or is cancelled.
+    pub fn child<I: Serialize, O>(&self, workflow: &Workflow<I, O>, input: I) -> Child<O> {
+        Child::new(self, workflow, &input)
+    }
+
+    /// Builds a race of two: the first to be ready wins, the other is dropped, and the winner is recorded.
+    pub fn race<A: Future, B: Future>(&self, first: A, second: B) -> Race<A, B> {
+        Race::new(self, first, second)
+    }
+
+    /// Builds a race of many of one type; gives the winner's place and output.
+    pub fn race_all<F: Future>(&self, racers: impl IntoIterator<Item = F>) -> RaceAll<F> {
+        RaceAll::new(self, racers)
+    }
+
+    /// Waits for both. The same as `join!`; each operation keeps the identity it got when it was built.
+    pub async fn join<A: Future, B: Future>(&self, first: A, second: B) -> (A::Output, B::Output) {
+        futures_util::future::join(first, second).await
+    }
+
+    /// Waits for all, and gives their outputs in order.
+    pub async fn join_all<F: Future>(&self, all: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+        futures_util::future::join_all(all).await
+    }
+
+    /// Reads the database's clock; what was read once is read again after a crash.
+    pub fn now(&self) -> Timestamp {
+        let (op, _) = self.ledger.claim("now");
+        let read = |recorded: &OpState| match recorded {
+            OpState::Time { now } => Some(Ok(*now)),
+            other => Some(Err(other.kind())),
+        };
+        match self.ledger.recorded(&op, read) {
+            Some(Ok(now)) => now,
+            Some(Err(other)) => {
+                self.ledger.diverge(&op, "now", other);
+                self.facts.clock.now()
+            }
+            None => {
+                let now = self.facts.clock.now();
+                self.ledger.report(Report::TimeRead { op, now });
+                now
+            }
+        }
+    }
+
+    /// Draws 64 bits that are the same after a crash, and different for every call, task and run.
+    pub fn random(&self) -> u64 {
+        let (op, _) = self.ledger.claim("random");
+        let mut hash = Sha256::new();
+        hash.update(self.facts.run.uuid().as_bytes());
+        hash.update(self.facts.task.as_str());
+        hash.update(op.occurrence.to_be_bytes());
+        let digest = hash.finalize();
+        digest.iter().take(8).fold(0, |bits, byte| (bits << 8) | u64::from(*byte))
+    }
+
+    /// Returns a text that is the same for every try at the same piece of work: the run and task, and inside a step's
+    /// body also the step. Hand it to payment services and the like.
+    pub fn idempotency_key(&self) -> String {
+        match polled_op() {
+            Some(op) => format!("{}:{}:{}#{}", self.facts.run, self.facts.task, op.name, op.occurrence),
+            None => format!("{}:{}", self.facts.run, self.facts.task),
+        }
+    }
+
+    /// Moves this attempt's deadline to `by` from now; an attempt without one gets it. Recorded with the next checkpoint.
+    pub fn extend_timeout(&self, by: Duration) {
+        self.ledger.report(Report::Extend { by });
+        self.ledger.wake();
+    }
+
+    /// Waits until the run is being cancelled. Code that listens here is given the grace period; code that only waits
+    /// for durable operations is not, they answer [`CxError::Cancelled`] at once.
+    pub async fn cancelled(&self) {
+        std::future::poll_fn(|context| match self.ledger.cancelled() {
+            Some(_) => Poll::Ready(()),
+            None => {
+                self.ledger.register(context.waker());
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Says whether the run is being cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.ledger.cancelled().is_some()
+    }
+
+    /// Reads the output of another task of this run that succeeded; `None` when it has none.
+    ///
+    /// # Errors
+    /// [`CxError::Payload`] when it is not a `T`.
+    pub fn output<T: DeserializeOwned>(&self, task: &str) -> Result<Option<T>, CxError> {
+        let output = self.facts.outputs.iter().find(|(name, _)| **name == *task);
+        let read = |output: &Payload| {
+            output.read().map_err(|source| CxError::Payload { what: format!("output of {task}"), source })
+        };
+        output.map(|(_, output)| read(output)).transpose()
+    }
+
+    /// Returns which tasks of this run failed, and why.
+    pub fn task_errors(&self) -> &TaskErrors {
+        &self.facts.errors
+    }
+
+    /// Returns the run's id.
+    pub fn run_id(&self) -> RunId {
+        self.facts.run
+    }
+
+    /// Returns the workflow's name.
+    pub fn workflow(&self) -> &WorkflowName {
+        &self.facts.workflow
+    }
+
+    /// Returns the version that the run started with.
+    pub fn version(&self) -> &Version {
+        &self.facts.version
+    }
+
+    /// Returns the run's namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.facts.namespace
+    }
+
+    /// Returns the user's own id for the run.
+    pub fn key(&self) -> Option<&Key> {
+        self.facts.key.as_ref()
+    }
+
+    /// Returns the run's tags.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.facts.metadata
+    }
+
+    /// Returns the task's name.
+    pub fn task(&self) -> &TaskName {
+        &self.facts.task
+    }
+
+    /// Returns the number of this attempt, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.facts.attempt
+    }
+
+    /// Returns how many attempts failed before this one.
+    pub fn retry_count(&self) -> u32 {
+        self.facts.attempt.saturating_sub(1)
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.facts.clock
+    }
+
+    pub(super) fn depth(&self) -> u32 {
+        self.facts.depth
+    }
+}

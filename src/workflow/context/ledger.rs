@@ -1,0 +1,319 @@
+//! What an attempt's code and whoever runs it share: recorded outcomes in, reports out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::child::Birth;
+use crate::model::ids::{NameError, check_op_name};
+use crate::model::state::{Op, OpState};
+use crate::model::{OpKey, Report, Timestamp};
+use crate::workflow::CxError;
+
+/// The ledger of one attempt.
+///
+/// The code's operations look up what is recorded and report what they want recorded; the driver takes the reports
+/// after each poll, and the run's actor brings back what was committed. The lock is never held across an await.
+pub(crate) struct Ledger {
+    attempt: u32,
+    book: Mutex<Book>,
+    driver: OnceLock<Waker>,
+}
+
+#[derive(Default)]
+struct Book {
+    ops: BTreeMap<OpKey, Op>,
+    built: HashMap<Arc<str>, u32>,
+    /// Recorded by this attempt before it was recovered, and not built by the code yet.
+    unclaimed: BTreeSet<OpKey>,
+    /// New operations that wait for the recorded ones to be built: what the code does that the log does not.
+    held: BTreeMap<OpKey, String>,
+    reports: Vec<Report>,
+    births: Vec<Birth>,
+    /// Batches of reports that were taken and are not committed yet.
+    in_flight: u32,
+    /// A step waits for them: the code goes on as soon as they are committed.
+    settling: bool,
+    /// The code waits for nothing else.
+    at_checkpoint: bool,
+    cancelled: Option<Cancelled>,
+    /// Retries that were due then may go.
+    told_until: Timestamp,
+    diverged: Option<String>,
+    /// The driver polls the code: it takes the reports after that without being woken.
+    driving: bool,
+    /// The attempt is over.
+    over: bool,
+    /// Something was brought in since the driver last told whether the code rests.
+    news: bool,
+    wakers: Vec<Waker>,
+}
+
+/// Why the attempt should end.
+#[derive(Clone, Debug)]
+pub(crate) struct Cancelled {
+    pub(crate) reason: Option<String>,
+    pub(crate) by: Option<String>,
+}
+
+/// What the driver takes out after a poll.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) reports: Vec<Report>,
+    pub(crate) births: Vec<Birth>,
+}
+
+impl Book {
+    fn kind(&self, key: &OpKey) -> &'static str {
+        self.ops.get(key).map_or("operation", |op| op.state.kind())
+    }
+}
+
+impl Ledger {
+    /// Makes the ledger of attempt number `attempt`, with what the log holds of its task.
+    pub(crate) fn new(attempt: u32, recorded: BTreeMap<OpKey, Op>) -> Ledger {
+        let raced = |op: &Op| matches!(op.state, OpState::Race { .. } | OpState::Abandoned);
+        let must_return = |(key, op): (&OpKey, &Op)| (op.attempt == attempt).then(|| key.clone());
+        // A race's loser may have recorded operations that the code does not build again.
+        let unclaimed = match recorded.values().any(raced) {
+            true => BTreeSet::new(),
+            false => recorded.iter().filter_map(must_return).collect(),
+        };
+        let book = Book { ops: recorded, unclaimed, ..Book::default() };
+        Ledger { attempt, book: Mutex::new(book), driver: OnceLock::new() }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims the next operation called `name`; the error says why it cannot be called that.
+    pub(super) fn claim(&self, name: &str) -> (OpKey, Option<NameError>) {
+        let mut book = self.book();
+        let (name, count) = match book.built.get_key_value(name) {
+            Some((name, count)) => (Arc::clone(name), *count),
+            None => (Arc::from(name), 0),
+        };
+        book.built.insert(Arc::clone(&name), count + 1);
+        let op = OpKey { name, occurrence: count };
+        book.unclaimed.remove(&op);
+        let broken = check_op_name(&op.name).err();
+        drop(book);
+        (op, broken)
+    }
+
+    /// Looks at what is recorded of an operation, in whatever attempt.
+    pub(super) fn recorded_ever(&self, key: &OpKey) -> Option<OpState> {
+        self.book().ops.get(key).map(|op| op.state.clone())
+    }
+
+    /// Looks at what is recorded of an operation. What an earlier attempt dropped or failed at counts as nothing.
+    pub(super) fn recorded<T>(&self, key: &OpKey, read: impl FnOnce(&OpState) -> Option<T>) -> Option<T> {
+        let book = self.book();
+        let op = book.ops.get(key)?;
+        let stale =
+            op.attempt < self.attempt && matches!(op.state, OpState::Abandoned | OpState::StepFailed { .. });
+        if stale { None } else { read(&op.state) }
+    }
+
+    /// Reports what should be recorded; the driver takes it after its poll, or is woken for it.
+    pub(super) fn report(&self, report: Report) {
+        let mut book = self.book();
+        book.reports.push(report);
+        self.wake_for_reports(book);
+    }
+
+    fn wake_for_reports(&self, book: MutexGuard<'_, Book>) {
+        let spawned = !book.driving;
+        drop(book);
+        if let Some(driver) = self.driver.get().filter(|_| spawned) {
+            driver.wake_by_ref();
+        }
+    }
+
+    /// Notes that the driver polls the code and takes the reports after it, or that it does so no more.
+    pub(super) fn set_driving(&self, driving: bool) {
+        self.book().driving = driving;
+    }
+
+    /// Notes that the attempt is over: nothing of it is recorded any more.
+    pub(crate) fn close(&self) {
+        self.book().over = true;
+        self.wake();
+    }
+
+    /// Refuses operations of an attempt that is over.
+    pub(super) fn check_open(&self, key: &OpKey) -> Result<(), CxError> {
+        if self.book().over { Err(CxError::Over { op: key.to_string() }) } else { Ok(()) }
+    }
+
+    /// Reports a child run with what is needed to create it.
+    pub(super) fn report_birth(&self, report: Report, birth: Birth) {
+        let mut book = self.book();
+        book.reports.push(report);
+        book.births.push(birth);
+        self.wake_for_reports(book);
+    }
+
+    /// Waits until everything reported so far is committed: nothing new happens on outcomes that could be lost.
+    pub(super) fn poll_settled(&self, context: &Context<'_>) -> Poll<()> {
+        let mut book = self.book();
+        if book.reports.is_empty() && book.in_flight == 0 {
+            return Poll::Ready(());
+        }
+        book.settling = true;
+        self.register_in(book, context.waker());
+        Poll::Pending
+    }
+
+    /// Waits until the code built everything that the log holds: a new operation before that is a divergence.
+    pub(super) fn poll_new(&self, key: &OpKey, kind: &str, context: &Context<'_>) -> Poll<()> {
+        let mut book = self.book();
+        if book.unclaimed.is_empty() {
+            book.held.remove(key);
+            return Poll::Ready(());
+        }
+        book.held.insert(key.clone(), format!("{kind} {key}"));
+        self.register_in(book, context.waker());
+        Poll::Pending
+    }
+
+    /// Notes that the log holds something else in the operation's place; the attempt ends as blocked.
+    pub(super) fn diverge(&self, key: &OpKey, code: &str, recorded: &str) {
+        let report = format!("{key}: the code has a {code}, the log has a {recorded}");
+        self.book().diverged.get_or_insert(report);
+        self.wake();
+    }
+
+    /// Registers interest in any change, unless the driver polls anyway.
+    pub(super) fn register(&self, waker: &Waker) {
+        self.register_in(self.book(), waker);
+    }
+
+    fn register_in(&self, mut book: MutexGuard<'_, Book>, waker: &Waker) {
+        let driven = self.driver.get().is_some_and(|driver| waker.will_wake(driver));
+        if !driven && !book.wakers.iter().any(|known| known.will_wake(waker)) {
+            book.wakers.push(waker.clone());
+        }
+    }
+
+    /// Wakes the driver and everyone registered.
+    pub(super) fn wake(&self) {
+        let wakers = std::mem::take(&mut self.book().wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        if let Some(driver) = self.driver.get() {
+            driver.wake_by_ref();
+        }
+    }
+
+    pub(super) fn set_driver(&self, waker: Waker) {
+        let _only_once = self.driver.set(waker);
+    }
+
+    pub(super) fn cancelled(&self) -> Option<Cancelled> {
+        self.book().cancelled.clone()
+    }
+
+    pub(super) fn is_due(&self, at: Timestamp) -> bool {
+        self.book().told_until >= at
+    }
+
+    pub(super) fn children(&self) -> usize {
+        self.book().ops.values().filter(|op| matches!(op.state, OpState::Child { .. })).count()
+    }
+
+    /// Says whether somebody outside the driver's own poll waits for a change.
+    pub(super) fn has_outside_wakers(&self) -> bool {
+        !self.book().wakers.is_empty()
+    }
+
+    /// Says whether a step waits for the commit of what was reported; `rests` when nothing else of the code is at work.
+    pub(super) fn is_settling(&self, rests: bool) -> bool {
+        let mut book = self.book();
+        book.at_checkpoint = rests && book.settling;
+        book.settling
+    }
+
+    /// Says whether the code only waits for a commit: dropped now, it loses nothing.
+    pub(crate) fn is_at_checkpoint(&self) -> bool {
+        self.book().at_checkpoint
+    }
+
+    /// Takes what should be recorded; until [`committed`](Ledger::committed) it counts as in flight.
+    pub(super) fn take(&self) -> Outbox {
+        let mut book = self.book();
+        if book.reports.is_empty() {
+            return Outbox::default();
+        }
+        book.in_flight += 1;
+        Outbox { reports: std::mem::take(&mut book.reports), births: std::mem::take(&mut book.births) }
+    }
+
+    /// Returns why the code can go no further: the log holds something else in the place of an operation, or the
+    /// code is `idle` in front of a new one while the log holds others first.
+    pub(super) fn stuck(&self, idle: bool) -> Option<String> {
+        let book = self.book();
+        if book.diverged.is_some() {
+            return book.diverged.clone();
+        }
+        let (missing, (_, held)) = (book.unclaimed.first()?, book.held.first_key_value()?);
+        let kind = book.kind(missing);
+        idle.then(|| format!("the code goes on with a {held}, the log has a {kind} {missing} first"))
+    }
+
+    /// Returns what the log holds in the place of an operation of the code, if it holds something else.
+    pub(super) fn diverged(&self) -> Option<String> {
+        self.book().diverged.clone()
+    }
+
+    /// Returns what the log holds and the code, having returned, did not ask for.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let book = self.book();
+        if book.diverged.is_some() {
+            return book.diverged.clone();
+        }
+        let missing = book.unclaimed.first()?;
+        Some(format!("the code returned without the {} {missing} that the log has", book.kind(missing)))
+    }
+
+    /// Says, once, that something was brought in.
+    pub(super) fn take_news(&self) -> bool {
+        std::mem::take(&mut self.book().news)
+    }
+
+    /// Brings back a commit: what it recorded, and how many batches of reports it answers.
+    pub(crate) fn committed(&self, batches: u32, ops: impl IntoIterator<Item = (OpKey, Op)>) {
+        let mut book = self.book();
+        book.in_flight = book.in_flight.saturating_sub(batches);
+        book.settling = false;
+        book.at_checkpoint = false;
+        book.ops.extend(ops);
+        book.news = true;
+        drop(book);
+        self.wake();
+    }
+
+    /// Tells the code that its run is being cancelled.
+    pub(crate) fn cancel(&self, cancelled: Cancelled) {
+        let mut book = self.book();
+        book.cancelled.get_or_insert(cancelled);
+        book.news = true;
+        drop(book);
+        self.wake();
+    }
+
+    /// Tells the code what time it is, so that step retries that are due may go.
+    ///
+    /// Says whether that is news; the driver then tells again whether the code rests.
+    pub(crate) fn tell_time(&self, now: Timestamp) -> bool {
+        let mut book = self.book();
+        let news = book.told_until < now;
+        if news {
+            book.told_until = now;
+            book.news = true;
+            drop(book);
+            self.wake();
+        }
+        news
+    }
+}

@@ -1,0 +1,22 @@
+//! What an attempt's code is given, and how its durable operations find their recorded outcomes.
+
+mod cx;
+mod step;
+mod wait;
+mod child;
+mod race;
+mod transaction;
+mod ledger;
+mod drive;
+
+pub use self::child::Child;
+pub use self::cx::{Cx, TaskErrors};
+pub use self::race::{Either, Race, RaceAll};
+pub use self::step::Step;
+pub use self::transaction::Transaction;
+pub use self::wait::{Signal, Sleep};
+
+pub(crate) use self::child::Birth;
+pub(crate) use self::cx::{AttemptFacts, Host};
+pub(crate) use self::drive::{Drive, Told};
+pub(crate) use self::ledger::{Cancelled, Ledger};

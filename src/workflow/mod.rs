@@ -1,0 +1,20 @@
+//! How a user writes a workflow: a typed DAG or a plain async function, and the context both are given.
+//!
+//! This layer knows the model and nothing of stores or actors: an attempt's code asks its [`Cx`], the context
+//! keeps a ledger of what is recorded, and whoever runs the attempt carries reports and answers in and out.
+
+mod definition;
+mod dag;
+mod function;
+mod registry;
+mod error;
+pub(crate) mod context;
+
+pub use self::context::{Child, Cx, Either, Race, RaceAll, Signal, Sleep, Step, TaskErrors, Transaction};
+pub use self::dag::{Dag, Deps, Task};
+pub use self::definition::Workflow;
+pub use self::error::{BuildError, CxError};
+
+pub(crate) use self::definition::{Definition, Inputs, TaskFailure};
+pub(crate) use self::error::{by_whom, for_what};
+pub(crate) use self::registry::Registry;
