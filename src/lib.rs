@@ -1,11 +1,38 @@
 //! Durable, inspectable workflows on nothing but Postgres: every run is its log.
+//!
+//! Write a workflow as a typed DAG or a plain async function, give a [`Runtime`] your pool, and start runs:
+//!
+//! ```no_run
+//! use runlog::{Cx, Runtime, Workflow};
+//!
+//! async fn greet(cx: Cx, name: String) -> anyhow::Result<String> {
+//!     let greeting = cx.step("greet", || async { anyhow::Ok(format!("Hello, {name}!")) }).await?;
+//!     cx.sleep(std::time::Duration::from_secs(3 * 24 * 3600)).await?;
+//!     Ok(greeting)
+//! }
+//!
+//! # async fn embed(pool: sqlx::PgPool) -> anyhow::Result<()> {
+//! let greet = Workflow::function("greet", greet);
+//! let runtime = Runtime::builder(pool).workflow(greet.clone()).start().await?;
+//! let run = runtime.run(&greet, "Ada".to_owned()).key("greet-ada").start().await?;
+//! println!("{}", run.output().await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `docs/GUIDE.md` shows everything a workflow can do, `docs/ARCHITECTURE.md` how it works.
 
 pub mod model;
 pub mod workflow;
 pub mod store;
 pub mod clock;
+mod actor;
+pub mod runtime;
+pub mod inspect;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use self::inspect::RunView;
 pub use self::model::{Failure, Retry, RunId, Status, TaskStatus, Verdict};
+pub use self::runtime::{CancelOptions, Error, RunError, RunHandle, Runtime, RuntimeBuilder};
 pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, Workflow};

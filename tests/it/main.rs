@@ -7,4 +7,10 @@ mod model;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod runtime;
+#[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod support;

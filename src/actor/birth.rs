@@ -1,0 +1,161 @@
+//! How a run comes into being: its first events and its row.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::admission::Slot;
+use super::supervisor::Engine;
+use crate::model::command::Now;
+use crate::model::decide::{after, decide};
+use crate::model::event::{Event, Parent, Recorded, RunCreated, RunEvent, Trigger};
+use crate::model::evolve::{born, evolve, fold_in};
+use crate::model::{
+    Command, Key, Namespace, Payload, Rules, RunId, RunState, Status, Timestamp, Version, WorkflowName,
+};
+use crate::store::{Append, NewRun, StoreError};
+use crate::workflow::Definition;
+
+/// What a run is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) workflow: WorkflowName,
+    pub(crate) version: Version,
+    pub(crate) namespace: Namespace,
+    pub(crate) key: Option<Key>,
+    pub(crate) input: Payload,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) priority: i16,
+    pub(crate) start_at: Option<Timestamp>,
+    pub(crate) timeout: Option<std::time::Duration>,
+    pub(crate) start_timeout: Option<std::time::Duration>,
+    pub(crate) trigger: Trigger,
+    pub(crate) parent: Option<Parent>,
+}
+
+/// A run to be created.
+pub(crate) struct Born {
+    pub(crate) run: RunId,
+    pub(crate) events: Vec<Event>,
+    pub(crate) append: Append,
+    /// Set when this node starts the run in the commit that creates it.
+    pub(crate) started: Option<Started>,
+}
+
+/// What a run that starts with its creation needs here.
+pub(crate) struct Started {
+    pub(crate) slot: Slot,
+    pub(crate) definition: Arc<Definition>,
+}
+
+impl Born {
+    /// Makes a run that this node starts at once if it has the code and a free slot; else one that waits in the queue.
+    pub(crate) fn here(engine: &Engine, run: RunId, start: &Start) -> Result<Born, StoreError> {
+        let definition = engine.registry.get(&start.workflow, &start.version).map(Arc::clone);
+        let due = start.start_at.is_none_or(|at| at <= engine.clock.now());
+        let slot = definition.filter(|_| due).and_then(|code| Some((code, engine.admission.try_enter()?)));
+        let Some((definition, slot)) = slot else { return Born::queued(run, start, engine.clock.now()) };
+        // Ids made in one burst may be a little ahead of the clock.
+        let at = engine.clock.now().max(run.created_at());
+        let now = Now { at, chance: engine.clock.chance(), rules: &definition.rules };
+        let mut events = vec![created(start, now.at)];
+        let mut state = provisional(run, now.at, &events)?;
+        let command = Command::Start { plan: definition.plan.clone(), assigned_at: None };
+        for event in decide(&state, command, now).map_err(bug)? {
+            let recorded = Recorded { seq: state.seq + 1, at: now.at, node: None, event };
+            fold_in(&mut state, &recorded).map_err(bug)?;
+            events.push(recorded.event);
+        }
+        let append = append(run, start, &events, &state)?;
+        Ok(Born { run, events, append, started: Some(Started { slot, definition }) })
+    }
+
+    /// Makes a run that waits in the queue for any node.
+    pub(crate) fn queued(run: RunId, start: &Start, now: Timestamp) -> Result<Born, StoreError> {
+        let events = vec![created(start, now)];
+        let state = provisional(run, now, &events)?;
+        let append = append(run, start, &events, &state)?;
+        Ok(Born { run, events, append, started: None })
+    }
+}
+
+fn created(start: &Start, now: Timestamp) -> Event {
+    let created = RunCreated {
+        workflow: start.workflow.clone(),
+        version: start.version.clone(),
+        namespace: start.namespace.clone(),
+        key: start.key.clone(),
+        input: start.input.clone(),
+        metadata: start.metadata.clone(),
+        priority: start.priority,
+        start_at: start.start_at,
+        start_deadline: start.start_timeout.map(|timeout| after(now, timeout)),
+        timeout_ms: start.timeout.map(whole_millis),
+        trigger: start.trigger.clone(),
+        parent: start.parent.clone(),
+    };
+    RunEvent::from(created).into()
+}
+
+/// Rounds up: a run must not end before its time.
+fn whole_millis(timeout: std::time::Duration) -> u64 {
+    u64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+fn append(run: RunId, start: &Start, events: &[Event], state: &RunState) -> Result<Append, StoreError> {
+    let started = state.status == Status::Running;
+    let new = NewRun {
+        namespace: start.namespace.clone(),
+        workflow: start.workflow.clone(),
+        version: start.version.clone(),
+        key: start.key.clone(),
+        status: state.status,
+        priority: start.priority,
+        wake_at: (!started).then(|| state.queued_until()),
+        deadline_at: if started { state.deadline } else { state.origin.start_deadline },
+        parent: start.parent.as_ref().map(|parent| parent.run),
+        metadata: start.metadata.clone(),
+    };
+    let events = events.iter().map(Event::encode).collect::<Result<_, _>>().map_err(bug)?;
+    Ok(Append {
+        run,
+        expected: 0,
+        events,
+        born: Some(Box::new(new)),
+        row: None,
+        mail: Vec::new(),
+        taken: Vec::new(),
+    })
+}
+
+/// Folds events that are not committed yet, as if they were, now.
+fn provisional(run: RunId, at: Timestamp, events: &[Event]) -> Result<RunState, StoreError> {
+    fold_new(run, at, None, events.iter().cloned())?.ok_or_else(|| bug("a run without events"))
+}
+
+/// Folds a new run's events at the instant of their commit.
+pub(crate) fn fold_new(
+    run: RunId,
+    at: Timestamp,
+    node: Option<crate::model::NodeId>,
+    events: impl IntoIterator<Item = Event>,
+) -> Result<Option<RunState>, StoreError> {
+    let mut state = None;
+    for (seq, event) in (1..).zip(events) {
+        let recorded = Recorded { seq, at, node, event };
+        state = Some(
+            match state {
+                None => born(run, &recorded),
+                Some(state) => evolve(state, &recorded),
+            }
+            .map_err(bug)?,
+        );
+    }
+    Ok(state)
+}
+
+/// The rules of a run whose code is not at hand.
+pub(crate) static NO_RULES: Rules = Rules { tasks: Vec::new() };
+
+pub(crate) fn bug(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Bug { message: error.to_string() }
+}

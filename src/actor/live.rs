@@ -1,0 +1,63 @@
+//! The runs that live in this process.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ractor::ActorRef;
+
+use super::run::RunMsg;
+use crate::model::RunId;
+
+/// Maps run ids to actors; split so that starts and ends seldom meet at one lock.
+pub(crate) struct Live {
+    shards: Vec<Mutex<BTreeMap<RunId, ActorRef<RunMsg>>>>,
+}
+
+const SHARDS: usize = 16;
+
+impl Live {
+    pub(crate) fn new() -> Live {
+        Live { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    pub(crate) fn insert(&self, run: RunId, actor: ActorRef<RunMsg>) {
+        self.with(run, |runs| runs.insert(run, actor));
+    }
+
+    /// Removes a run, unless another actor took its place.
+    pub(crate) fn remove(&self, run: RunId, actor: ractor::ActorId) {
+        self.with(run, |runs| {
+            if runs.get(&run).is_some_and(|known| known.get_id() == actor) {
+                runs.remove(&run);
+            }
+        });
+    }
+
+    pub(crate) fn get(&self, run: RunId) -> Option<ActorRef<RunMsg>> {
+        self.with(run, |runs| runs.get(&run).cloned()).flatten()
+    }
+
+    pub(crate) fn all(&self) -> Vec<(RunId, ActorRef<RunMsg>)> {
+        let entries = |runs: &Mutex<BTreeMap<_, _>>| {
+            lock(runs).iter().map(|(run, actor): (&RunId, &ActorRef<RunMsg>)| (*run, actor.clone())).collect()
+        };
+        self.shards.iter().flat_map(|runs| -> Vec<_> { entries(runs) }).collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.shards.iter().map(|runs| lock(runs).len()).sum()
+    }
+
+    fn with<T>(
+        &self,
+        run: RunId,
+        act: impl FnOnce(&mut BTreeMap<RunId, ActorRef<RunMsg>>) -> T,
+    ) -> Option<T> {
+        let shard = usize::try_from(run.shard() % SHARDS as u64).unwrap_or_default();
+        self.shards.get(shard).map(|runs| act(&mut lock(runs)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

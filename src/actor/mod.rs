@@ -1,0 +1,26 @@
+//! The running engine: one actor a live run, the journal they share, and the agents that feed them.
+//!
+//! A run's actor decides, appends, adopts, performs and replies, and can die at any line: whatever it knew is in the
+//! log. Nothing here knows SQL; user code runs in attempts, never inside a handler.
+
+mod settings;
+mod node;
+mod journal;
+mod admission;
+mod birth;
+mod run;
+mod live;
+mod watchers;
+mod postman;
+mod claimer;
+mod leaseholder;
+mod rescuer;
+mod supervisor;
+
+pub(crate) use self::birth::{Born, Start};
+pub(crate) use self::run::{Begin, Beginning, Creation};
+pub(crate) use self::settings::Settings;
+#[cfg(feature = "testing")]
+pub(crate) use self::settings::{Body, Witness};
+pub(crate) use self::supervisor::Engine;
+pub(crate) use self::watchers::Finish;

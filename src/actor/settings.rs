@@ -1,0 +1,59 @@
+//! What an embedder may set.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::model::limits;
+use crate::model::{OpKey, RunId, TaskName};
+
+/// The engine's settings; the runtime's builder fills them in and checks them.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// A name of this process for people.
+    pub(crate) node_name: String,
+    /// How long the node's lease lasts without a heartbeat.
+    pub(crate) lease: Duration,
+    /// How many lanes the journal has; each has a connection.
+    pub(crate) lanes: u16,
+    /// How many runs may be live at once.
+    pub(crate) live_runs: usize,
+    /// How long a run that only waits stays in memory.
+    pub(crate) park_after: Duration,
+    /// How often the dispatch index is asked when nothing says that it holds something.
+    pub(crate) poll_interval: Duration,
+    /// Who is told of every body of code that runs, in tests.
+    pub(crate) witness: Option<Witness>,
+}
+
+/// A piece of user code: a step's body, or, without an operation, a task's.
+pub(crate) type Body = (RunId, TaskName, Option<OpKey>);
+
+/// Notes which bodies ran, in a test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Witness(Arc<Mutex<Vec<Body>>>);
+
+impl Witness {
+    pub(crate) fn note(&self, body: Body) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn bodies(&self) -> Vec<Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            node_name: "node".to_owned(),
+            lease: limits::LEASE_DEFAULT,
+            // Two committers that take whatever waits saturate a small server; more bring nothing (docs/PERFORMANCE.md).
+            lanes: 2,
+            live_runs: limits::LIVE_RUNS_DEFAULT,
+            park_after: limits::PARK_AFTER_DEFAULT,
+            poll_interval: Duration::from_secs(1),
+            witness: None,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Keeps the actors and the agents alive, and joins anew after the node was fenced.
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, ActorStatus, SupervisionEvent};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::admission::Admission;
+use super::claimer::{Claimer, Hint};
+use super::journal::Lane;
+use super::leaseholder::Leaseholder;
+use super::live::Live;
+use super::node::Node;
+use super::postman::Postman;
+use super::rescuer::Rescuer;
+use super::run::{Beginning, Run, RunMsg};
+use super::settings::Settings;
+use super::watchers::Watchers;
+use crate::clock::Clock;
+use crate::model::RunId;
+use crate::store::{NodeInfo, Store, StoreError};
+use crate::workflow::Registry;
+
+/// What every part of the engine shares.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) registry: Registry,
+    pub(crate) settings: Settings,
+    pub(crate) admission: Admission,
+    pub(crate) live: Live,
+    pub(crate) watchers: Watchers,
+    incarnation: RwLock<Option<Incarnation>>,
+    supervisor: OnceLock<ActorRef<SupervisorMsg>>,
+}
+
+/// What changes when the process joins anew.
+struct Incarnation {
+    node: Arc<Node>,
+    hints: mpsc::UnboundedSender<Hint>,
+    mail: mpsc::UnboundedSender<RunId>,
+    agents: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Incarnation {
+    fn drop(&mut self) {
+        self.node.mark_fenced();
+        self.agents.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Engine {
+    /// Joins as a node and starts the supervisor and the agents.
+    pub(crate) async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<Clock>,
+        registry: Registry,
+        settings: Settings,
+    ) -> Result<Arc<Engine>, StoreError> {
+        let engine = Arc::new(Engine {
+            store,
+            clock,
+            registry,
+            admission: Admission::new(settings.live_runs),
+            settings,
+            live: Live::new(),
+            watchers: Watchers::default(),
+            incarnation: RwLock::new(None),
+            supervisor: OnceLock::new(),
+        });
+        let spawned = Actor::spawn(None, Supervisor, Arc::clone(&engine)).await;
+        let (supervisor, _running) =
+            spawned.map_err(|error| StoreError::Bug { message: error.to_string() })?;
+        // Before the claimer begins: what it claims needs a parent.
+        let _only_once = engine.supervisor.set(supervisor.clone());
+        match Incarnation::join(&engine).await {
+            Ok(incarnation) => engine.enter(incarnation),
+            Err(error) => {
+                supervisor.stop(None);
+                return Err(error);
+            }
+        }
+        Ok(engine)
+    }
+
+    fn enter(self: &Arc<Engine>, incarnation: Incarnation) {
+        let node = Arc::clone(&incarnation.node);
+        tracing::info!(node = %node.id, name = %self.settings.node_name, "joined");
+        *self.incarnation.write().unwrap_or_else(PoisonError::into_inner) = Some(incarnation);
+        let engine = Arc::downgrade(self);
+        tokio::spawn(async move {
+            node.fenced().await;
+            if let Some(supervisor) = engine.upgrade().and_then(|engine| engine.supervisor.get().cloned()) {
+                let _stopped = supervisor.cast(SupervisorMsg::Fenced);
+            }
+        });
+    }
+
+    /// Returns the present node; `None` while the process is between two, or shut down.
+    pub(crate) fn node(&self) -> Option<Arc<Node>> {
+        let incarnation = self.incarnation.read().unwrap_or_else(PoisonError::into_inner);
+        incarnation.as_ref().map(|incarnation| Arc::clone(&incarnation.node))
+    }
+
+    /// Lets the claimer look.
+    pub(crate) fn hint(&self, hint: Hint) {
+        let incarnation = self.incarnation.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(incarnation) = incarnation.as_ref() {
+            let _fenced = incarnation.hints.send(hint);
+        }
+    }
+
+    pub(crate) fn hint_due(&self) {
+        self.hint(Hint::Due);
+    }
+
+    /// Lets the claimer look a few times in quick succession.
+    pub(crate) fn hint_soon(&self) {
+        self.hint(Hint::Soon);
+    }
+
+    /// Says that a message was put into a run's inbox.
+    pub(crate) fn mailed(&self, run: RunId) {
+        match self.live.get(run) {
+            Some(_) => self.post(run),
+            None => self.hint(Hint::Mailed(run)),
+        }
+    }
+
+    /// Lets the postman read a live run's inbox.
+    pub(crate) fn post(&self, run: RunId) {
+        let incarnation = self.incarnation.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(incarnation) = incarnation.as_ref() {
+            let _fenced = incarnation.mail.send(run);
+        }
+    }
+
+    /// Spawns a run's actor under the supervisor. It enters [`Live`] as its first act.
+    pub(crate) fn spawn(self: &Arc<Engine>, node: &Arc<Node>, beginning: Beginning) {
+        let Some(supervisor) = self.supervisor.get() else { return };
+        let run = beginning.run;
+        let actor = Run { engine: Arc::clone(self), node: Arc::clone(node) };
+        // Unnamed: ractor's names are process-wide, and two runtimes may live in one process.
+        let spawned = ActorRuntime::spawn_linked_instant(None, actor, beginning, supervisor.get_cell());
+        if let Err(error) = spawned {
+            tracing::error!(%run, %error, "a run's actor cannot be spawned");
+        }
+    }
+
+    /// Stops everything: with a grace, code that is at work may come to a checkpoint first. What is not finished then
+    /// is released and goes on elsewhere.
+    pub(crate) async fn stop(&self, grace: Duration) -> Result<(), StoreError> {
+        let node = self.node();
+        self.admission.close();
+        let deadline = tokio::time::Instant::now() + grace;
+        for (_, actor) in self.live.all() {
+            let _gone = actor.cast(RunMsg::Drain);
+        }
+        while self.live.count() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.halt();
+        match node {
+            Some(node) => self.store.leave(node.id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stops everything at once and tells nobody, as a crash does.
+    pub(crate) fn halt(&self) {
+        drop(self.incarnation.write().unwrap_or_else(PoisonError::into_inner).take());
+        for (run, actor) in self.live.all() {
+            actor.kill();
+            self.live.remove(run, actor.get_id());
+        }
+        if let Some(supervisor) = self.supervisor.get() {
+            supervisor.stop(None);
+        }
+    }
+}
+
+impl Incarnation {
+    async fn join(engine: &Arc<Engine>) -> Result<Incarnation, StoreError> {
+        let settings = &engine.settings;
+        let info = NodeInfo {
+            name: settings.node_name.clone(),
+            pid: std::process::id(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let joined = engine.store.join(&info, settings.lanes, settings.lease).await?;
+        engine.clock.sync(joined.now);
+        let (senders, queues): (Vec<_>, Vec<_>) =
+            (0..settings.lanes).map(|_| mpsc::unbounded_channel()).unzip();
+        let node = Arc::new(Node::new(joined.node, senders));
+        let (hints, hint_queue) = mpsc::unbounded_channel();
+        let (mail, mail_queue) = mpsc::unbounded_channel();
+        let mut agents = Vec::new();
+        for (lane, queue) in (0..).zip(queues) {
+            let store = Arc::clone(&engine.store);
+            agents.push(tokio::spawn(Lane { store, node: Arc::clone(&node), lane, queue }.run()));
+        }
+        let (claiming, holding, rescuing) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
+        agents.push(tokio::spawn(Leaseholder { engine: holding, node: Arc::clone(&node) }.run()));
+        agents.push(tokio::spawn(Rescuer { engine: rescuing, node: Arc::clone(&node) }.run()));
+        agents.push(tokio::spawn(Postman { engine: Arc::clone(engine), queue: mail_queue }.run()));
+        agents.push(tokio::spawn(
+            Claimer { engine: claiming, node: Arc::clone(&node), hints: hint_queue }.run(),
+        ));
+        Ok(Incarnation { node, hints, mail, agents })
+    }
+}
+
+/// The parent of every run's actor. Never stops because a child does.
+pub(crate) struct Supervisor;
+
+/// What the supervisor is told.
+pub(crate) enum SupervisorMsg {
+    /// The node was declared dead.
+    Fenced,
+}
+
+/// The pause between two tries to join anew.
+const JOIN_PAUSE: Duration = Duration::from_millis(250);
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMsg;
+    type State = Arc<Engine>;
+    type Arguments = Arc<Engine>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<SupervisorMsg>,
+        engine: Arc<Engine>,
+    ) -> Result<Arc<Engine>, ActorProcessingErr> {
+        Ok(engine)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMsg>,
+        message: SupervisorMsg,
+        engine: &mut Arc<Engine>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMsg::Fenced => {
+                let fenced = engine.incarnation.write().unwrap_or_else(PoisonError::into_inner).take();
+                if fenced.is_none() {
+                    return Ok(());
+                }
+                drop(fenced);
+                for (_, actor) in engine.live.all() {
+                    actor.stop(None);
+                }
+                rejoin(Arc::clone(engine), myself);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<SupervisorMsg>,
+        event: SupervisionEvent,
+        engine: &mut Arc<Engine>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(actor, error) = event {
+            let dead = engine.live.all().into_iter().find(|(_, live)| live.get_id() == actor.get_id());
+            if let Some((run, _)) = dead {
+                tracing::error!(%run, %error, "a run's actor died: folding its log again");
+                engine.live.remove(run, actor.get_id());
+                engine.hint(Hint::Orphan(run));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Joins as a new node, in the background, until the database lets us.
+fn rejoin(engine: Arc<Engine>, supervisor: ActorRef<SupervisorMsg>) {
+    tokio::spawn(async move {
+        while supervisor.get_status() == ActorStatus::Running {
+            match Incarnation::join(&engine).await {
+                Ok(incarnation) => return engine.enter(incarnation),
+                Err(error) => tracing::warn!(%error, "joining anew failed"),
+            }
+            tokio::time::sleep(JOIN_PAUSE).await;
+        }
+    });
+}

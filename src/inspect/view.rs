@@ -1,0 +1,297 @@
+//! A run as a person reads it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::event::{Parent, Trigger};
+use crate::model::state::{Attempt, Cancel, End, Op, OpState, StepTimes, TaskState};
+use crate::model::waiting::waiting;
+use crate::model::{
+    Failure, Key, Namespace, NodeId, OpKey, Payload, RunId, RunState, Status, TaskName, TaskStatus,
+    Timestamp, Version, Waiting, WorkflowName,
+};
+use crate::store::RunRow;
+
+/// Everything about a run. Instants are the database's; `None` = not reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunView {
+    /// The run.
+    pub id: RunId,
+    /// Its workflow.
+    pub workflow: WorkflowName,
+    /// The version it started with.
+    pub version: Version,
+    /// Whose it is.
+    pub namespace: Namespace,
+    /// The user's own id for it.
+    pub key: Option<Key>,
+    /// Where it stands.
+    pub status: Status,
+    /// What it waits for; empty while its code is at work.
+    pub waiting: Vec<Waiting>,
+    /// What it was given.
+    pub input: Payload,
+    /// What it gave.
+    pub output: Option<Payload>,
+    /// How it ended, unless well.
+    pub end: Option<End>,
+    /// Its tags.
+    pub metadata: BTreeMap<String, String>,
+    /// Higher goes first.
+    pub priority: i16,
+    /// What started it.
+    pub trigger: Trigger,
+    /// The run, task and operation that started it.
+    pub parent: Option<Parent>,
+    /// The runs that it started, oldest first; at most 1,000.
+    pub children: Vec<(RunId, WorkflowName, Status)>,
+    /// Repeated attempts at its tasks, in all.
+    pub retries: usize,
+    /// How often a node took it over or woke it.
+    pub claims: u32,
+    /// The node that owns it, or wrote last.
+    pub node: Option<NodeId>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Before when it could not start: its start time, or its creation.
+    pub queued_until: Timestamp,
+    /// When a node took it.
+    pub assigned_at: Option<Timestamp>,
+    /// When its code started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When it ends as TIMED_OUT: its start deadline while it is queued, then what its timeout makes of its start.
+    pub deadline: Option<Timestamp>,
+    /// How long it may take from its start.
+    pub timeout: Option<Duration>,
+    /// Until when it had to start.
+    pub start_deadline: Option<Timestamp>,
+    /// Who asked for its end, when its code was told.
+    pub cancel: Option<Cancel>,
+    /// How many events its log has.
+    pub events: u32,
+    /// Its tasks, in the plan's order; empty before it started.
+    pub tasks: Vec<TaskView>,
+}
+
+/// Everything about a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskView {
+    /// Its name.
+    pub name: TaskName,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// The tasks it waits for.
+    pub after: Vec<TaskName>,
+    /// What it was given beside the run's input: the outputs of the tasks before it.
+    pub inputs: Vec<(TaskName, Payload)>,
+    /// What it gave.
+    pub output: Option<Payload>,
+    /// What its last failed attempt said.
+    pub error: Option<Failure>,
+    /// When it became known: the run's start.
+    pub created_at: Timestamp,
+    /// When it could begin: the last of the tasks before it had ended.
+    pub queued_until: Option<Timestamp>,
+    /// When a node took its first attempt.
+    pub assigned_at: Option<Timestamp>,
+    /// When its first attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When its last attempt ended for good.
+    pub finished_at: Option<Timestamp>,
+    /// Its attempts, the first one first.
+    pub attempts: Vec<AttemptView>,
+    /// Its steps, by name.
+    pub steps: Vec<StepView>,
+}
+
+/// One try at a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptView {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The node that began it.
+    pub node: Option<NodeId>,
+    /// When it was created: the task was ready, or the attempt before it failed.
+    pub created_at: Timestamp,
+    /// When it was allowed to begin.
+    pub queued_until: Timestamp,
+    /// When a node took it.
+    pub assigned_at: Timestamp,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When it runs out of time.
+    pub deadline: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+/// One step of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepView {
+    /// Its name and occurrence.
+    pub op: OpKey,
+    /// Hash of its input, where the code gave one.
+    pub input_hash: Option<String>,
+    /// Its outcome.
+    pub output: Option<Payload>,
+    /// What its last failed try said, unless it has an outcome.
+    pub error: Option<Failure>,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// When its last try began.
+    pub started_at: Option<Timestamp>,
+    /// When its last try's outcome was committed.
+    pub finished_at: Option<Timestamp>,
+    /// Tries in the attempt that ran it last.
+    pub tries: u32,
+}
+
+impl RunView {
+    pub(crate) fn new(state: RunState, row: RunRow, children: Vec<RunRow>) -> RunView {
+        let tasks = (0..state.tasks.len()).filter_map(|at| TaskView::new(&state, at)).collect();
+        let waits = waiting(&state);
+        let origin = state.origin.clone();
+        RunView {
+            id: state.id,
+            workflow: origin.workflow,
+            version: origin.version,
+            namespace: origin.namespace,
+            key: origin.key,
+            status: state.status,
+            waiting: waits,
+            input: origin.input,
+            output: state.output().cloned(),
+            metadata: origin.metadata,
+            priority: origin.priority,
+            trigger: origin.trigger,
+            parent: origin.parent,
+            children: children.into_iter().map(|child| (child.run, child.workflow, child.status)).collect(),
+            retries: state.retries(),
+            claims: state.claims,
+            node: row.owner.or(state.node),
+            created_at: origin.created_at,
+            queued_until: origin.start_at.map_or(origin.created_at, |at| at.max(origin.created_at)),
+            assigned_at: state.assigned_at,
+            started_at: state.started_at,
+            finished_at: state.finished_at,
+            deadline: state.deadline.or(origin.start_deadline.filter(|_| state.started_at.is_none())),
+            timeout: origin.timeout_ms.map(Duration::from_millis),
+            start_deadline: origin.start_deadline,
+            cancel: state.cancel,
+            events: state.seq,
+            tasks,
+            end: state.end,
+        }
+    }
+
+    /// Returns how long the run waited for its start, from when it was allowed to.
+    pub fn queue_latency(&self) -> Option<Duration> {
+        (self.started_at? - self.queued_until).to_std().ok()
+    }
+
+    /// Returns how long its code took, from start to end.
+    pub fn execution_time(&self) -> Option<Duration> {
+        (self.finished_at? - self.started_at?).to_std().ok()
+    }
+
+    /// Returns why the run failed.
+    pub fn error(&self) -> Option<&Failure> {
+        match &self.end {
+            Some(End::Failed { error, .. }) => Some(error),
+            Some(End::Cancelled { .. } | End::TimedOut { .. }) | None => None,
+        }
+    }
+
+    /// Returns the task called `name`.
+    pub fn task(&self, name: &str) -> Option<&TaskView> {
+        self.tasks.iter().find(|task| task.name == *name)
+    }
+}
+
+impl TaskView {
+    fn new(state: &RunState, at: usize) -> Option<TaskView> {
+        let task = state.tasks.get(at)?;
+        let after: Vec<&TaskState> = state
+            .plan
+            .as_ref()?
+            .tasks
+            .get(at)?
+            .after
+            .iter()
+            .filter_map(|place| state.tasks.get(usize::from(*place)))
+            .collect();
+        let input = |before: &&TaskState| Some((before.name.clone(), before.output.clone()?));
+        let first = task.attempts.first();
+        Some(TaskView {
+            name: task.name.clone(),
+            status: task.status,
+            after: after.iter().map(|before| before.name.clone()).collect(),
+            inputs: after.iter().filter_map(input).collect(),
+            output: task.output.clone(),
+            error: task.last_error().cloned(),
+            created_at: task.created_at,
+            queued_until: task.ready_at,
+            assigned_at: first.map(|attempt| attempt.assigned_at),
+            started_at: first.map(|attempt| attempt.started_at),
+            finished_at: task.finished_at(),
+            attempts: (1..).zip(&task.attempts).map(AttemptView::new).collect(),
+            steps: task.ops.iter().filter_map(StepView::new).collect(),
+        })
+    }
+
+    /// Returns how long it waited from when it could begin.
+    pub fn queue_latency(&self) -> Option<Duration> {
+        (self.started_at? - self.queued_until?).to_std().ok()
+    }
+
+    /// Returns how long it took, from its first attempt's start to its end.
+    pub fn execution_time(&self) -> Option<Duration> {
+        (self.finished_at? - self.started_at?).to_std().ok()
+    }
+}
+
+impl AttemptView {
+    fn new((number, attempt): (u32, &Attempt)) -> AttemptView {
+        AttemptView {
+            number,
+            node: attempt.node,
+            created_at: attempt.created_at,
+            queued_until: attempt.queued_until,
+            assigned_at: attempt.assigned_at,
+            started_at: attempt.started_at,
+            finished_at: attempt.end.as_ref().map(|end| end.at),
+            deadline: attempt.deadline,
+            error: attempt.end.as_ref().and_then(|end| end.error.clone()),
+        }
+    }
+}
+
+impl StepView {
+    fn new((op, recorded): (&OpKey, &Op)) -> Option<StepView> {
+        let (input_hash, output, error, retry_at, times, began) = match recorded.state.clone() {
+            OpState::StepStarted { input_hash, at } => (input_hash, None, None, None, None, Some(at)),
+            OpState::StepCompleted { input_hash, output, times } => {
+                (input_hash, Some(output), None, None, Some(times), None)
+            }
+            OpState::StepFailed { input_hash, error, retry_at, times } => {
+                (input_hash, None, Some(error), retry_at, Some(times), None)
+            }
+            _ => return None,
+        };
+        let times: Option<StepTimes> = times;
+        Some(StepView {
+            op: op.clone(),
+            input_hash,
+            output,
+            error,
+            retry_at,
+            started_at: times.map(|times| times.started_at).or(began),
+            finished_at: times.map(|times| times.finished_at),
+            tries: times.map_or(0, |times| times.tries),
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Builds a runtime.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use super::control::Runtime;
+use super::error::Error;
+use crate::actor::{Engine, Settings};
+use crate::clock::Clock;
+use crate::model::Timestamp;
+use crate::model::limits::{LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN};
+use crate::store::postgres::PostgresStore;
+use crate::store::{Shape, Store};
+use crate::workflow::{BuildError, Registry, Workflow};
+
+/// A runtime under construction. Every setting has a default; [`start`](RuntimeBuilder::start) checks them all.
+#[must_use = "a runtime runs when it is started"]
+pub struct RuntimeBuilder {
+    storage: Storage,
+    registry: Result<Registry, BuildError>,
+    settings: Settings,
+    migrate: bool,
+    clock: Option<Arc<Clock>>,
+}
+
+enum Storage {
+    Postgres(PgPool),
+    Given(Arc<dyn Store>),
+}
+
+impl RuntimeBuilder {
+    pub(super) fn on(pool: PgPool) -> RuntimeBuilder {
+        RuntimeBuilder::with(Storage::Postgres(pool))
+    }
+
+    pub(super) fn on_store(store: Arc<dyn Store>) -> RuntimeBuilder {
+        RuntimeBuilder::with(Storage::Given(store))
+    }
+
+    fn with(storage: Storage) -> RuntimeBuilder {
+        let (registry, settings) = (Ok(Registry::default()), Settings::default());
+        RuntimeBuilder { storage, registry, settings, migrate: true, clock: None }
+    }
+
+    /// Serves a workflow. Several versions of one workflow may be served side by side; starts by name go to the one
+    /// that was added last.
+    pub fn workflow<I, O>(mut self, workflow: Workflow<I, O>) -> Self {
+        self.registry = self.registry.and_then(|mut registry| {
+            registry.add(Arc::clone(workflow.definition()?))?;
+            Ok(registry)
+        });
+        self
+    }
+
+    /// Sets a name of this process for people. Default: `node`.
+    pub fn node_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.node_name = name.into();
+        self
+    }
+
+    /// Sets after how long without a heartbeat this node counts as dead and others take its runs over: 500 ms to 1 h.
+    /// Default: 10 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self
+    }
+
+    /// Sets how many lanes the journal has, 1 to 16; each keeps a connection. Default: 2.
+    pub fn lanes(mut self, lanes: u16) -> Self {
+        self.settings.lanes = lanes;
+        self
+    }
+
+    /// Sets how many runs may be in memory at once; more of them wait in the queue. Default: 10,000.
+    pub fn live_runs(mut self, runs: usize) -> Self {
+        self.settings.live_runs = runs;
+        self
+    }
+
+    /// Sets how long a run that only waits stays in memory. Default: 1 s.
+    pub fn park_after(mut self, rest: Duration) -> Self {
+        self.settings.park_after = rest;
+        self
+    }
+
+    /// Sets how often the queue is asked when nothing says that it holds something: 1 ms to 1 h.
+    /// Default: 1 s.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval;
+        self
+    }
+
+    /// Sets whether [`start`](RuntimeBuilder::start) brings the schema up to date. Default: yes. Without, it only checks.
+    pub fn migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
+        self
+    }
+
+    /// Sets the clock, for tests on virtual time.
+    #[cfg(feature = "testing")]
+    pub(crate) fn clock(mut self, clock: Arc<Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Tells `witness` of every body of code that runs, for tests.
+    #[cfg(feature = "testing")]
+    pub(crate) fn witness(mut self, witness: crate::actor::Witness) -> Self {
+        self.settings.witness = Some(witness);
+        self
+    }
+
+    /// Checks everything, migrates the schema, joins as a node, and begins to serve.
+    ///
+    /// # Errors
+    /// [`Error::Workflow`] and [`Error::Setting`] before the database is asked; [`Error::Store`] when it is out of reach,
+    /// read-only, too old, of a newer schema, or holds live runs of another shape of a workflow's version.
+    pub async fn start(self) -> Result<Runtime, Error> {
+        let registry = self.registry?;
+        // Tests on virtual time have leases that no process would want.
+        if self.clock.is_none() {
+            check(&self.settings)?;
+        }
+        let store: Arc<dyn Store> = match self.storage {
+            Storage::Given(store) => store,
+            Storage::Postgres(pool) => {
+                Arc::new(PostgresStore::open(pool, self.settings.lanes, self.migrate).await?)
+            }
+        };
+        let shapes: Vec<Shape> = registry
+            .all()
+            .into_iter()
+            .map(|definition| Shape {
+                workflow: definition.name.clone(),
+                version: definition.version.clone(),
+                shape: definition.shape(),
+            })
+            .collect();
+        store.register(&shapes).await?;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(Clock::starting_at(Timestamp::UNIX_EPOCH)));
+        Ok(Runtime::new(Engine::start(store, clock, registry, self.settings).await?))
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), Error> {
+    let refuse = |name, problem: String| Err(Error::Setting { name, problem });
+    if !(LEASE_MIN..=LEASE_MAX).contains(&settings.lease) {
+        let problem = format!("{:?} is out of range, {LEASE_MIN:?} to {LEASE_MAX:?}", settings.lease);
+        return refuse("lease", problem);
+    }
+    if !(1..=16).contains(&settings.lanes) {
+        return refuse("lanes", format!("{} is out of range, 1 to 16", settings.lanes));
+    }
+    if settings.live_runs == 0 {
+        return refuse("live_runs", "0 would never run anything, at least 1".to_owned());
+    }
+    if !(POLL_INTERVAL_MIN..=POLL_INTERVAL_MAX).contains(&settings.poll_interval) {
+        let asked = settings.poll_interval;
+        let problem = format!("{asked:?} is out of range, {POLL_INTERVAL_MIN:?} to {POLL_INTERVAL_MAX:?}");
+        return refuse("poll_interval", problem);
+    }
+    let name = &settings.node_name;
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
+        return refuse(
+            "node_name",
+            format!("must have 1 to {NAME_BYTES_MAX} bytes and no control character"),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! What can go wrong for an embedder.
+
+use crate::inspect::InspectError;
+use crate::model::event::Timeout;
+use crate::model::ids::NameError;
+use crate::model::{Failure, PayloadError, RunId, Status, TaskName};
+use crate::store::StoreError;
+use crate::workflow::BuildError;
+
+/// Why a call of the runtime did not do what was asked. Nothing was written, unless
+/// [`StoreError::Unavailable`] says that this is unknown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A workflow cannot be served.
+    #[error(transparent)]
+    Workflow(#[from] BuildError),
+    /// A setting of the builder is out of range.
+    #[error("setting {name}: {problem}")]
+    Setting {
+        /// Which.
+        name: &'static str,
+        /// What is wrong with it, and what would do.
+        problem: String,
+    },
+    /// No workflow of that name and version is served here.
+    #[error("workflow {workflow:?} is not served here: expected one of {}", known.join(", "))]
+    UnknownWorkflow {
+        /// The name.
+        workflow: String,
+        /// What is served, by name and version.
+        known: Vec<String>,
+    },
+    /// A name, key or namespace is refused.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// An input or a signal's payload is refused.
+    #[error("{field}: {source}")]
+    Payload {
+        /// Which.
+        field: &'static str,
+        /// What is wrong.
+        source: PayloadError,
+    },
+    /// A field of a start is out of range.
+    #[error("{field}: {problem}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it, and what would do.
+        problem: String,
+    },
+    /// `if_exists_fail` was set and the key is taken.
+    #[error("run {run} of workflow {workflow} has the key {key:?} already")]
+    KeyExists {
+        /// The run that has it.
+        run: RunId,
+        /// The workflow.
+        workflow: String,
+        /// The key.
+        key: String,
+    },
+    /// The run has ended.
+    #[error("run {run} ended as {status}: it cannot be {attempted}")]
+    Finished {
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        status: Status,
+        /// What was asked for.
+        attempted: &'static str,
+    },
+    /// There is no such run.
+    #[error("there is no run {run}")]
+    NotFound {
+        /// The id.
+        run: RunId,
+    },
+    /// The runtime is shut down, or lost its lease and joins anew. Whether a start that was under way is committed is
+    /// unknown; with a key it may be repeated.
+    #[error(
+        "the runtime is shut down, or joins anew after it lost its lease: whether the start was committed is unknown, \
+         repeat it with the same key"
+    )]
+    NotRunning,
+    /// The run's log cannot be folded.
+    #[error("the log of run {run} cannot be folded: {reason}")]
+    Quarantined {
+        /// The run.
+        run: RunId,
+        /// What is wrong with its log.
+        reason: String,
+    },
+    /// The store refuses, or does not answer; in the latter case it is unknown whether it was done.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<InspectError> for Error {
+    fn from(error: InspectError) -> Error {
+        match error {
+            InspectError::Illegal(illegal) => {
+                Error::Quarantined { run: illegal.run, reason: illegal.to_string() }
+            }
+            InspectError::Store(error) => Error::Store(error),
+        }
+    }
+}
+
+/// How a run ended other than well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// With an error.
+    #[error("run {run} failed{}: {error}", in_task(.task))]
+    Failed {
+        /// The run.
+        run: RunId,
+        /// The task that failed first.
+        task: Option<TaskName>,
+        /// Why.
+        error: Failure,
+    },
+    /// By a timeout.
+    #[error("run {run} timed out: its {} passed", match timeout { Timeout::Start => "start_timeout", Timeout::Run => "timeout" })]
+    TimedOut {
+        /// The run.
+        run: RunId,
+        /// Which of its timeouts.
+        timeout: Timeout,
+    },
+    /// By a person's or a parent's wish.
+    #[error("run {run} was cancelled{}{}", crate::workflow::by_whom(.by), crate::workflow::for_what(.reason))]
+    Cancelled {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: Option<String>,
+        /// Who.
+        by: Option<String>,
+    },
+    /// Its outcome is there and is not of the type asked for.
+    #[error("the output of run {run}: {source}")]
+    Output {
+        /// The run.
+        run: RunId,
+        /// What is wrong.
+        source: PayloadError,
+    },
+    /// Its outcome cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Error),
+}
+
+fn in_task(task: &Option<TaskName>) -> String {
+    task.as_ref().map(|task| format!(" in task {task}")).unwrap_or_default()
+}

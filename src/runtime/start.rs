@@ -1,0 +1,387 @@
+//! Starting runs.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::control::Runtime;
+use super::error::Error;
+use super::handle::RunHandle;
+use crate::actor::{Begin, Beginning, Born, Creation, Start};
+use crate::model::decide::after;
+use crate::model::event::Trigger;
+use crate::model::ids::{NameError, check_metadata_name};
+use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, START_MANY_MAX, WAIT_MAX};
+use crate::model::{Key, Namespace, Payload, Timestamp};
+use crate::store::{Append, StoreError, postgres};
+use crate::workflow::{Definition, Workflow};
+
+/// A run to be started; `O` is its output's type.
+#[must_use = "a run starts when `start` is awaited"]
+pub struct NewRun<'runtime, O> {
+    runtime: &'runtime Runtime,
+    wanted: Result<Wanted, Error>,
+    output: PhantomData<fn() -> O>,
+}
+
+struct Wanted {
+    definition: Arc<Definition>,
+    input: Payload,
+    namespace: Namespace,
+    key: Option<Key>,
+    if_exists_fail: bool,
+    metadata: BTreeMap<String, String>,
+    priority: i16,
+    delay: Option<Duration>,
+    start_at: Option<Timestamp>,
+    timeout: Option<Duration>,
+    start_timeout: Option<Duration>,
+    trigger: Trigger,
+}
+
+/// A run that was asked for: a new one, or the one that has its key.
+#[derive(Debug)]
+pub struct Started<O> {
+    /// The run.
+    pub run: RunHandle<O>,
+    /// Whether this call created it.
+    pub created: bool,
+}
+
+impl<'runtime, O> NewRun<'runtime, O> {
+    pub(crate) fn typed<I: Serialize>(
+        runtime: &'runtime Runtime,
+        workflow: &Workflow<I, O>,
+        input: &I,
+    ) -> NewRun<'runtime, O> {
+        let wanted = || {
+            let definition = Arc::clone(workflow.definition()?);
+            let input = Payload::of(input).map_err(|source| Error::Payload { field: "input", source })?;
+            Ok(Wanted::new(definition, input))
+        };
+        NewRun { runtime, wanted: wanted(), output: PhantomData }
+    }
+
+    pub(super) fn untyped(
+        runtime: &'runtime Runtime,
+        definition: Result<Arc<Definition>, Error>,
+        input: String,
+    ) -> NewRun<'runtime, O> {
+        let wanted = || {
+            let definition = definition?;
+            let refused = |source| Error::Payload { field: "input", source };
+            let input = Payload::parse(input).map_err(refused)?;
+            (definition.check_input)(&input).map_err(refused)?;
+            Ok(Wanted::new(definition, input))
+        };
+        NewRun { runtime, wanted: wanted(), output: PhantomData }
+    }
+
+    /// Sets the user's own id of the run: the same workflow, namespace and key is the same run.
+    pub fn key(self, key: impl AsRef<str>) -> Self {
+        self.change(|wanted| {
+            wanted.key = Some(Key::new(key)?);
+            Ok(())
+        })
+    }
+
+    /// Refuses, instead of answering with the run that has the key.
+    pub fn if_exists_fail(self) -> Self {
+        self.change(|wanted| {
+            wanted.if_exists_fail = true;
+            Ok(())
+        })
+    }
+
+    /// Sets whose run it is. Default: `default`.
+    pub fn namespace(self, namespace: impl AsRef<str>) -> Self {
+        self.change(|wanted| {
+            wanted.namespace = Namespace::new(namespace)?;
+            Ok(())
+        })
+    }
+
+    /// Adds tags: at most 32 pairs, values of at most 1,024 bytes.
+    pub fn metadata<K: Into<String>, V: Into<String>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.change(|wanted| {
+            wanted.metadata.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+            check_metadata(&wanted.metadata)
+        })
+    }
+
+    /// Sets the priority; higher goes first. Default: 0.
+    pub fn priority(self, priority: i16) -> Self {
+        self.change(|wanted| {
+            wanted.priority = priority;
+            Ok(())
+        })
+    }
+
+    /// Sets how long after its creation the run may start.
+    pub fn delay(self, delay: Duration) -> Self {
+        self.change(|wanted| {
+            wanted.delay = Some(check_duration("delay", delay)?);
+            Ok(())
+        })
+    }
+
+    /// Sets before when, on the database's clock, the run may not start.
+    pub fn start_at(self, at: Timestamp) -> Self {
+        let now = self.runtime.engine.clock.now();
+        self.change(|wanted| {
+            check_instant("start_at", at, now)?;
+            wanted.start_at = Some(at);
+            Ok(())
+        })
+    }
+
+    /// Sets how long the run may take from its start; overrides the workflow's.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.change(|wanted| {
+            wanted.timeout = Some(check_duration("timeout", timeout)?);
+            Ok(())
+        })
+    }
+
+    /// Sets how long the run may wait for its start; overrides the workflow's.
+    pub fn start_timeout(self, timeout: Duration) -> Self {
+        self.change(|wanted| {
+            wanted.start_timeout = Some(check_duration("start_timeout", timeout)?);
+            Ok(())
+        })
+    }
+
+    /// Sets what is recorded as the run's cause. Default: [`Trigger::Manual`].
+    pub fn trigger(self, trigger: Trigger) -> Self {
+        self.change(|wanted| {
+            wanted.trigger = trigger;
+            Ok(())
+        })
+    }
+
+    /// Starts the run. On return it is committed, every query shows it, and if this node has the code and room, it runs.
+    ///
+    /// # Errors
+    /// [`Error::Workflow`], [`Error::Name`], [`Error::Payload`] and [`Error::Field`] for what is refused at the door;
+    /// [`Error::KeyExists`]; [`Error::Store`] when the database does not do it.
+    pub async fn start(self) -> Result<RunHandle<O>, Error> {
+        self.start_or_get().await.map(|started| started.run)
+    }
+
+    /// As [`start`](NewRun::start), and says whether the run is new.
+    ///
+    /// # Errors
+    /// As for [`start`](NewRun::start).
+    pub async fn start_or_get(self) -> Result<Started<O>, Error> {
+        let NewRun { runtime, wanted, .. } = self;
+        let wanted = wanted?;
+        let engine = &runtime.engine;
+        if engine.admission.is_closed() {
+            return Err(Error::NotRunning);
+        }
+        let run = engine.clock.new_run_id();
+        let fail = wanted.if_exists_fail;
+        let start = wanted.into_start(engine.clock.now());
+        let (workflow, namespace, key) = (start.workflow.clone(), start.namespace.clone(), start.key.clone());
+        let mut born = Born::here(engine, run, &start)?;
+        let creation = match born.started.take().zip(engine.node()) {
+            Some((started, node)) => {
+                let watch = engine.watchers.watch(run);
+                let (reply, answer) = oneshot::channel();
+                let begin = Begin::Create { born: Box::new(born), reply };
+                let (slot, definition) = (started.slot, Some(started.definition));
+                engine.spawn(&node, Beginning { run, begin, slot, definition });
+                let answer = answer.await.unwrap_or(Err(StoreError::Fenced));
+                match answer.map_err(lost_lease)? {
+                    Creation::Created => {
+                        return Ok(Started { run: RunHandle::watching(runtime, run, watch), created: true });
+                    }
+                    Creation::Existing => None,
+                }
+            }
+            None => {
+                // Nobody here can run it now: it waits in the queue.
+                let append = Born::queued(run, &start, engine.clock.now())?.append;
+                let created = engine.store.create(std::slice::from_ref(&append)).await?;
+                engine.hint_due();
+                created.first().copied()
+            }
+        };
+        let existing = match (creation, &key) {
+            (Some(created), _) if created.created => {
+                return Ok(Started { run: RunHandle::new(runtime, created.run), created: true });
+            }
+            (Some(existing), _) => Some(existing.run),
+            (None, Some(key)) => engine.store.find(&namespace, &workflow, key).await?,
+            (None, None) => None,
+        };
+        let bug = || StoreError::Bug { message: format!("run {run} was neither created nor found") };
+        let existing = existing.ok_or_else(bug)?;
+        if fail {
+            let key = key.map(|key| key.to_string()).unwrap_or_default();
+            return Err(Error::KeyExists { run: existing, workflow: workflow.to_string(), key });
+        }
+        Ok(Started { run: RunHandle::new(runtime, existing), created: false })
+    }
+
+    /// Creates the run inside the caller's transaction: it exists if and only if that commits. Nodes find it within their
+    /// poll interval after the commit, this one within milliseconds.
+    ///
+    /// # Errors
+    /// As for [`start`](NewRun::start). The transaction is the caller's to roll back.
+    pub async fn start_in(self, transaction: &mut sqlx::PgTransaction<'_>) -> Result<Started<O>, Error> {
+        let NewRun { runtime, wanted, .. } = self;
+        let wanted = wanted?;
+        let engine = &runtime.engine;
+        if engine.store.pool().is_none() {
+            return Err(StoreError::NeedsPostgres { what: "start_in" }.into());
+        }
+        if engine.admission.is_closed() {
+            return Err(Error::NotRunning);
+        }
+        let fail = wanted.if_exists_fail;
+        let start = wanted.into_start(engine.clock.now());
+        let (workflow, key) = (start.workflow.clone(), start.key.clone());
+        let born = Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?;
+        let created = postgres::create_in(transaction, std::slice::from_ref(&born.append)).await?;
+        let bug = || StoreError::Bug { message: "one run was created, none was answered for".to_owned() };
+        let created = created.first().copied().ok_or_else(bug)?;
+        if fail && !created.created {
+            let key = key.map(|key| key.to_string()).unwrap_or_default();
+            return Err(Error::KeyExists { run: created.run, workflow: workflow.to_string(), key });
+        }
+        engine.hint_soon();
+        Ok(Started { run: RunHandle::new(runtime, created.run), created: created.created })
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Wanted) -> Result<(), Error>) -> Self {
+        self.wanted = self.wanted.and_then(|mut wanted| {
+            change(&mut wanted)?;
+            Ok(wanted)
+        });
+        self
+    }
+}
+
+/// A node that is fenced in the middle of a start cannot say whether it was committed.
+fn lost_lease(error: StoreError) -> Error {
+    match error {
+        StoreError::Fenced => Error::NotRunning,
+        error => Error::Store(error),
+    }
+}
+
+/// Starts many runs by one statement, all or none.
+pub(super) async fn start_many<O>(
+    runtime: &Runtime,
+    runs: Vec<NewRun<'_, O>>,
+) -> Result<Vec<Started<O>>, Error> {
+    if runs.len() > START_MANY_MAX {
+        let problem =
+            format!("{} runs, the limit is {START_MANY_MAX}: start them in several calls", runs.len());
+        return Err(Error::Field { field: "runs", problem });
+    }
+    let engine = &runtime.engine;
+    if engine.admission.is_closed() {
+        return Err(Error::NotRunning);
+    }
+    let now = engine.clock.now();
+    let appends = runs
+        .into_iter()
+        .map(|run| {
+            let wanted = run.wanted?;
+            if wanted.if_exists_fail {
+                let problem =
+                    "one statement cannot both answer and refuse: start such runs one by one".to_owned();
+                return Err(Error::Field { field: "if_exists_fail", problem });
+            }
+            let start = wanted.into_start(now);
+            Ok(Born::queued(engine.clock.new_run_id(), &start, now)?.append)
+        })
+        .collect::<Result<Vec<Append>, Error>>()?;
+    let created = engine.store.create(&appends).await?;
+    engine.hint_due();
+    let started = |created: crate::store::Created| Started {
+        run: RunHandle::new(runtime, created.run),
+        created: created.created,
+    };
+    Ok(created.into_iter().map(started).collect())
+}
+
+impl Wanted {
+    fn new(definition: Arc<Definition>, input: Payload) -> Wanted {
+        Wanted {
+            definition,
+            input,
+            namespace: Namespace::default(),
+            key: None,
+            if_exists_fail: false,
+            metadata: BTreeMap::new(),
+            priority: 0,
+            delay: None,
+            start_at: None,
+            timeout: None,
+            start_timeout: None,
+            trigger: Trigger::Manual,
+        }
+    }
+
+    fn into_start(self, now: Timestamp) -> Start {
+        let delayed = self.delay.map(|delay| after(now, delay));
+        Start {
+            workflow: self.definition.name.clone(),
+            version: self.definition.version.clone(),
+            namespace: self.namespace,
+            key: self.key,
+            input: self.input,
+            metadata: self.metadata,
+            priority: self.priority,
+            start_at: self.start_at.max(delayed),
+            timeout: self.timeout.or(self.definition.timeout),
+            start_timeout: self.start_timeout.or(self.definition.start_timeout),
+            trigger: self.trigger,
+            parent: None,
+        }
+    }
+}
+
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Error> {
+    let refuse = |problem| Err(Error::Field { field: "metadata", problem });
+    if metadata.len() > METADATA_PAIRS_MAX {
+        return refuse(format!("{} pairs, the limit is {METADATA_PAIRS_MAX}", metadata.len()));
+    }
+    for (name, value) in metadata {
+        let refused = |error: NameError| Error::Field { field: "metadata", problem: error.to_string() };
+        check_metadata_name(name).map_err(refused)?;
+        if value.len() > METADATA_VALUE_BYTES_MAX {
+            return refuse(format!(
+                "{name:?} has {} bytes, the limit is {METADATA_VALUE_BYTES_MAX}",
+                value.len()
+            ));
+        }
+        if value.contains('\0') {
+            return refuse(format!("{name:?} holds a NUL character: remove it"));
+        }
+    }
+    Ok(())
+}
+
+/// Keeps instants inside what the database can hold.
+fn check_instant(field: &'static str, at: Timestamp, now: Timestamp) -> Result<(), Error> {
+    match (at - now).abs().to_std() {
+        Ok(distance) if distance <= WAIT_MAX => Ok(()),
+        _ => Err(Error::Field { field, problem: format!("{at}: it must be at most 100 years from now") }),
+    }
+}
+
+fn check_duration(field: &'static str, duration: Duration) -> Result<Duration, Error> {
+    if duration.is_zero() || duration > WAIT_MAX {
+        let problem = format!("{duration:?}: it must be more than zero and at most 100 years");
+        return Err(Error::Field { field, problem });
+    }
+    Ok(duration)
+}

@@ -1,0 +1,6 @@
+//! What a person reads of a run.
+
+mod run;
+mod task;
+mod step;
+mod payload;

@@ -1,0 +1,17 @@
+//! What an embedder holds: starting runs, their statuses, and what survives.
+
+mod start;
+mod keys;
+mod start_in;
+mod bulk;
+mod input;
+mod status;
+mod timeouts;
+mod timestamps;
+mod read_your_write;
+mod recovery;
+mod lease;
+mod outages;
+mod journal;
+mod settings;
+mod databases;

@@ -1,0 +1,153 @@
+//! `timeout` counts from the start, `start_timeout` from the creation.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use runlog::model::event::Timeout;
+use runlog::model::state::End;
+use runlog::{Cx, CxError, RunView, Status, Workflow};
+
+use crate::support::{Ground, gate, on_both, soon, until};
+
+on_both! {
+    a_run_does_not_time_out_before_its_deadline
+    a_busy_run_times_out
+    a_parked_run_times_out
+    a_run_that_nobody_serves_times_out_by_its_start_timeout
+    a_delayed_run_times_out_by_its_start_timeout_before_its_start
+    a_run_that_started_in_time_has_no_start_timeout
+    a_run_whose_nodes_were_all_down_at_its_deadline_times_out_when_one_is_back
+    a_queued_run_whose_nodes_were_all_down_never_starts_after_its_start_timeout
+    a_timeout_below_a_millisecond_is_not_cut_to_nothing
+    the_workflows_timeout_holds_unless_the_start_says_otherwise
+}
+
+/// Says that a run ended by `timeout`: not before its deadline, and within a second after.
+fn assert_timed_out(view: &RunView, timeout: Timeout) {
+    assert_eq!(view.status, Status::TimedOut);
+    let Some(End::TimedOut { timeout: by, deadline }) = view.end.clone() else { panic!("{:?}", view.end) };
+    assert_eq!(by, timeout);
+    let late = view.finished_at.unwrap() - deadline;
+    assert!(late >= TimeDelta::zero(), "it ended {late} before its deadline");
+    assert!(late <= TimeDelta::seconds(1), "it ended {late} after its deadline");
+}
+
+async fn a_run_does_not_time_out_before_its_deadline(ground: impl Ground) {
+    let runtime = ground.builder().workflow(gate()).start().await.unwrap();
+    let mut runs = Vec::new();
+    for millis in [1, 20, 150, 300] {
+        let timeout = Duration::from_millis(millis);
+        runs.push((timeout, runtime.run(&gate(), 1.into()).timeout(timeout).start().await.unwrap()));
+    }
+    for (timeout, run) in runs {
+        soon("its end", run.wait()).await.unwrap();
+        let view = run.get().await.unwrap();
+        assert_timed_out(&view, Timeout::Run);
+        assert_eq!((view.deadline.unwrap() - view.started_at.unwrap()).to_std().unwrap(), timeout);
+    }
+}
+
+async fn a_busy_run_times_out(ground: impl Ground) {
+    let busy = Workflow::function("busy", |cx: Cx, (): ()| async move {
+        cx.step("for ever", std::future::pending::<Result<(), CxError>>).await
+    });
+    let runtime = ground.builder().workflow(busy.clone()).start().await.unwrap();
+    let run = runtime.run(&busy, ()).timeout(Duration::from_millis(200)).start().await.unwrap();
+    soon("its end", run.wait()).await.unwrap();
+    assert_timed_out(&run.get().await.unwrap(), Timeout::Run);
+    until("its code is gone", async || runtime.live_runs() == 0).await;
+}
+
+async fn a_parked_run_times_out(ground: impl Ground) {
+    let rest = Duration::from_millis(10);
+    let runtime = ground.builder().workflow(gate()).park_after(rest).start().await.unwrap();
+    let run = runtime.run(&gate(), 1.into()).timeout(Duration::from_millis(500)).start().await.unwrap();
+    until("it is parked", async || runtime.live_runs() == 0).await;
+    assert_eq!(run.get().await.unwrap().status, Status::Running);
+    soon("its end", run.wait()).await.unwrap();
+    assert_timed_out(&run.get().await.unwrap(), Timeout::Run);
+}
+
+async fn a_run_that_nobody_serves_times_out_by_its_start_timeout(ground: impl Ground) {
+    let runtime = ground.builder().start().await.unwrap();
+    let run = runtime.run(&gate(), 1.into()).start_timeout(Duration::from_millis(300)).start().await.unwrap();
+    soon("its end", run.wait()).await.unwrap();
+    let view = run.get().await.unwrap();
+    assert_timed_out(&view, Timeout::Start);
+    assert_eq!((view.started_at, view.tasks.len()), (None, 0));
+}
+
+async fn a_delayed_run_times_out_by_its_start_timeout_before_its_start(ground: impl Ground) {
+    let poll = Duration::from_secs(60);
+    let runtime = ground.builder().workflow(gate()).poll_interval(poll).start().await.unwrap();
+    let new = runtime.run(&gate(), 1.into()).delay(Duration::from_secs(60));
+    let run = new.start_timeout(Duration::from_millis(300)).start().await.unwrap();
+    soon("its end", run.wait()).await.unwrap();
+    let view = run.get().await.unwrap();
+    assert_timed_out(&view, Timeout::Start);
+    assert_eq!(view.started_at, None);
+}
+
+async fn a_run_that_started_in_time_has_no_start_timeout(ground: impl Ground) {
+    let runtime = ground.builder().workflow(gate()).start().await.unwrap();
+    let run = runtime.run(&gate(), 1.into()).start_timeout(Duration::from_millis(100)).start().await.unwrap();
+    let view = run.get().await.unwrap();
+    assert_eq!((view.status, view.deadline), (Status::Running, None));
+    let passed = view.start_deadline.unwrap() + TimeDelta::milliseconds(100);
+    until("its start deadline passed", async || ground.now().await > passed).await;
+    run.signal("go", &"fine").await.unwrap();
+    assert_eq!(soon("its end", run.wait()).await.unwrap(), Status::Succeeded);
+}
+
+async fn a_run_whose_nodes_were_all_down_at_its_deadline_times_out_when_one_is_back(ground: impl Ground) {
+    let first = ground.builder().workflow(gate()).start().await.unwrap();
+    let run = first.run(&gate(), 1.into()).timeout(Duration::from_millis(200)).start().await.unwrap();
+    first.shutdown(Duration::ZERO).await.unwrap();
+    let deadline = run.get().await.unwrap().deadline.unwrap();
+    until("its deadline passed", async || ground.now().await > deadline).await;
+    assert_eq!(run.get().await.unwrap().status, Status::Running);
+
+    let back = ground.now().await;
+    let next = ground.builder().workflow(gate()).start().await.unwrap();
+
+    let run = next.handle(run.id());
+    assert_eq!(soon("its end", run.wait()).await.unwrap(), Status::TimedOut);
+    let late = run.get().await.unwrap().finished_at.unwrap() - back;
+    assert!(late <= TimeDelta::seconds(1), "it ended {late} after a node was back");
+}
+
+async fn a_queued_run_whose_nodes_were_all_down_never_starts_after_its_start_timeout(ground: impl Ground) {
+    let client = ground.builder().start().await.unwrap();
+    let run = client.run(&gate(), 1.into()).start_timeout(Duration::from_millis(100)).start().await.unwrap();
+    client.shutdown(Duration::ZERO).await.unwrap();
+    let deadline = run.get().await.unwrap().deadline.unwrap();
+    until("its deadline passed", async || ground.now().await > deadline).await;
+
+    let node = ground.builder().workflow(gate()).start().await.unwrap();
+
+    let run = node.handle(run.id());
+    assert_eq!(soon("its end", run.wait()).await.unwrap(), Status::TimedOut);
+    let view = run.get().await.unwrap();
+    assert_eq!((view.started_at, view.deadline), (None, Some(deadline)));
+}
+
+async fn a_timeout_below_a_millisecond_is_not_cut_to_nothing(ground: impl Ground) {
+    let runtime = ground.builder().workflow(gate()).start().await.unwrap();
+    let timeout = Duration::from_micros(1_500);
+    let run = runtime.run(&gate(), 1.into()).timeout(timeout).start().await.unwrap();
+    soon("its end", run.wait()).await.unwrap();
+    let view = run.get().await.unwrap();
+    assert_timed_out(&view, Timeout::Run);
+    assert!((view.deadline.unwrap() - view.started_at.unwrap()).to_std().unwrap() >= timeout);
+}
+
+async fn the_workflows_timeout_holds_unless_the_start_says_otherwise(ground: impl Ground) {
+    let gate = gate().timeout(Duration::from_millis(100));
+    let runtime = ground.builder().workflow(gate.clone()).start().await.unwrap();
+    let short = runtime.run(&gate, 1.into()).start().await.unwrap();
+    let long = runtime.run(&gate, 1.into()).timeout(Duration::from_secs(60)).start().await.unwrap();
+    soon("its end", short.wait()).await.unwrap();
+    assert_timed_out(&short.get().await.unwrap(), Timeout::Run);
+    let view = long.get().await.unwrap();
+    assert_eq!((view.status, view.timeout), (Status::Running, Some(Duration::from_secs(60))));
+}
