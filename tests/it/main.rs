@@ -7,6 +7,8 @@ mod model;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod workflow;
+#[cfg(test)]
 mod runtime;
 #[cfg(test)]
 mod inspect;

@@ -6,6 +6,7 @@ mod start_in;
 mod bulk;
 mod input;
 mod status;
+mod cancel;
 mod timeouts;
 mod timestamps;
 mod read_your_write;

@@ -1,0 +1,104 @@
+//! Parking: a run that only waits is a row.
+
+use std::time::Duration;
+
+use runlog::model::Waiting;
+use runlog::store::Store;
+use runlog::testing::Kit;
+use runlog::{Cx, Workflow};
+
+use super::{days, secs};
+
+fn sleeper() -> Workflow<u64, u64> {
+    Workflow::function("sleeper", |cx: Cx, seconds: u64| async move {
+        cx.sleep(secs(seconds)).await?;
+        anyhow::Ok(seconds)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sleep_of_thirty_days_holds_no_actor() -> anyhow::Result<()> {
+    let kit = Kit::builder().workflow(sleeper()).start().await?;
+    let run = kit.run(&sleeper(), &(30 * 24 * 3_600)).await?;
+    kit.settle().await;
+    assert_eq!(kit.current()?.live_runs(), 0);
+    let row = kit.store().row(run.id()).await?.expect("a row");
+    let due = run.get().await?.created_at + days(30);
+    assert_eq!((row.owner, row.wake_at), (None, Some(due)));
+    assert!(matches!(&run.get().await?.waiting[..], [Waiting::Timer { until, .. }] if *until == due));
+    run.output().await?;
+    let view = run.get().await?;
+    assert_eq!(view.finished_at, Some(due));
+    assert_eq!(view.claims, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sleep_shorter_than_the_rest_before_parking_stays_in_memory() -> anyhow::Result<()> {
+    let w = Workflow::function("nap", |cx: Cx, ()| async move {
+        cx.sleep(Duration::from_millis(500)).await?;
+        anyhow::Ok(())
+    });
+    let kit = Kit::builder().workflow(w.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    kit.advance(Duration::from_millis(400)).await;
+    assert_eq!(kit.current()?.live_runs(), 1);
+    run.output().await?;
+    assert_eq!(run.get().await?.claims, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_sleepers_are_rows_and_each_wakes_at_its_time() -> anyhow::Result<()> {
+    let kit = Kit::builder().workflow(sleeper()).start().await?;
+    let mut runs = Vec::new();
+    for n in 0..200 {
+        runs.push(kit.run(&sleeper(), &(3_600 + n * 7_919 % 100_000)).await?);
+    }
+    kit.settle().await;
+    assert_eq!(kit.current()?.live_runs(), 0);
+    kit.advance(days(2)).await;
+    for run in runs {
+        let slept = run.output().await?;
+        let view = run.get().await?;
+        assert_eq!(view.finished_at, Some(view.started_at.expect("started") + secs(slept)));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_does_not_wake_a_parked_run() -> anyhow::Result<()> {
+    let kit = Kit::builder().workflow(sleeper()).start().await?;
+    let run = kit.run(&sleeper(), &86_400).await?;
+    kit.settle().await;
+    kit.crash();
+    kit.recover().await?;
+    kit.advance(secs(3_600)).await;
+    assert_eq!(kit.current()?.live_runs(), 0);
+    run.output().await?;
+    assert_eq!(run.get().await?.claims, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_beside_a_long_sleep_does_not_wait_for_its_end() -> anyhow::Result<()> {
+    let w = Workflow::function("both", |cx: Cx, ()| async move {
+        let steps = async {
+            for name in ["first", "second", "third"] {
+                cx.step(name, || async { anyhow::Ok(()) }).await?;
+            }
+            anyhow::Ok(())
+        };
+        let (slept, stepped) = tokio::join!(cx.sleep(days(30)), steps);
+        slept?;
+        stepped
+    });
+    let kit = Kit::builder().workflow(w.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    kit.advance(secs(60)).await;
+    let done = run.log().await?.matches("step_completed").count();
+    assert_eq!(done, 3, "{}", run.log().await?);
+    assert_eq!(kit.current()?.live_runs(), 0, "nothing but the sleep is left");
+    run.output().await?;
+    Ok(())
+}
