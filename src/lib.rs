@@ -31,6 +31,8 @@ pub mod runtime;
 pub mod inspect;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "cli")]
+pub mod cli;
 
 pub use self::inspect::RunView;
 pub use self::model::{Failure, Retry, RunId, Status, TaskStatus, Verdict};

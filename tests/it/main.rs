@@ -15,4 +15,6 @@ mod inspect;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod support;

@@ -1,0 +1,67 @@
+//! The demo's database: found, told in one line, and connected.
+
+use std::error::Error;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool};
+
+use crate::cli::print::Printer;
+use crate::testing::postgres::{Source, Started, locate};
+
+/// How long the server may take to answer.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Finds and starts a server, says which, and connects.
+pub(super) async fn open(
+    printer: &mut Printer,
+    url: Option<String>,
+) -> Result<(Started, PgPool), Box<dyn Error>> {
+    let url = url.or_else(|| std::env::var("DATABASE_URL").ok()).filter(|url| !url.is_empty());
+    let source = locate(url.as_deref()).await?;
+    printer.line(format!("database   {}", told(&source)?))?;
+    let database = source.start("demo").await?;
+    let options = PgConnectOptions::from_str(database.url())?;
+    // A pool hides why it cannot connect until it gives up; a connection says so at once.
+    connect(&options).await?.close().await?;
+    let pool =
+        PgPoolOptions::new().max_connections(5).acquire_timeout(CONNECT_MAX).connect_with(options).await?;
+    Ok((database, pool))
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Box<dyn Error>> {
+    let place = place(options);
+    match tokio::time::timeout(CONNECT_MAX, options.connect()).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(format!("the database {place} cannot be used: {error}").into()),
+        Err(_) => {
+            Err(format!("the database {place} did not answer within {} s", CONNECT_MAX.as_secs()).into())
+        }
+    }
+}
+
+/// Names the server, without its password.
+fn told(source: &Source) -> Result<String, sqlx::Error> {
+    Ok(match source {
+        Source::Url(url) => format!("{}, as DATABASE_URL says", place(&PgConnectOptions::from_str(url)?)),
+        Source::Private { binaries, folder } => format!(
+            "a private postgres {} from {}, kept in {}",
+            binaries.version(),
+            binaries.folder().display(),
+            folder.display()
+        ),
+        #[cfg(feature = "embedded")]
+        Source::Download { folder, .. } => {
+            format!("a private postgres, downloaded first, kept in {}", folder.display())
+        }
+    })
+}
+
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(socket) => format!("{database} at {}", socket.display()),
+        None => format!("{database} at {}:{}", options.get_host(), options.get_port()),
+    }
+}

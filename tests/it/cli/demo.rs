@@ -1,0 +1,73 @@
+//! `runlog demo`.
+
+use std::process::{Command, Output};
+
+use anyhow::Result;
+use runlog::testing::postgres::Databases;
+
+use crate::testing::postgres::Folder;
+
+/// The command, in an environment with an empty home and no database.
+fn runlog(home: &Folder, arguments: &[&str]) -> Result<Output> {
+    let home = home.path("home");
+    std::fs::create_dir_all(&home)?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
+    command.args(arguments).env("HOME", home).env_remove("XDG_CACHE_HOME").env_remove("DATABASE_URL");
+    Ok(command.output()?)
+}
+
+#[test]
+fn the_demo_comes_out_as_told_on_an_empty_machine() -> Result<()> {
+    let home = Folder::new()?;
+    let Output { status, stdout, stderr } = runlog(&home, &["demo", "--script"])?;
+    let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);
+    assert!(status.success() && stderr.is_empty(), "{status}\n{stdout}\n{stderr}");
+
+    assert!(!stdout.contains('\x1b'), "colour without a terminal:\n{stdout}");
+    let told = [
+        "database   a private postgres ",
+        "FAILED after ",
+        "\n  why            task charge, PaymentError: the payment service does not answer",
+        "\n  caused by      no connection to payments.example.org:443",
+        "\n  caused by      connection refused",
+        "\n  where          src/cli/demo/shop.rs:",
+        "\n  reserve gave   \"one lamp from shelf 3\"",
+        "\n  3  ",
+        "\n  ship           CANCELLED",
+        "SUCCEEDED after ",
+        "run_succeeded",
+        "What to try next",
+    ];
+    let mut rest = stdout.as_str();
+    for piece in told {
+        let found = rest.split_once(piece);
+        (_, rest) = found.unwrap_or_else(|| panic!("{piece:?} is missing or out of order in:\n{stdout}"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_demo_runs_on_a_given_database_and_hides_its_password() -> Result<()> {
+    let database = Databases::shared().await?.fresh(None).await?;
+    let home = Folder::new()?;
+    let url = database.url.replacen("postgres@", "postgres:secret@", 1);
+    let Output { status, stdout, stderr } = runlog(&home, &["demo", "--script", "--database-url", &url])?;
+    let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);
+    assert!(status.success(), "{status}\n{stdout}\n{stderr}");
+    assert!(stdout.starts_with(&format!("database   {} at ", database.name)), "{stdout}");
+    assert!(!stdout.contains("secret"), "{stdout}");
+    database.drop_now().await?;
+    Ok(())
+}
+
+#[test]
+fn a_database_out_of_reach_is_told_in_three_lines() -> Result<()> {
+    let home = Folder::new()?;
+    let url = "postgres://somebody:secret@127.0.0.1:1/nowhere";
+    let Output { status, stderr, .. } = runlog(&home, &["demo", "--script", "--database-url", url])?;
+    let stderr = String::from_utf8(stderr)?;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.starts_with("runlog: the database nowhere at 127.0.0.1:1 cannot be used: "), "{stderr}");
+    assert!(stderr.lines().count() <= 3 && !stderr.contains("secret"), "{stderr}");
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! The `runlog` command, run as a person runs it.
+
+mod demo;
