@@ -15,6 +15,8 @@ mod inspect;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod support;
