@@ -1,0 +1,102 @@
+//! What the engine does per second on this machine, beside what the same Postgres does without it.
+//!
+//! `cargo bench --bench throughput -- [--quick] [--only W1] [--in-flight 256] [--rounds 5] [--seconds 3]`
+//!
+//! Every round measures each workload three times, one after the other: by the engine, by *limit* (a bare journal that sends
+//! the same rows) and by *raw* (a commit per event). What is printed are medians over the rounds. The server is private, of
+//! this run only, with Postgres' own durability.
+
+#![expect(
+    unreachable_pub,
+    reason = "a program has no public items; `pub` says what a module gives to the others"
+)]
+
+mod workloads;
+mod limit;
+mod raw;
+mod kill;
+mod meter;
+mod server;
+mod cells;
+mod report;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use self::server::Bench;
+
+/// What the command line asks for.
+pub struct Settings {
+    /// Only this workload.
+    only: Option<String>,
+    /// Only this many runs in flight, for W1.
+    in_flight: Option<usize>,
+    rounds: usize,
+    window: Duration,
+    /// Runs of one bulk start.
+    bulk: usize,
+}
+
+impl Settings {
+    fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Settings> {
+        let mut settings =
+            Settings { only: None, in_flight: None, rounds: 5, window: Duration::from_secs(3), bulk: 10_000 };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                // What cargo itself passes on.
+                "--bench" => {}
+                "--quick" => (settings.rounds, settings.window) = (1, Duration::from_secs(1)),
+                "--only" => settings.only = Some(value()?.to_uppercase()),
+                "--in-flight" => settings.in_flight = Some(value()?.parse()?),
+                "--rounds" => settings.rounds = value()?.parse()?,
+                "--seconds" => settings.window = Duration::from_secs_f64(value()?.parse()?),
+                unknown => bail!("{unknown} is unknown: --quick, --only, --in-flight, --rounds, --seconds"),
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Says whether `workload` is asked for.
+    pub fn wants(&self, workload: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == workload)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(orders) = kill::Orders::read() {
+        return tokio.block_on(kill::serve(orders));
+    }
+    let settings = Settings::read(std::env::args().skip(1))?;
+    tokio.block_on(run(&settings))
+}
+
+async fn run(settings: &Settings) -> anyhow::Result<()> {
+    let bench = Bench::start().await?;
+    println!("{}", bench.describe(settings).await?);
+    let stage = cells::Stage::set(&bench, settings).await?;
+    let mut report = report::Report::default();
+    let measured = rounds(&bench, &stage, settings, &mut report).await;
+    print!("{report}");
+    measured?;
+    stage.leave().await?;
+    bench.stop().await
+}
+
+async fn rounds(
+    bench: &Bench,
+    stage: &cells::Stage<'_>,
+    settings: &Settings,
+    report: &mut report::Report,
+) -> anyhow::Result<()> {
+    for round in 1..=settings.rounds {
+        eprintln!("round {round} of {}", settings.rounds);
+        stage.round(report).await?;
+        if settings.wants("W5") {
+            report.add_kill(kill::measure(bench).await?);
+        }
+    }
+    Ok(())
+}
