@@ -38,3 +38,12 @@ pub use self::inspect::RunView;
 pub use self::model::{Failure, Retry, RunId, Status, TaskStatus, Verdict};
 pub use self::runtime::{CancelOptions, Error, RunError, RunHandle, Runtime, RuntimeBuilder};
 pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, Workflow};
+
+/// The code in the documents compiles.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/GUIDE.md")]
+    mod guide {}
+}

@@ -3,6 +3,8 @@
 
 // Without `cfg(test)` clippy takes the functions that tests call for product code and forbids `expect` in them.
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod store;
@@ -18,5 +20,6 @@ mod testing;
 mod examples;
 #[cfg(test)]
 mod cli;
+
 #[cfg(test)]
 mod support;
