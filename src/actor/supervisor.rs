@@ -1,8 +1,11 @@
 //! Keeps the actors and the agents alive, and joins anew after the node was fenced.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, ActorStatus, SupervisionEvent};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -197,19 +200,30 @@ impl Incarnation {
         let (hints, hint_queue) = mpsc::unbounded_channel();
         let (mail, mail_queue) = mpsc::unbounded_channel();
         let mut agents = Vec::new();
+        let mut spawn = |agent: BoxFuture<'static, ()>| agents.push(spawn_agent(&node, agent));
         for (lane, queue) in (0..).zip(queues) {
             let store = Arc::clone(&engine.store);
-            agents.push(tokio::spawn(Lane { store, node: Arc::clone(&node), lane, queue }.run()));
+            spawn(Lane { store, node: Arc::clone(&node), lane, queue }.run().boxed());
         }
         let (claiming, holding, rescuing) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
-        agents.push(tokio::spawn(Leaseholder { engine: holding, node: Arc::clone(&node) }.run()));
-        agents.push(tokio::spawn(Rescuer { engine: rescuing, node: Arc::clone(&node) }.run()));
-        agents.push(tokio::spawn(Postman { engine: Arc::clone(engine), queue: mail_queue }.run()));
-        agents.push(tokio::spawn(
-            Claimer { engine: claiming, node: Arc::clone(&node), hints: hint_queue }.run(),
-        ));
+        spawn(Leaseholder { engine: holding, node: Arc::clone(&node) }.run().boxed());
+        spawn(Rescuer { engine: rescuing, node: Arc::clone(&node) }.run().boxed());
+        spawn(Postman { engine: Arc::clone(engine), queue: mail_queue }.run().boxed());
+        spawn(Claimer { engine: claiming, node: Arc::clone(&node), hints: hint_queue }.run().boxed());
         Ok(Incarnation { node, hints, mail, agents })
     }
+}
+
+/// Runs an agent. One that panics takes its node down with it: the process joins anew, with all of them, and what the
+/// node held is rescued when its lease is over.
+fn spawn_agent(node: &Arc<Node>, agent: BoxFuture<'static, ()>) -> JoinHandle<()> {
+    let node = Arc::clone(node);
+    tokio::spawn(async move {
+        if AssertUnwindSafe(agent).catch_unwind().await.is_err() {
+            tracing::error!(node = %node.id, "an agent panicked: dropping every run and joining anew");
+            node.mark_fenced();
+        }
+    })
 }
 
 /// The parent of every run's actor. Never stops because a child does.

@@ -1,8 +1,11 @@
 //! A node whose lease is over drops its runs and joins anew.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use runlog::{Error, Status};
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore};
+use runlog::{Cx, Error, Runtime, Status, Workflow};
 
 use crate::support::{Ground, Postgres, gate, soon, steps, until};
 
@@ -112,4 +115,50 @@ async fn a_dead_node_is_never_brought_back() {
     );
     run.signal("go", &"on").await.unwrap();
     assert_eq!(soon("its end", run.wait()).await.unwrap(), Status::Succeeded);
+}
+
+/// Panics, once it is armed, in the first call of each of some methods: inside the agent that calls.
+struct Panics {
+    armed: AtomicBool,
+    methods: Mutex<Vec<&'static str>>,
+}
+
+impl Faults for Panics {
+    fn on_call(&self, call: &Call) -> Fate {
+        let mut methods = self.methods.lock().unwrap();
+        let at = methods.iter().position(|method| *method == call.method);
+        if let (true, Some(at)) = (self.armed.load(Ordering::Relaxed), at) {
+            let method = methods.remove(at);
+            drop(methods);
+            panic!("asked for in {method}");
+        }
+        Fate::Passes
+    }
+
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_panics_loses_nothing() {
+    for method in ["append", "claim", "rescue", "heartbeat", "inbox"] {
+        let panics = Arc::new(Panics { armed: AtomicBool::new(false), methods: Mutex::new(vec![method]) });
+        let store = MemoryStore::new("2026-01-01T00:00:00Z".parse().unwrap()).connect_with(panics.clone());
+        let paced = Workflow::function("paced", |cx: Cx, (): ()| async move {
+            for _ in 0..10 {
+                cx.step("pace", || async { anyhow::Ok(()) }).await?;
+                cx.sleep(Duration::from_millis(200)).await?;
+            }
+            anyhow::Ok(cx.signal::<u32>("go").await?)
+        });
+        let runtime = Runtime::on_store(store).workflow(paced.clone()).lease(LEASE).start().await.unwrap();
+        let run = runtime.run(&paced, ()).start().await.unwrap();
+        panics.armed.store(true, Ordering::Relaxed);
+        run.signal("go", &7).await.unwrap();
+        let output = tokio::time::timeout(Duration::from_secs(3_600), run.output()).await;
+        let Ok(output) = output else { panic!("the run stands still after a panic in {method}") };
+        assert_eq!(output.unwrap(), Some(7), "after a panic in {method}");
+        assert!(panics.methods.lock().unwrap().is_empty(), "{method} was never called");
+    }
 }
