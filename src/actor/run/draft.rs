@@ -105,7 +105,7 @@ impl Draft {
         self.taken.extend(taken);
         self.answers.extend(task);
         if let Err(illegal) = self.fold(state, now) {
-            tracing::error!(%illegal, "a decided event does not fold");
+            self.contradiction = Some(illegal.to_string());
             return;
         }
         let on = self.ahead.as_deref().unwrap_or(state);

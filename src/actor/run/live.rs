@@ -249,6 +249,11 @@ impl Live {
         if draft.is_empty() {
             return self.settle(draft);
         }
+        self.append(draft);
+    }
+
+    /// Hands a draft to the journal; until its answer nothing else is appended.
+    pub(super) fn append(&mut self, mut draft: Draft) {
         match self.commit_of(&mut draft) {
             Ok(commit) => {
                 self.under_way = Some(UnderWay::Append(draft));
@@ -258,7 +263,7 @@ impl Live {
         }
     }
 
-    pub(super) fn submit(&mut self, commit: Commit) {
+    fn submit(&mut self, commit: Commit) {
         let submission = Submission { commit, reply: self.myself.clone() };
         if self.node.submit(self.run, submission).is_err() {
             self.stop();

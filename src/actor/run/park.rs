@@ -50,15 +50,8 @@ impl Live {
         }
         let mut draft = Draft::new(self.claimed);
         self.add_release(&mut draft);
-        if draft.release.is_none() {
-            return;
-        }
-        match self.commit_of(&mut draft) {
-            Ok(commit) => {
-                self.under_way = Some(super::live::UnderWay::Append(draft));
-                self.submit(commit);
-            }
-            Err(error) => tracing::error!(run = %self.run, %error, "the run cannot be parked"),
+        if draft.release.is_some() {
+            self.append(draft);
         }
     }
 

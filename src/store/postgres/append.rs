@@ -20,6 +20,7 @@ pub(super) async fn append(
     commits: &[Commit],
 ) -> Result<Appended, StoreError> {
     let batch = Batch::of(commits)?;
+    let lane = lane_number(lane)?;
     let done = if batch.is_only_events() {
         execute_events(connection, node, lane, &batch).await
     } else if batch.is_only_runs() {
@@ -45,10 +46,9 @@ struct Done {
 async fn execute(
     connection: &mut PgConnection,
     node: NodeId,
-    lane: u16,
+    lane: i16,
     batch: &Batch<'_>,
 ) -> Result<Done, sqlx::Error> {
-    let lane = i16::try_from(lane).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let Batch { births, events, rows, post, taken, locks, .. } = batch;
     let statement = sqlx::query_file_as!(
         Done,
@@ -99,10 +99,9 @@ async fn execute(
 async fn execute_events(
     connection: &mut PgConnection,
     node: NodeId,
-    lane: u16,
+    lane: i16,
     batch: &Batch<'_>,
 ) -> Result<Done, sqlx::Error> {
-    let lane = i16::try_from(lane).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let events = &batch.events;
     let statement = sqlx::query_file!(
         "src/store/postgres/sql/append_events.sql",
@@ -123,10 +122,9 @@ async fn execute_events(
 async fn execute_runs(
     connection: &mut PgConnection,
     node: NodeId,
-    lane: u16,
+    lane: i16,
     batch: &Batch<'_>,
 ) -> Result<Done, sqlx::Error> {
-    let lane = i16::try_from(lane).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let Batch { births, events, rows, .. } = batch;
     let statement = sqlx::query_file!(
         "src/store/postgres/sql/append_runs.sql",
@@ -204,8 +202,7 @@ pub async fn checkpoint_in(
         let message = format!("the checkpoint of run {} is more than events", append.run);
         return Err(StoreError::Bug { message });
     }
-    let bug = |error| StoreError::Bug { message: format!("lane {lane}: {error}") };
-    let lane = i16::try_from(lane).map_err(bug)?;
+    let lane = lane_number(lane)?;
     let mut events = Events::with_capacity(append.events.len());
     events.push(append, None)?;
     let statement = sqlx::query_file!(
@@ -227,4 +224,8 @@ pub async fn checkpoint_in(
         }
         Err(error) => Err(classify(error)),
     }
+}
+
+fn lane_number(lane: u16) -> Result<i16, StoreError> {
+    i16::try_from(lane).map_err(|error| StoreError::Bug { message: format!("lane {lane}: {error}") })
 }

@@ -82,13 +82,10 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if this.running.is_none() {
-            match std::task::ready!(this.core.poll_before(context)) {
-                Before::Recorded(outcome) => {
-                    return Poll::Ready(outcome.and_then(|output| this.core.read(&output)));
-                }
-                Before::Run => {}
-            }
+        if this.running.is_none()
+            && let Some(outcome) = std::task::ready!(this.core.poll_outcome(context))
+        {
+            return Poll::Ready(outcome);
         }
         let (body, core, running) = (&mut this.body, &this.core, &mut this.running);
         // The closure is the body's beginning: it may panic and ask for the step's key, too.
@@ -156,7 +153,7 @@ pub(super) struct StepCore {
 }
 
 /// What a step is to do before its body.
-pub(super) enum Before {
+enum Before {
     /// Nothing: it has an outcome.
     Recorded(Result<Payload, CxError>),
     /// Run the body.
@@ -198,14 +195,22 @@ impl StepCore {
         context: &mut Context<'_>,
     ) -> Poll<Result<T, CxError>> {
         self.failed(failed, took);
+        self.poll_outcome(context).map(|outcome| outcome.unwrap_or_else(|| Err(self.interrupted())))
+    }
+
+    /// Waits until the step has an outcome, or (`None`) its body may run.
+    pub(super) fn poll_outcome<T: DeserializeOwned>(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<T, CxError>>> {
         self.poll_before(context).map(|before| match before {
-            Before::Recorded(outcome) => outcome.and_then(|output| self.read(&output)),
-            Before::Run => Err(self.interrupted()),
+            Before::Recorded(outcome) => Some(outcome.and_then(|output| self.read(&output))),
+            Before::Run => None,
         })
     }
 
     /// Waits until the step has an outcome or its body may run.
-    pub(super) fn poll_before(&mut self, context: &mut Context<'_>) -> Poll<Before> {
+    fn poll_before(&mut self, context: &mut Context<'_>) -> Poll<Before> {
         if let Some(error) = self.broken.clone() {
             return Poll::Ready(Before::Recorded(Err(error)));
         }
@@ -304,7 +309,7 @@ impl StepCore {
         }
     }
 
-    pub(super) fn read<T: DeserializeOwned>(&self, output: &Payload) -> Result<T, CxError> {
+    fn read<T: DeserializeOwned>(&self, output: &Payload) -> Result<T, CxError> {
         output
             .read()
             .map_err(|source| CxError::Payload { what: format!("output of step {}", self.op), source })

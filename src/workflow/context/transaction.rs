@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::cx::Cx;
 use super::drive::of_panic;
-use super::step::{Before, StepCore, in_step};
+use super::step::{StepCore, in_step};
 use crate::model::{Failure, Payload, Report, Verdict};
 use crate::workflow::{CxError, TaskFailure};
 
@@ -72,11 +72,8 @@ impl<T: Serialize + DeserializeOwned + Send> Future for Transaction<'_, T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if this.running.is_none() {
-            match std::task::ready!(this.core.poll_before(context)) {
-                Before::Recorded(outcome) => {
-                    return Poll::Ready(outcome.and_then(|output| this.core.read(&output)));
-                }
-                Before::Run => {}
+            if let Some(outcome) = std::task::ready!(this.core.poll_outcome(context)) {
+                return Poll::Ready(outcome);
             }
             let Some(begin) = this.begin.take() else { return Poll::Ready(Err(this.core.interrupted())) };
             this.core.cx.host.runs(&this.core.op);
