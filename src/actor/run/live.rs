@@ -265,7 +265,8 @@ impl Live {
 
     fn submit(&mut self, commit: Commit) {
         let submission = Submission { commit, reply: self.myself.clone() };
-        if self.node.submit(self.run, submission).is_err() {
+        // A node that was fenced meanwhile has stopped its actors, and may never answer one that came after.
+        if self.node.submit(self.run, submission).is_err() || self.node.is_fenced() {
             self.stop();
         }
     }
