@@ -8,6 +8,16 @@ use tokio::time::Instant;
 
 use crate::model::{RunId, Timestamp};
 
+/// Draws a number that tells this process from every other one.
+pub(crate) fn draw_token() -> i64 {
+    i64::from_ne_bytes(entropy().to_ne_bytes())
+}
+
+/// The standard library's own entropy from the operating system.
+fn entropy() -> u64 {
+    RandomState::new().hash_one("runlog")
+}
+
 /// The database's time as this process knows it, and the source of run ids and chance.
 ///
 /// Time is the database's at the last [`sync`](Clock::sync) plus what the monotonic clock measured since: a wrong
@@ -23,7 +33,7 @@ pub struct Clock {
 impl Clock {
     /// Makes a clock that shows `now`, with entropy from the operating system.
     pub fn starting_at(now: Timestamp) -> Clock {
-        Clock::seeded(now, RandomState::new().hash_one("runlog"))
+        Clock::seeded(now, entropy())
     }
 
     /// Makes a clock that shows `now` and draws the same ids and numbers for the same `seed`.

@@ -10,7 +10,7 @@ use runlog::clock::Clock;
 use runlog::model::event::Encoded;
 use runlog::model::{Event, Namespace, NodeId, Recorded, RunId, Status, Version, WorkflowName};
 use runlog::store::postgres::PostgresStore;
-use runlog::store::{Append, Commit, NewRun, NodeInfo, RowChange, Store, Wanted};
+use runlog::store::{Append, Commit, NewRun, NodeInfo, RowChange, Served, Store, Wanted};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -115,7 +115,14 @@ pub struct Bulk {
 impl Journal {
     pub async fn join(pool: PgPool) -> anyhow::Result<Journal> {
         let store = PostgresStore::open(pool, LANES, false).await?;
-        let info = NodeInfo { name: VERSION.to_owned(), pid: std::process::id(), release: String::new() };
+        let info = NodeInfo {
+            name: VERSION.to_owned(),
+            pid: std::process::id(),
+            release: String::new(),
+            slots: usize::MAX,
+            served: Vec::new(),
+            resumes: None,
+        };
         let joined = store.join(&info, LANES, LEASE).await?;
         let clock = Arc::new(Clock::starting_at(joined.now));
         Ok(Journal { store: Arc::new(store), clock, node: joined.node })
@@ -187,7 +194,8 @@ impl Journal {
         let enqueued_per_s = runs as f64 / begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let (senders, mut lanes) = self.drains();
-        let served = vec![(template.workflow.clone(), template.version.clone())];
+        let (workflow, version) = (template.workflow.clone(), template.version.clone());
+        let served = vec![Served { workflow, version, slots: usize::MAX }];
         let wanted = Wanted { served, runs: Vec::new(), limit: CLAIM };
         while !rests.is_empty() {
             for run in self.store.claim(self.node, &wanted).await?.runs {

@@ -52,8 +52,10 @@ impl Born {
     pub(crate) fn here(engine: &Engine, run: RunId, start: &Start) -> Result<Born, StoreError> {
         let definition = engine.registry.get(&start.workflow, &start.version).map(Arc::clone);
         let due = start.start_at.is_none_or(|at| at <= engine.clock.now());
-        let slot = definition.filter(|_| due).and_then(|code| Some((code, engine.admission.try_enter()?)));
-        let Some((definition, slot)) = slot else { return Born::queued(run, start, engine.clock.now()) };
+        let slot = |code: Arc<Definition>| Some((engine.admission.try_start(&code.name)?, code));
+        let Some((slot, definition)) = definition.filter(|_| due).and_then(slot) else {
+            return Born::queued(run, start, engine.clock.now());
+        };
         // Ids made in one burst may be a little ahead of the clock.
         let at = engine.clock.now().max(run.created_at());
         let now = Now { at, chance: engine.clock.chance(), rules: &definition.rules };

@@ -12,7 +12,7 @@ use super::supervisor::Engine;
 use crate::model::evolve::{evolve, fold};
 use crate::model::limits::CLAIM_ROWS_MAX;
 use crate::model::{Recorded, RunId, RunState, Timestamp};
-use crate::store::{Claimed, Loaded, StoreError, Wanted};
+use crate::store::{Claimed, Loaded, News, RunRow, StoreError, Wanted};
 
 /// Why the claimer should look before its next poll.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +51,6 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(250);
 
 impl Claimer {
     pub(crate) async fn run(mut self) {
-        let served: Vec<_> = self
-            .engine
-            .registry
-            .all()
-            .into_iter()
-            .map(|definition| (definition.name.clone(), definition.version.clone()))
-            .collect();
         let (mut named, mut orphans) = (BTreeSet::new(), BTreeSet::new());
         // Whether a claim may have given this node runs that it does not know of.
         let mut unsure = false;
@@ -73,7 +66,7 @@ impl Claimer {
                     Err(error) => tracing::warn!(%error, "the runs of this node cannot be listed"),
                 }
             }
-            let pause = match self.claim(&served, &mut named, &mut orphans).await {
+            let pause = match self.claim(&mut named, &mut orphans).await {
                 Ok(pause) => pause,
                 Err(StoreError::Fenced) => return self.node.mark_fenced(),
                 Err(error) => {
@@ -106,7 +99,6 @@ impl Claimer {
     /// Claims what there is room for; returns how long nothing more is expected.
     async fn claim(
         &self,
-        served: &[(crate::model::WorkflowName, crate::model::Version)],
         named: &mut BTreeSet<RunId>,
         orphans: &mut BTreeSet<RunId>,
     ) -> Result<Duration, StoreError> {
@@ -121,10 +113,18 @@ impl Claimer {
                 return Ok(PAUSE_AFTER_ERROR);
             }
             let runs = named.iter().copied().take(CLAIM_ROWS_MAX).collect();
-            let wanted = Wanted { served: served.to_vec(), runs, limit };
+            let wanted = Wanted {
+                served: self.engine.served(|name| self.engine.admission.free_for(name)),
+                runs,
+                limit,
+            };
             let Claimed { runs, mailed, next_due } = self.engine.store.claim(self.node.id, &wanted).await?;
             for run in &wanted.runs {
                 named.remove(run);
+                // It lives elsewhere, or has ended.
+                if !runs.contains(run) && self.engine.live.get(*run).is_none() {
+                    self.engine.announce(News::Mail(*run));
+                }
             }
             for run in mailed {
                 self.engine.post(run);
@@ -157,16 +157,23 @@ impl Claimer {
                 continue;
             }
             let mail_seen = loaded.row.mail_seen;
-            let (claims, assigned_at) = (loaded.row.claims, loaded.row.claimed_at);
+            let Loaded { row: RunRow { claims, claimed_at: assigned_at, deaths, .. }, .. } = loaded;
+            let workflow = loaded.row.workflow.clone();
             let inbox = loaded.inbox.clone();
             match folded(loaded) {
                 Ok(state) => {
-                    let Some(slot) = self.engine.admission.try_enter() else {
+                    let Some(slot) = self.engine.admission.try_enter(&workflow) else {
                         waiting.push(run);
                         continue;
                     };
-                    let begin =
-                        Begin::Recover { state: Box::new(state), inbox, mail_seen, claims, assigned_at };
+                    let begin = Begin::Recover {
+                        state: Box::new(state),
+                        inbox,
+                        mail_seen,
+                        claims,
+                        deaths,
+                        assigned_at,
+                    };
                     self.engine.spawn(&self.node, Beginning { run, begin, slot, definition: None });
                 }
                 Err(reason) => {

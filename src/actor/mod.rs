@@ -15,6 +15,9 @@ mod postman;
 mod claimer;
 mod leaseholder;
 mod rescuer;
+mod herald;
+mod listener;
+mod timekeeper;
 mod supervisor;
 
 pub(crate) use self::birth::{Born, Start};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::node::Node;
 use super::supervisor::Engine;
+use crate::store::News;
 
 /// The agent that frees what dead nodes hold; looks again when the next lease expires, at least once a lease.
 pub(crate) struct Rescuer {
@@ -26,6 +27,7 @@ impl Rescuer {
                     if rescue.released > 0 {
                         tracing::warn!(runs = rescue.released, "released the runs of dead nodes");
                         self.engine.hint_due();
+                        self.engine.announce(News::Due);
                         continue;
                     }
                     let expiry = rescue.next_expiry.map(|at| self.engine.clock.until(at));

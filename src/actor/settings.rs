@@ -1,10 +1,11 @@
 //! What an embedder may set.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::limits;
-use crate::model::{OpKey, RunId, TaskName};
+use crate::model::{OpKey, RunId, TaskName, WorkflowName};
 
 /// The engine's settings; the runtime's builder fills them in and checks them.
 #[derive(Clone, Debug)]
@@ -17,6 +18,12 @@ pub(crate) struct Settings {
     pub(crate) lanes: u16,
     /// How many runs may be live at once.
     pub(crate) live_runs: usize,
+    /// How many runs of some workflows may be live at once.
+    pub(crate) workflow_slots: BTreeMap<WorkflowName, usize>,
+    /// Whether this process only starts and watches runs.
+    pub(crate) client: bool,
+    /// Whether to listen to what other nodes announce.
+    pub(crate) listen: bool,
     /// How long a run that only waits stays in memory.
     pub(crate) park_after: Duration,
     /// How often the dispatch index is asked when nothing says that it holds something.
@@ -51,6 +58,9 @@ impl Default for Settings {
             // Two committers that take whatever waits saturate a small server; more bring nothing (docs/PERFORMANCE.md).
             lanes: 2,
             live_runs: limits::LIVE_RUNS_DEFAULT,
+            workflow_slots: BTreeMap::new(),
+            client: false,
+            listen: true,
             park_after: limits::PARK_AFTER_DEFAULT,
             poll_interval: Duration::from_secs(1),
             witness: None,

@@ -1,7 +1,7 @@
 //! Keeps the actors and the agents alive, and joins anew after the node was fenced.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,19 +12,22 @@ use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::claimer::{Claimer, Hint};
+use super::herald::{Herald, NEWS_WAITING_MAX};
 use super::journal::Lane;
 use super::leaseholder::Leaseholder;
+use super::listener::Listener;
 use super::live::Live;
-use super::node::Node;
+use super::node::{Loss, Node};
 use super::postman::Postman;
 use super::rescuer::Rescuer;
 use super::run::{Beginning, Run, RunMsg};
 use super::settings::Settings;
+use super::timekeeper::Timekeeper;
 use super::watchers::Watchers;
 use crate::clock::Clock;
-use crate::model::RunId;
-use crate::store::{NodeInfo, Store, StoreError};
-use crate::workflow::Registry;
+use crate::model::{NodeId, RunId, WorkflowName};
+use crate::store::{FenceCause, Heartbeat, News, NodeInfo, Served, Store, StoreError};
+use crate::workflow::{Definition, Registry};
 
 /// What every part of the engine shares.
 pub(crate) struct Engine {
@@ -37,6 +40,9 @@ pub(crate) struct Engine {
     pub(crate) watchers: Watchers,
     incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
+    news: mpsc::Sender<News>,
+    /// The agents that outlive a node.
+    agents: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What changes when the process joins anew.
@@ -55,37 +61,58 @@ impl Drop for Incarnation {
 }
 
 impl Engine {
-    /// Joins as a node and starts the supervisor and the agents.
+    /// Joins as a node and starts the supervisor and the agents. A client joins nothing.
     pub(crate) async fn start(
         store: Arc<dyn Store>,
         clock: Arc<Clock>,
         registry: Registry,
         settings: Settings,
     ) -> Result<Arc<Engine>, StoreError> {
+        let (news, announced) = mpsc::channel(NEWS_WAITING_MAX);
+        // A client has room for nothing: what it starts waits for the nodes.
+        let slots = if settings.client { 0 } else { settings.live_runs };
         let engine = Arc::new(Engine {
             store,
             clock,
             registry,
-            admission: Admission::new(settings.live_runs),
+            admission: Admission::new(slots, &settings.workflow_slots),
             settings,
             live: Live::new(),
             watchers: Watchers::default(),
             incarnation: RwLock::new(None),
             supervisor: OnceLock::new(),
+            news,
+            agents: Mutex::default(),
         });
         let spawned = Actor::spawn(None, Supervisor, Arc::clone(&engine)).await;
         let (supervisor, _running) =
             spawned.map_err(|error| StoreError::Bug { message: error.to_string() })?;
         // Before the claimer begins: what it claims needs a parent.
         let _only_once = engine.supervisor.set(supervisor.clone());
-        match Incarnation::join(&engine).await {
-            Ok(incarnation) => engine.enter(incarnation),
-            Err(error) => {
-                supervisor.stop(None);
-                return Err(error);
-            }
+        if let Err(error) = engine.set_up().await {
+            supervisor.stop(None);
+            return Err(error);
         }
+        let herald = Herald { store: Arc::clone(&engine.store), queue: announced };
+        engine.keep(herald.run().boxed());
         Ok(engine)
+    }
+
+    async fn set_up(self: &Arc<Engine>) -> Result<(), StoreError> {
+        if self.settings.client {
+            self.clock.sync(self.store.now().await?);
+            self.keep(Timekeeper { engine: Arc::clone(self) }.run().boxed());
+            return Ok(());
+        }
+        self.enter(Incarnation::join(self, None).await?);
+        if self.settings.listen {
+            self.keep(Listener { engine: Arc::clone(self) }.run().boxed());
+        }
+        Ok(())
+    }
+
+    fn keep(&self, agent: BoxFuture<'static, ()>) {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).push(tokio::spawn(agent));
     }
 
     fn enter(self: &Arc<Engine>, incarnation: Incarnation) {
@@ -107,12 +134,33 @@ impl Engine {
         incarnation.as_ref().map(|incarnation| Arc::clone(&incarnation.node))
     }
 
+    /// Lists what this process serves, with the room that `room` says there is.
+    pub(crate) fn served(&self, room: impl Fn(&WorkflowName) -> usize) -> Vec<Served> {
+        let served = |definition: &Arc<Definition>| Served {
+            workflow: definition.name.clone(),
+            version: definition.version.clone(),
+            slots: room(&definition.name),
+        };
+        self.registry.all().into_iter().map(served).collect()
+    }
+
+    /// Tells the other nodes, some time soon; they find out by polling where that fails.
+    pub(crate) fn announce(&self, news: News) {
+        let _full = self.news.try_send(news);
+    }
+
     /// Lets the claimer look.
     pub(crate) fn hint(&self, hint: Hint) {
         let incarnation = self.incarnation.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(incarnation) = incarnation.as_ref() {
             let _fenced = incarnation.hints.send(hint);
         }
+    }
+
+    /// Says that runs were put into the queue.
+    pub(crate) fn queued(&self) {
+        self.hint_due();
+        self.announce(News::Due);
     }
 
     pub(crate) fn hint_due(&self) {
@@ -128,7 +176,12 @@ impl Engine {
     pub(crate) fn mailed(&self, run: RunId) {
         match self.live.get(run) {
             Some(_) => self.post(run),
-            None => self.hint(Hint::Mailed(run)),
+            // The claimer takes it, or tells its owner.
+            None if self.node().is_some() => self.hint(Hint::Mailed(run)),
+            None => {
+                self.announce(News::Mail(run));
+                self.announce(News::Due);
+            }
         }
     }
 
@@ -165,15 +218,16 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.halt();
-        match node {
-            Some(node) => self.store.leave(node.id).await,
-            None => Ok(()),
-        }
+        let Some(node) = node else { return Ok(()) };
+        self.store.leave(node.id).await?;
+        // What was released is due for the others.
+        self.store.announce(&[News::Due]).await
     }
 
     /// Stops everything at once and tells nobody, as a crash does.
     pub(crate) fn halt(&self) {
         drop(self.incarnation.write().unwrap_or_else(PoisonError::into_inner).take());
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|agent| agent.abort());
         for (run, actor) in self.live.all() {
             actor.kill();
             self.live.remove(run, actor.get_id());
@@ -185,13 +239,17 @@ impl Engine {
 }
 
 impl Incarnation {
-    async fn join(engine: &Arc<Engine>) -> Result<Incarnation, StoreError> {
+    async fn join(engine: &Arc<Engine>, resumes: Option<NodeId>) -> Result<Incarnation, StoreError> {
         let settings = &engine.settings;
         let info = NodeInfo {
             name: settings.node_name.clone(),
             pid: std::process::id(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            slots: settings.live_runs,
+            served: engine.served(|name| settings.workflow_slots.get(name).copied().unwrap_or(usize::MAX)),
+            resumes,
         };
+        let renewed = tokio::time::Instant::now();
         let joined = engine.store.join(&info, settings.lanes, settings.lease).await?;
         engine.clock.sync(joined.now);
         let (senders, queues): (Vec<_>, Vec<_>) =
@@ -206,7 +264,7 @@ impl Incarnation {
             spawn(Lane { store, node: Arc::clone(&node), lane, queue }.run().boxed());
         }
         let (claiming, holding, rescuing) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
-        spawn(Leaseholder { engine: holding, node: Arc::clone(&node) }.run().boxed());
+        spawn(Leaseholder { engine: holding, node: Arc::clone(&node), renewed }.run().boxed());
         spawn(Rescuer { engine: rescuing, node: Arc::clone(&node) }.run().boxed());
         spawn(Postman { engine: Arc::clone(engine), queue: mail_queue }.run().boxed());
         spawn(Claimer { engine: claiming, node: Arc::clone(&node), hints: hint_queue }.run().boxed());
@@ -214,14 +272,14 @@ impl Incarnation {
     }
 }
 
-/// Runs an agent. One that panics takes its node down with it: the process joins anew, with all of them, and what the
-/// node held is rescued when its lease is over.
+/// Runs an agent. One that panics takes its node down with it: the process gives up the lease and joins anew, with all of
+/// them.
 fn spawn_agent(node: &Arc<Node>, agent: BoxFuture<'static, ()>) -> JoinHandle<()> {
     let node = Arc::clone(node);
     tokio::spawn(async move {
         if AssertUnwindSafe(agent).catch_unwind().await.is_err() {
             tracing::error!(node = %node.id, "an agent panicked: dropping every run and joining anew");
-            node.mark_fenced();
+            node.lose(Loss::Panic);
         }
     })
 }
@@ -235,8 +293,9 @@ pub(crate) enum SupervisorMsg {
     Fenced,
 }
 
-/// The pause between two tries to join anew.
-const JOIN_PAUSE: Duration = Duration::from_millis(250);
+/// The pause between two tries to join anew; doubles from the first to the last.
+const JOIN_PAUSE_MIN: Duration = Duration::from_millis(50);
+const JOIN_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Actor for Supervisor {
     type Msg = SupervisorMsg;
@@ -260,14 +319,13 @@ impl Actor for Supervisor {
         match message {
             SupervisorMsg::Fenced => {
                 let fenced = engine.incarnation.write().unwrap_or_else(PoisonError::into_inner).take();
-                if fenced.is_none() {
-                    return Ok(());
-                }
+                let Some(fenced) = fenced else { return Ok(()) };
+                let node = Arc::clone(&fenced.node);
                 drop(fenced);
                 for (_, actor) in engine.live.all() {
                     actor.stop(None);
                 }
-                rejoin(Arc::clone(engine), myself);
+                rejoin(Arc::clone(engine), node, myself);
             }
         }
         Ok(())
@@ -292,14 +350,39 @@ impl Actor for Supervisor {
 }
 
 /// Joins as a new node, in the background, until the database lets us.
-fn rejoin(engine: Arc<Engine>, supervisor: ActorRef<SupervisorMsg>) {
+fn rejoin(engine: Arc<Engine>, was: Arc<Node>, supervisor: ActorRef<SupervisorMsg>) {
     tokio::spawn(async move {
+        // That the database was away is no run's doing.
+        let resumes = was.loss().filter(|loss| *loss == Loss::Silence).map(|_| was.id);
+        let mut pause = JOIN_PAUSE_MIN;
         while supervisor.get_status() == ActorStatus::Running {
-            match Incarnation::join(&engine).await {
+            match join_anew(&engine, &was, resumes).await {
                 Ok(incarnation) => return engine.enter(incarnation),
                 Err(error) => tracing::warn!(%error, "joining anew failed"),
             }
-            tokio::time::sleep(JOIN_PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(JOIN_PAUSE_MAX);
         }
     });
+}
+
+async fn join_anew(
+    engine: &Arc<Engine>,
+    was: &Node,
+    resumes: Option<NodeId>,
+) -> Result<Incarnation, StoreError> {
+    if matches!(was.loss(), Some(Loss::Silence | Loss::Panic)) {
+        // Nobody need wait for the rest of a lease that this process gave up.
+        engine.store.leave(was.id).await?;
+    }
+    let lost = Heartbeat::Fenced { cause: FenceCause::HistoryLost };
+    if engine.store.heartbeat(was.id, engine.settings.lease).await? == lost {
+        tracing::error!(
+            node = %was.id,
+            "the database has lost this node: it was restored to an earlier point, or a replica took over that lacked \
+             the last commits; nothing more of that history is written, runs go on from what the database holds, and \
+             those that it does not hold are gone"
+        );
+    }
+    Incarnation::join(engine, resumes).await
 }

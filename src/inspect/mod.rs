@@ -5,8 +5,8 @@ mod view;
 pub use self::view::{AttemptView, RunView, StepView, TaskView};
 
 use crate::model::evolve::fold;
-use crate::model::{IllegalEvent, RunId, RunState};
-use crate::store::{Store, StoreError};
+use crate::model::{IllegalEvent, RunId, RunState, Waiting};
+use crate::store::{RunRow, Serving, Store, StoreError};
 
 /// Child runs that a view lists.
 const CHILDREN_SHOWN_MAX: u32 = 1_000;
@@ -34,7 +34,25 @@ pub async fn get(store: &dyn Store, run: RunId) -> Result<Option<RunView>, Inspe
     let Some(row) = store.row(run).await? else { return Ok(None) };
     let Some(state) = state(store, run).await? else { return Ok(None) };
     let children = store.children(run, CHILDREN_SHOWN_MAX).await?;
-    Ok(Some(RunView::new(state, row, children)))
+    let nobody = serving(store, &row).await?;
+    let mut view = RunView::new(state, row, children);
+    if let Some(nobody) = nobody {
+        view.waiting.retain(|waiting| *waiting != Waiting::Node);
+        view.waiting.insert(0, nobody);
+    }
+    Ok(Some(view))
+}
+
+/// Says why a run that is due is not taken by any node.
+async fn serving(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, InspectError> {
+    let Some(wake_at) = row.wake_at.filter(|_| row.owner.is_none()) else { return Ok(None) };
+    let Serving { nodes, full, now } = store.serving(&row.workflow, &row.version).await?;
+    Ok(match nodes {
+        _ if wake_at > now => None,
+        0 => Some(Waiting::Serving { workflow: row.workflow.clone(), version: row.version.clone() }),
+        nodes if nodes == full => Some(Waiting::Slot { nodes }),
+        _ => Some(Waiting::Node),
+    })
 }
 
 /// Folds a run's whole log; `None` when there is no such run.

@@ -39,6 +39,11 @@ pub enum Command {
     },
     /// Time passed.
     Tick,
+    /// The run killed its nodes, one after the other.
+    Isolate {
+        /// How many in a row, without getting any further in between.
+        deaths: i16,
+    },
     /// The code at hand does not fit the log.
     Block {
         /// What does not fit.

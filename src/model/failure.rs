@@ -33,6 +33,8 @@ pub const PAYLOAD: &str = "payload";
 pub const CANCELLED: &str = "cancelled";
 /// The run's log reached its limit.
 pub const LOG_FULL: &str = "log_full";
+/// The run killed its nodes, one after the other, and was not tried again.
+pub const POISON: &str = "poison";
 /// A child run ended without success.
 pub const CHILD: &str = "child";
 

@@ -79,5 +79,13 @@ pub const PARK_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 /// How long a run whose code does not fit its log is left before it is tried again.
 pub const BLOCKED_RETRY: Duration = Duration::from_secs(60);
 
+/// Deaths of its nodes in a row, without getting any further in between, after which a run is poison: it fails, so that it
+/// kills no more of them.
+pub const POISON_DEATHS: i16 = 5;
+
+/// How long a node watches a suspect, a run whose nodes died twice or more, before it takes others: what kills a node does so
+/// at once, as a rule.
+pub const SUSPECT_WATCH: Duration = Duration::from_secs(60);
+
 /// Events after which a snapshot is worth its row when a run is parked.
 pub const SNAPSHOT_EVERY_EVENTS: u32 = 256;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Timestamp;
-use super::ids::{OpKey, RunId, SignalName, TaskName};
+use super::ids::{OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
 use super::state::{OpState, RunState};
 use super::status::{Status, TaskStatus};
 
@@ -15,8 +15,20 @@ pub enum Waiting {
         /// When.
         at: Timestamp,
     },
-    /// A node that serves its workflow and has room.
+    /// The next look of a node that serves its workflow and has room.
     Node,
+    /// A node that serves its workflow: no living one does.
+    Serving {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// Its version.
+        version: Version,
+    },
+    /// A free slot: every node that serves its workflow holds as many runs as it may.
+    Slot {
+        /// How many nodes serve it.
+        nodes: u32,
+    },
     /// A signal.
     Signal {
         /// Its name.
@@ -97,7 +109,16 @@ impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Waiting::Start { at } => write!(f, "start at {at:?}"),
-            Waiting::Node => write!(f, "a node that serves its workflow and has room"),
+            Waiting::Node => write!(f, "the next look of a node that serves its workflow"),
+            Waiting::Serving { workflow, version } => {
+                write!(f, "a node that serves workflow {workflow} version {version}: none that lives does")
+            }
+            Waiting::Slot { nodes } => {
+                write!(
+                    f,
+                    "a free slot: the concurrency limit of each node that serves its workflow ({nodes}) is reached"
+                )
+            }
             Waiting::Signal { name, deadline: None } => write!(f, "signal `{name}`"),
             Waiting::Signal { name, deadline: Some(at) } => write!(f, "signal `{name}` until {at:?}"),
             Waiting::Timer { op, until } => write!(f, "timer {op} until {until:?}"),

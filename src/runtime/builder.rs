@@ -1,5 +1,6 @@
 //! Builds a runtime.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use super::control::Runtime;
 use super::error::Error;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
-use crate::model::Timestamp;
 use crate::model::limits::{LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN};
+use crate::model::{Timestamp, WorkflowName};
 use crate::store::postgres::PostgresStore;
 use crate::store::{Shape, Store};
 use crate::workflow::{BuildError, Registry, Workflow};
@@ -21,6 +22,7 @@ pub struct RuntimeBuilder {
     storage: Storage,
     registry: Result<Registry, BuildError>,
     settings: Settings,
+    workflow_slots: Vec<(String, usize)>,
     migrate: bool,
     clock: Option<Arc<Clock>>,
 }
@@ -41,7 +43,8 @@ impl RuntimeBuilder {
 
     fn with(storage: Storage) -> RuntimeBuilder {
         let (registry, settings) = (Ok(Registry::default()), Settings::default());
-        RuntimeBuilder { storage, registry, settings, migrate: true, clock: None }
+        let workflow_slots = Vec::new();
+        RuntimeBuilder { storage, registry, settings, workflow_slots, migrate: true, clock: None }
     }
 
     /// Serves a workflow. Several versions of one workflow may be served side by side; starts by name go to the one
@@ -76,6 +79,28 @@ impl RuntimeBuilder {
     /// Sets how many runs may be in memory at once; more of them wait in the queue. Default: 10,000.
     pub fn live_runs(mut self, runs: usize) -> Self {
         self.settings.live_runs = runs;
+        self
+    }
+
+    /// Sets how many runs of one workflow, all its versions together, may be in memory here at once; more of them wait in
+    /// the queue, for this node or another. A parked run takes no slot. Default: no limit but
+    /// [`live_runs`](RuntimeBuilder::live_runs).
+    pub fn workflow_slots(mut self, workflow: impl Into<String>, runs: usize) -> Self {
+        self.workflow_slots.push((workflow.into(), runs));
+        self
+    }
+
+    /// Makes this process a client: it starts, signals, cancels and watches runs, and executes none. It takes no lease and
+    /// three connections less; the workflows given only check inputs.
+    pub fn client(mut self) -> Self {
+        self.settings.client = true;
+        self
+    }
+
+    /// Sets whether to hear by `LISTEN` of what other nodes put into the queue; without, this node finds out within its
+    /// poll interval. Say no behind a pooler in transaction mode, which cannot pass it on. Default: yes.
+    pub fn listen(mut self, listen: bool) -> Self {
+        self.settings.listen = listen;
         self
     }
 
@@ -117,8 +142,9 @@ impl RuntimeBuilder {
     /// # Errors
     /// [`Error::Workflow`] and [`Error::Setting`] before the database is asked; [`Error::Store`] when it is out of reach,
     /// read-only, too old, of a newer schema, or holds live runs of another shape of a workflow's version.
-    pub async fn start(self) -> Result<Runtime, Error> {
+    pub async fn start(mut self) -> Result<Runtime, Error> {
         let registry = self.registry?;
+        self.settings.workflow_slots = check_slots(&registry, self.workflow_slots)?;
         // Tests on virtual time have leases that no process would want.
         if self.clock.is_none() {
             check(&self.settings)?;
@@ -138,10 +164,30 @@ impl RuntimeBuilder {
                 shape: definition.shape(),
             })
             .collect();
-        store.register(&shapes).await?;
+        if !self.settings.client {
+            store.register(&shapes).await?;
+        }
         let clock = self.clock.unwrap_or_else(|| Arc::new(Clock::starting_at(Timestamp::UNIX_EPOCH)));
         Ok(Runtime::new(Engine::start(store, clock, registry, self.settings).await?))
     }
+}
+
+fn check_slots(
+    registry: &Registry,
+    slots: Vec<(String, usize)>,
+) -> Result<BTreeMap<WorkflowName, usize>, Error> {
+    let refuse = |problem| Err(Error::Setting { name: "workflow_slots", problem });
+    let mut checked = BTreeMap::new();
+    for (name, runs) in slots {
+        let Some(definition) = registry.newest(&name) else {
+            return refuse(format!("no workflow {name:?} is served here: give it to the builder first"));
+        };
+        if runs == 0 {
+            return refuse(format!("0 would never run {name}, at least 1"));
+        }
+        checked.insert(definition.name.clone(), runs);
+    }
+    Ok(checked)
 }
 
 fn check(settings: &Settings) -> Result<(), Error> {

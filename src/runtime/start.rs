@@ -17,7 +17,7 @@ use crate::model::event::Trigger;
 use crate::model::ids::{NameError, check_metadata_name};
 use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, START_MANY_MAX, WAIT_MAX};
 use crate::model::{Key, Namespace, Payload, Timestamp};
-use crate::store::{Append, StoreError, postgres};
+use crate::store::{Append, News, StoreError, postgres};
 use crate::workflow::{Definition, Workflow};
 
 /// A run to be started; `O` is its output's type.
@@ -207,7 +207,7 @@ impl<'runtime, O> NewRun<'runtime, O> {
                 // Nobody here can run it now: it waits in the queue.
                 let append = Born::queued(run, &start, engine.clock.now())?.append;
                 let created = engine.store.create(std::slice::from_ref(&append)).await?;
-                engine.hint_due();
+                engine.queued();
                 created.first().copied()
             }
         };
@@ -255,6 +255,7 @@ impl<'runtime, O> NewRun<'runtime, O> {
             return Err(Error::KeyExists { run: created.run, workflow: workflow.to_string(), key });
         }
         engine.hint_soon();
+        engine.announce(News::Soon);
         Ok(Started { run: RunHandle::new(runtime, created.run), created: created.created })
     }
 
@@ -304,7 +305,7 @@ pub(super) async fn start_many<O>(
         })
         .collect::<Result<Vec<Append>, Error>>()?;
     let created = engine.store.create(&appends).await?;
-    engine.hint_due();
+    engine.queued();
     let started = |created: crate::store::Created| Started {
         run: RunHandle::new(runtime, created.run),
         created: created.created,

@@ -28,10 +28,10 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
 pub trait Store: Send + Sync + 'static {
-    /// Registers a new node with a lease of `lease` on each of `lanes` lanes.
+    /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 
-    /// Renews the node's lease on all its lanes. Never revives an expired one.
+    /// Renews the node's lease on all its lanes. Never revives an expired one, nor one of a history that the database lost.
     fn heartbeat(&self, node: NodeId, lease: Duration) -> Answer<'_, Heartbeat>;
 
     /// Ends the node's lease and releases what it still owns, due at once. Idempotent.
@@ -39,6 +39,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Declares every node dead whose lease has expired on any lane, for good, and releases the runs of dead nodes,
     /// due at once. At most some thousand runs a call; call again while `released` is not 0.
+    ///
+    /// A run that got no further since the dead node claimed it counts that death in [`RunRow::deaths`], unless the
+    /// node's process goes on as another one that [`resumes`](NodeInfo::resumes) it.
     fn rescue(&self) -> Answer<'_, Rescue>;
 
     /// Refuses a workflow whose shape differs from the one that live runs of its name and version started with;
@@ -64,7 +67,10 @@ pub trait Store: Send + Sync + 'static {
     fn create<'a>(&'a self, runs: &'a [Append]) -> Answer<'a, Vec<Created>>;
 
     /// Gives unowned runs to `node`: those of the served workflows that are due, those named, those with a message,
-    /// and those past their deadline. Only live ones; at most `wanted.limit`.
+    /// those past their deadline, and poison. Only live ones; at most `wanted.limit`.
+    ///
+    /// Suspects, whose nodes died twice and more without their getting any further, are given in groups of 64, 8 and 1,
+    /// the fewer the more deaths, and only while the node has owned no other suspect for a minute.
     fn claim<'a>(&'a self, node: NodeId, wanted: &'a Wanted) -> Answer<'a, Claimed>;
 
     /// Lists the runs that `node` owns. A claim whose answer was lost may have given it more than it knows.
@@ -103,6 +109,32 @@ pub trait Store: Send + Sync + 'static {
     /// Lists the runs that `run` started, oldest first, at most `limit`.
     fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>>;
 
+    /// Counts the living nodes that serve a workflow's version.
+    fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving>;
+
+    /// Reads the database's clock.
+    fn now(&self) -> Answer<'_, Timestamp>;
+
+    /// Tells the other nodes what may concern them. A hint: it may be lost, and nobody may rely on it.
+    fn announce<'a>(&'a self, news: &'a [News]) -> Answer<'a, ()>;
+
+    /// Waits for what others announced. After a loss of the connection it answers with [`News::Due`]: whoever listens
+    /// should look for itself. One call at a time.
+    fn listen(&self) -> Answer<'_, Vec<News>>;
+
+    /// Appends the events of `append` inside the code's transaction, under the fence of `node` on `lane`, which is held
+    /// until that transaction ends. Writes nothing but the events; they are committed when the caller commits.
+    ///
+    /// # Errors
+    /// As [`append`](Store::append); after any of them the transaction can only be rolled back.
+    fn checkpoint<'a>(
+        &'a self,
+        transaction: &'a mut sqlx::PgTransaction<'static>,
+        node: NodeId,
+        lane: u16,
+        append: &'a Append,
+    ) -> Answer<'a, Timestamp>;
+
     /// Returns the embedder's own pool, for `cx.transaction`; `None` where there is no Postgres.
     fn pool(&self) -> Option<&sqlx::PgPool>;
 }
@@ -116,6 +148,45 @@ pub struct NodeInfo {
     pub pid: u32,
     /// The release of this crate.
     pub release: String,
+    /// How many runs it may hold.
+    pub slots: usize,
+    /// What it serves, with how many runs of it it may hold.
+    pub served: Vec<Served>,
+    /// The node that the same process was before, if that was fenced for nothing but the database's silence.
+    pub resumes: Option<NodeId>,
+}
+
+/// A workflow's version and how many runs of the workflow, all its versions together, there is room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The workflow.
+    pub workflow: WorkflowName,
+    /// Its version.
+    pub version: Version,
+    /// How many.
+    pub slots: usize,
+}
+
+/// Who serves a workflow's version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Living nodes that do.
+    pub nodes: u32,
+    /// Those of them that have no free slot.
+    pub full: u32,
+    /// The database's time.
+    pub now: Timestamp,
+}
+
+/// What one node tells the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    /// A run is due.
+    Due,
+    /// A run will be due within a second or so: a transaction that starts it is about to commit.
+    Soon,
+    /// A message was put into the inbox of this run.
+    Mail(RunId),
 }
 
 /// A node's first answer.
@@ -135,8 +206,21 @@ pub enum Heartbeat {
         /// The database's time.
         now: Timestamp,
     },
-    /// The lease had expired, or the node is dead: it must drop everything and join anew.
-    Fenced,
+    /// The lease is over: the node must drop everything and join anew.
+    Fenced {
+        /// Why.
+        cause: FenceCause,
+    },
+}
+
+/// Why a node is fenced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FenceCause {
+    /// Its lease had expired, or it was declared dead.
+    LeaseOver,
+    /// The database has another history than the one that the node joined: it was restored to an earlier point, or a
+    /// replica took over that lacked the last commits.
+    HistoryLost,
 }
 
 /// What a rescue found.
@@ -184,8 +268,8 @@ pub struct Created {
 /// What a node wants to claim.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// The workflows whose code it has.
-    pub served: Vec<(WorkflowName, Version)>,
+    /// The workflows whose code it has, with the room that is left for them.
+    pub served: Vec<Served>,
     /// Runs it wants whatever their workflow.
     pub runs: Vec<RunId>,
     /// How many at most.
@@ -281,4 +365,6 @@ pub struct RunRow {
     pub claimed_at: Option<Timestamp>,
     /// How often it was claimed.
     pub claims: i32,
+    /// How often in a row its owner died without its getting any further.
+    pub deaths: i16,
 }

@@ -141,7 +141,10 @@ impl Host for RunHost {
         async move {
             let needs = crate::store::StoreError::NeedsPostgres { what: "cx.transaction" };
             let pool = self.pool.as_ref().ok_or_else(|| refused(needs))?;
-            pool.begin().await.map_err(refused)
+            // In a future of its own: a beginning that is given up half way would go back into the pool open.
+            let pool = pool.clone();
+            let begun = tokio::spawn(async move { pool.begin().await });
+            begun.await.map_err(refused)?.map_err(refused)
         }
         .boxed()
     }

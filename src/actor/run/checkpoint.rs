@@ -1,5 +1,7 @@
 //! `cx.transaction`: the append goes out inside the code's own transaction instead of the journal.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::draft::{Draft, Pending};
@@ -7,7 +9,7 @@ use super::live::{Live, UnderWay};
 use super::{CheckpointWish, RunMsg};
 use crate::actor::journal::Outcome;
 use crate::model::{Command, NodeId};
-use crate::store::{Append, StoreError, postgres};
+use crate::store::{Append, Store, StoreError};
 use crate::workflow::CxError;
 
 impl Live {
@@ -28,8 +30,9 @@ impl Live {
         };
         let Some(append) = append else { return };
         let (node, lane, myself) = (self.node.id, self.node.lane_of(self.run), self.myself.clone());
+        let store = Arc::clone(&self.engine.store);
         tokio::spawn(async move {
-            let outcome = commit(transaction, node, lane, &append).await;
+            let outcome = commit(&*store, transaction, node, lane, append).await;
             let _gone = myself.cast(RunMsg::Committed(outcome));
         });
         self.under_way = Some(UnderWay::Checkpoint(draft, reply));
@@ -37,12 +40,15 @@ impl Live {
 }
 
 async fn commit(
+    store: &dyn Store,
     mut transaction: sqlx::PgTransaction<'static>,
     node: NodeId,
     lane: u16,
-    append: &Append,
+    mut append: Append,
 ) -> Outcome {
-    let at = match postgres::checkpoint_in(&mut transaction, node, lane, append).await {
+    // A transaction of the code writes nothing but events; that the run got further is noted with its next commit.
+    append.row = None;
+    let at = match store.checkpoint(&mut transaction, node, lane, &append).await {
         Ok(at) => at,
         Err(StoreError::Fenced) => return Outcome::Fenced,
         // Nothing was committed, and the transaction is rolled back when it is dropped.

@@ -177,7 +177,8 @@ impl Live {
             Some(_) => None,
             None => state.deadline,
         };
-        let changes = status.is_some() || draft.release.is_some();
+        let goes_further = self.deaths > 0 && !draft.events.is_empty();
+        let changes = status.is_some() || draft.release.is_some() || goes_further;
         let row = changes.then(|| RowChange {
             status: status.unwrap_or(state.status),
             deadline_at,

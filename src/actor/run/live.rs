@@ -17,6 +17,7 @@ use crate::actor::node::Node;
 use crate::actor::supervisor::Engine;
 use crate::actor::watchers::Finish;
 use crate::model::evolve::fold_in;
+use crate::model::limits::POISON_DEATHS;
 use crate::model::{Command, Event, Message, MessageId, Recorded, RunId, RunState, Status, Timestamp};
 use crate::store::{Commit, Inbox, StoreError};
 use crate::workflow::Definition;
@@ -41,6 +42,8 @@ pub(crate) struct Live {
     pub(super) mail_seen: i32,
     /// How often the run had been claimed when this node took it.
     pub(super) claims: i32,
+    /// How often in a row its node died without its getting any further; 0 once it did.
+    pub(super) deaths: i16,
     /// The last message that the actor was handed.
     last_message: Option<MessageId>,
     /// The next event must be preceded by RunClaimed.
@@ -55,7 +58,7 @@ pub(crate) struct Live {
     pub(super) snapshot_seq: u32,
     assigned_at: Option<Timestamp>,
     begin: Option<Begin>,
-    _slot: Slot,
+    slot: Slot,
 }
 
 /// The append under way.
@@ -88,6 +91,7 @@ impl Live {
             under_way: None,
             mail_seen: 0,
             claims: 0,
+            deaths: 0,
             last_message: None,
             claimed: false,
             draining: false,
@@ -99,7 +103,7 @@ impl Live {
             snapshot_seq: 0,
             assigned_at: None,
             begin: Some(begin),
-            _slot: slot,
+            slot,
         }
     }
 
@@ -111,9 +115,10 @@ impl Live {
                 self.state = Some(state);
                 self.perform();
             }
-            Some(Begin::Recover { state, inbox, mail_seen, claims, assigned_at }) => {
+            Some(Begin::Recover { state, inbox, mail_seen, claims, deaths, assigned_at }) => {
                 self.mail_seen = mail_seen;
                 self.claims = claims;
+                self.deaths = deaths;
                 self.assigned_at = assigned_at;
                 self.recover(state, inbox);
             }
@@ -137,6 +142,9 @@ impl Live {
         if !inbox.is_empty() {
             self.pending.push_back(Pending::messages(inbox));
         }
+        if self.is_poison() {
+            self.pending.push_back(Pending::command(Command::Isolate { deaths: self.deaths }));
+        }
         self.pending.push_back(Pending::command(Command::Tick));
         // What was due for the database when it was claimed is due here, too.
         self.engine.clock.witness(self.assigned_at.unwrap_or_default());
@@ -155,6 +163,9 @@ impl Live {
 
     /// Finds the code of the run's version, unless its shape is not the one that the run started with.
     fn find_code(&mut self, state: &RunState) -> Option<Arc<Definition>> {
+        if !self.slot.may_run() || self.is_poison() {
+            return None;
+        }
         let code = self.engine.registry.get(&state.origin.workflow, &state.origin.version)?;
         if state.plan.as_ref().is_none_or(|plan| *plan == code.plan) {
             return Some(Arc::clone(code));
@@ -165,6 +176,11 @@ impl Live {
         );
         self.block(report);
         None
+    }
+
+    /// Says whether the run killed too many nodes to be tried again.
+    pub(super) fn is_poison(&self) -> bool {
+        self.deaths >= POISON_DEATHS
     }
 
     /// The code at hand does not fit the log: its attempts end, and the run waits, visibly, for other code.
@@ -331,6 +347,11 @@ impl Live {
             }
         }
         self.claimed &= events.is_empty();
+        if self.deaths > 0 && !events.is_empty() {
+            // The next group of suspects may come.
+            self.deaths = 0;
+            self.engine.hint_due();
+        }
         let ended = state.status.is_terminal();
         self.state = Some(state);
         let release = draft.release;

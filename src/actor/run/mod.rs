@@ -67,6 +67,8 @@ pub(crate) enum Begin {
         mail_seen: i32,
         /// How often it was claimed, this time included.
         claims: i32,
+        /// How often in a row its node died without its getting any further.
+        deaths: i16,
         /// When it was claimed.
         assigned_at: Option<Timestamp>,
     },

@@ -73,7 +73,7 @@ impl Live {
         }
         for child in std::mem::take(&mut draft.children) {
             let Some(started) = child.started else {
-                self.engine.hint_due();
+                self.engine.queued();
                 continue;
             };
             match fold_new(child.run, at, Some(self.node.id), child.events) {

@@ -13,11 +13,11 @@ use super::event::RunEvent;
 use super::event::{
     AttemptStarted, Event, Place, RunBlocked, RunCancelled, RunFailed, RunStarted, TaskEvent,
 };
-use super::failure::{Failure, LOG_FULL};
+use super::failure::{Failure, LOG_FULL, POISON};
 use super::ids::TaskName;
 use super::limits::{EVENTS_MAX, WAIT_MAX};
 use super::state::RunState;
-use super::status::Status;
+use super::status::{Status, TaskStatus};
 
 /// Returns the events that `command` leads to; none when there is nothing to do.
 ///
@@ -35,6 +35,7 @@ pub fn decide(state: &RunState, command: Command, now: Now<'_>) -> Result<Vec<Ev
         Command::Advance { task, attempt, reports } => advance::decide(state, task, attempt, reports, now),
         Command::Deliver { messages, live } => Ok(deliver::decide(state, messages, live, now)),
         Command::Tick => Ok(tick::decide(state, now)),
+        Command::Isolate { deaths } => Ok(vec![isolate(state, deaths)]),
         Command::Block { report } => Ok(block(state, report)),
     }
 }
@@ -45,22 +46,39 @@ fn ends(command: &Command) -> bool {
         Command::Deliver { messages, .. } => {
             messages.iter().any(|message| matches!(message.body, MessageBody::Cancel { .. }))
         }
-        Command::Tick => true,
+        Command::Tick | Command::Isolate { .. } => true,
         Command::Start { .. } | Command::Advance { .. } | Command::Block { .. } => false,
     }
 }
 
 /// The log is full: the run ends while it can still say so, as it was promised to if it was.
 fn overflow(state: &RunState) -> Event {
-    if let Some(cancel) = &state.cancel {
-        let (reason, by) = (cancel.reason.clone(), cancel.by.clone());
-        return RunEvent::from(RunCancelled { reason, by }).into();
-    }
     let message = format!(
         "the run has {} events, the limit is {EVENTS_MAX}: split its work into child runs",
         state.seq
     );
-    RunEvent::from(RunFailed { task: None, error: Failure::new(LOG_FULL, message) }).into()
+    give_up(state, None, Failure::new(LOG_FULL, message))
+}
+
+/// The run is not tried again: it would only kill the next node.
+fn isolate(state: &RunState, deaths: i16) -> Event {
+    let mut running = state.tasks.iter().filter(|task| task.status == TaskStatus::Running);
+    let (task, others) = (running.next(), running.next());
+    let task = task.filter(|_| others.is_none()).map(|task| task.name.clone());
+    let message = format!(
+        "{deaths} nodes in a row died while they ran it, and it got no further in between: look in its code for what \
+         ends a process (abort, stack overflow, memory) or blocks its threads"
+    );
+    give_up(state, task, Failure::new(POISON, message))
+}
+
+/// Ends the run with an error, or as it was promised to end.
+fn give_up(state: &RunState, task: Option<TaskName>, error: Failure) -> Event {
+    if let Some(cancel) = &state.cancel {
+        let (reason, by) = (cancel.reason.clone(), cancel.by.clone());
+        return RunEvent::from(RunCancelled { reason, by }).into();
+    }
+    RunEvent::from(RunFailed { task, error }).into()
 }
 
 fn start(

@@ -202,10 +202,14 @@ impl World {
             mail_seen: 0,
             claimed_at: running.then_some(at),
             claims: 0,
+            deaths: 0,
         };
         self.keys.extend(full_key(born).map(|key| (key, id)));
         self.children.extend(born.parent.map(|parent| (parent, id)));
-        self.runs.insert(id, Run { row, log: Vec::new(), snapshot: None, kept_at: BTreeSet::new() });
+        self.runs.insert(
+            id,
+            Run { row, log: Vec::new(), snapshot: None, died_with: None, kept_at: BTreeSet::new() },
+        );
         self.change(id, |_| {});
     }
 
@@ -217,6 +221,7 @@ impl World {
             }
             row.status = change.status;
             row.deadline_at = change.deadline_at;
+            row.deaths = 0;
             if row.status.is_terminal() {
                 (row.finished_at, row.deadline_at) = (Some(at), None);
                 (row.owner, row.claimed_at, row.wake_at) = (None, None, None);

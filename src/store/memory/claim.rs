@@ -1,11 +1,12 @@
 //! Giving unowned runs to nodes.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
-use crate::model::{NodeId, RunId, Timestamp};
-use crate::store::{Claimed, RunRow, StoreError, Wanted};
+use crate::model::limits::{POISON_DEATHS, SUSPECT_WATCH};
+use crate::model::{NodeId, RunId, Timestamp, WorkflowName};
+use crate::store::{Claimed, RunRow, Served, StoreError, Wanted};
 
 /// Runs with messages that one claim names: the owner asks for their inboxes in one question.
 const MAILED_RUNS_MAX: usize = 256;
@@ -21,7 +22,7 @@ impl World {
         let owner = |run: &RunId| self.runs.get(run).and_then(|run| run.row.owner);
         let mailed = self.inboxes.keys().filter(|run| owner(run) == Some(node));
         let mailed: Vec<RunId> = mailed.take(MAILED_RUNS_MAX).copied().collect();
-        let runs = self.claimable(wanted, now);
+        let runs = self.claimable(node, wanted, now);
         for run in &runs {
             self.change(*run, |row| {
                 row.owner = Some(node);
@@ -38,26 +39,73 @@ impl World {
     }
 
     /// Returns the runs that a claim gives, in its order: higher priority, then longer due, then older.
-    fn claimable(&self, wanted: &Wanted, now: Timestamp) -> Vec<RunId> {
+    fn claimable(&self, node: NodeId, wanted: &Wanted, now: Timestamp) -> Vec<RunId> {
         let named: BTreeSet<&RunId> = wanted.runs.iter().collect();
+        let suspects = self.suspects(node, wanted, now);
         let passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         let mut found: Vec<_> = self
             .unowned_rows()
-            .filter(|row| {
-                (passed(row.wake_at) && is_served(wanted, row))
-                    || passed(row.deadline_at)
-                    || named.contains(&row.run)
-                    || self.inboxes.contains_key(&row.run)
+            .filter(|row| match row.deaths {
+                ..2 => true,
+                POISON_DEATHS.. => true,
+                _ => suspects.contains(&row.run) || served(wanted, row).is_none(),
             })
-            .map(|row| (Reverse(row.priority), row.wake_at.unwrap_or(now), row.run))
+            .map(|row| (Reverse(row.priority), row.wake_at.unwrap_or(now), row))
             .collect();
-        found.sort_unstable();
-        found.into_iter().map(|(_, _, run)| run).take(wanted.limit).collect()
+        found.sort_unstable_by_key(|(priority, wake_at, row)| (*priority, *wake_at, row.run));
+        let mut slots: BTreeMap<&WorkflowName, usize> = BTreeMap::new();
+        for served in &wanted.served {
+            slots.insert(&served.workflow, served.slots);
+        }
+        let mut fits = |row: &RunRow| match slots.get_mut(&row.workflow) {
+            Some(slots) if served(wanted, row).is_some() && *slots > 0 => {
+                *slots -= 1;
+                true
+            }
+            _ => false,
+        };
+        let mut wants = |row: &RunRow| {
+            passed(row.deadline_at)
+                || named.contains(&row.run)
+                || self.inboxes.contains_key(&row.run)
+                || row.deaths >= POISON_DEATHS && row.wake_at.is_some()
+                || passed(row.wake_at) && (suspects.contains(&row.run) || fits(row))
+        };
+        found
+            .into_iter()
+            .map(|(_, _, row)| row)
+            .filter(|row| wants(row))
+            .map(|row| row.run)
+            .take(wanted.limit)
+            .collect()
+    }
+
+    /// Returns the suspects that the node may take now: those with the most deaths, the fewer the more.
+    fn suspects(&self, node: NodeId, wanted: &Wanted, now: Timestamp) -> Vec<RunId> {
+        let is_suspect = |row: &RunRow| (2..POISON_DEATHS).contains(&row.deaths);
+        let watched =
+            self.owned.range((node, RunId::from_tick(0, 0))..).take_while(|(owner, _)| *owner == node);
+        let mut watched = watched.filter_map(|(_, run)| self.runs.get(run)).map(|run| &run.row);
+        let recently = |row: &RunRow| row.claimed_at.is_some_and(|at| at + SUSPECT_WATCH > now);
+        if watched.any(|row| is_suspect(row) && recently(row)) {
+            return Vec::new();
+        }
+        let due = |row: &&RunRow| is_suspect(row) && row.wake_at.is_some_and(|at| at <= now);
+        let has_room = |row: &&RunRow| served(wanted, row).is_some_and(|served| served.slots > 0);
+        let mut found: Vec<&RunRow> = self.unowned_rows().filter(due).filter(has_room).collect();
+        found.sort_unstable_by_key(|row| (Reverse(row.deaths), row.wake_at, row.run));
+        let Some(deaths) = found.first().map(|row| row.deaths) else { return Vec::new() };
+        let count = match deaths {
+            2 => 64,
+            3 => 8,
+            _ => 1,
+        };
+        found.into_iter().filter(|row| row.deaths == deaths).map(|row| row.run).take(count).collect()
     }
 
     /// Returns when the next run becomes due; what is due already waits for room at a node.
     fn next_due(&self, wanted: &Wanted, now: Timestamp) -> Option<Timestamp> {
-        let wake = |row: &RunRow| row.wake_at.filter(|_| is_served(wanted, row));
+        let wake = |row: &RunRow| row.wake_at.filter(|_| served(wanted, row).is_some());
         self.unowned_rows()
             .flat_map(|row| [wake(row), row.deadline_at])
             .flatten()
@@ -70,6 +118,6 @@ impl World {
     }
 }
 
-fn is_served(wanted: &Wanted, row: &RunRow) -> bool {
-    wanted.served.iter().any(|(workflow, version)| row.workflow == *workflow && row.version == *version)
+fn served<'a>(wanted: &'a Wanted, row: &RunRow) -> Option<&'a Served> {
+    wanted.served.iter().find(|served| served.workflow == row.workflow && served.version == row.version)
 }

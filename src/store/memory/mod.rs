@@ -14,17 +14,18 @@ mod faults;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 pub use self::faults::{Call, CrashAfter, Fate, Faults};
 use self::world::World;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, NodeInfo, Rescue,
-    RunRow, Sent, Shape, Store, StoreError, Wanted,
+    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
+    Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::clock::Clock;
 use crate::model::{
-    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Timestamp, WorkflowName,
+    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Timestamp, Version,
+    WorkflowName,
 };
 
 /// One process's connection to a world of runs that lives in memory.
@@ -33,12 +34,17 @@ use crate::model::{
 pub struct MemoryStore {
     shared: Arc<Shared>,
     faults: Option<Arc<dyn Faults>>,
+    listening: tokio::sync::Mutex<Option<broadcast::Receiver<News>>>,
 }
+
+/// News that a slow listener may be behind with; after more it looks for itself.
+const NEWS_KEPT: usize = 1_024;
 
 struct Shared {
     world: Mutex<World>,
     clock: Clock,
     changed: Notify,
+    news: broadcast::Sender<News>,
 }
 
 impl MemoryStore {
@@ -53,18 +59,27 @@ impl MemoryStore {
     }
 
     fn with_clock(clock: Clock) -> Arc<MemoryStore> {
-        let shared = Shared { world: Mutex::default(), clock, changed: Notify::new() };
-        Arc::new(MemoryStore { shared: Arc::new(shared), faults: None })
+        let shared = Shared {
+            world: Mutex::default(),
+            clock,
+            changed: Notify::new(),
+            news: broadcast::Sender::new(NEWS_KEPT),
+        };
+        MemoryStore::on(Arc::new(shared), None)
     }
 
     /// Connects another process to the same world, without faults.
     pub fn connect(&self) -> Arc<MemoryStore> {
-        Arc::new(MemoryStore { shared: Arc::clone(&self.shared), faults: None })
+        MemoryStore::on(Arc::clone(&self.shared), None)
     }
 
     /// Connects another process to the same world, whose calls and answers `faults` may delay or lose.
     pub fn connect_with(&self, faults: Arc<dyn Faults>) -> Arc<MemoryStore> {
-        Arc::new(MemoryStore { shared: Arc::clone(&self.shared), faults: Some(faults) })
+        MemoryStore::on(Arc::clone(&self.shared), Some(faults))
+    }
+
+    fn on(shared: Arc<Shared>, faults: Option<Arc<dyn Faults>>) -> Arc<MemoryStore> {
+        Arc::new(MemoryStore { shared, faults, listening: tokio::sync::Mutex::new(None) })
     }
 
     /// Ends a node's lease now, as if it had expired: it writes nothing more, and keeps its runs until a
@@ -210,6 +225,52 @@ impl Store for MemoryStore {
 
     fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>> {
         self.call(Call::of("children"), move |world, _| Ok(world.children(run, limit)))
+    }
+
+    fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
+        self.call(Call::of("serving"), move |world, now| Ok(world.serving(workflow, version, now)))
+    }
+
+    fn now(&self) -> Answer<'_, Timestamp> {
+        self.call(Call::of("now"), |_, now| Ok(now))
+    }
+
+    fn announce<'a>(&'a self, news: &'a [News]) -> Answer<'a, ()> {
+        self.call(Call::of("announce"), move |_, _| {
+            for news in news {
+                // Fails only when nobody listens.
+                let _nobody = self.shared.news.send(*news);
+            }
+            Ok(())
+        })
+    }
+
+    fn listen(&self) -> Answer<'_, Vec<News>> {
+        Box::pin(async move {
+            let mut listening = self.listening.lock().await;
+            let news = match listening.as_mut() {
+                None => {
+                    *listening = Some(self.shared.news.subscribe());
+                    News::Due
+                }
+                // What was missed may have been anything.
+                Some(news) => news.recv().await.unwrap_or(News::Due),
+            };
+            let call = Call::of("listen");
+            let fate = self.faults.as_ref().map_or(Fate::Passes, |faults| faults.on_answer(&call, 0));
+            faults::suffer(fate).await?;
+            Ok(vec![news])
+        })
+    }
+
+    fn checkpoint<'a>(
+        &'a self,
+        _transaction: &'a mut sqlx::PgTransaction<'static>,
+        _node: NodeId,
+        _lane: u16,
+        _append: &'a Append,
+    ) -> Answer<'a, Timestamp> {
+        Box::pin(async { Err(StoreError::NeedsPostgres { what: "cx.transaction" }) })
     }
 
     fn pool(&self) -> Option<&sqlx::PgPool> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::world::{Node, World};
-use crate::model::{NodeId, Timestamp};
-use crate::store::{Heartbeat, Joined, NodeInfo, Rescue, StoreError};
+use crate::model::{NodeId, RunId, Timestamp, Version, WorkflowName};
+use crate::store::{FenceCause, Heartbeat, Joined, NodeInfo, Rescue, Served, Serving, StoreError};
 
 /// Runs released by one rescue: the figure of a database statement that other nodes do not notice.
 const RESCUED_RUNS_MAX: usize = 2_000;
@@ -24,6 +24,12 @@ impl World {
         let node = NodeId(last + 1);
         let leases = vec![now + lease; usize::from(lanes)];
         self.nodes.insert(node, Node { info: info.clone(), leases, dead: false });
+        if info.resumes.is_some() {
+            for run in self.runs.values_mut().filter(|run| run.died_with == info.resumes) {
+                run.row.deaths = run.row.deaths.saturating_sub(1).max(0);
+                run.died_with = None;
+            }
+        }
         Ok(Joined { node, now })
     }
 
@@ -33,7 +39,7 @@ impl World {
                 node.leases.fill(now + lease);
                 Heartbeat::Alive { now }
             }
-            _ => Heartbeat::Fenced,
+            _ => Heartbeat::Fenced { cause: FenceCause::LeaseOver },
         }
     }
 
@@ -41,7 +47,9 @@ impl World {
         if let Some(node) = self.nodes.get_mut(&node) {
             node.dead = true;
         }
-        self.release_all_of(node, usize::MAX, now);
+        for run in self.owned_by(node, usize::MAX) {
+            self.release(run, Some(now));
+        }
     }
 
     pub(super) fn rescue(&mut self, now: Timestamp) -> Rescue {
@@ -56,7 +64,11 @@ impl World {
         let dead: Vec<NodeId> = self.nodes.iter().filter(|(_, node)| node.dead).map(|(id, _)| *id).collect();
         let mut released = 0;
         for node in dead {
-            released += self.release_all_of(node, RESCUED_RUNS_MAX - released, now);
+            for run in self.owned_by(node, RESCUED_RUNS_MAX - released) {
+                self.count_death(run, node);
+                self.release(run, Some(now));
+                released += 1;
+            }
         }
         let living = self.nodes.values().filter(|node| !node.dead);
         let next_expiry = living.filter_map(|node| node.leases.iter().min().copied()).min();
@@ -83,13 +95,39 @@ impl World {
         node.map(|_| ()).ok_or(StoreError::Fenced)
     }
 
-    fn release_all_of(&mut self, node: NodeId, limit: usize, now: Timestamp) -> usize {
+    fn owned_by(&self, node: NodeId, limit: usize) -> Vec<RunId> {
         let owned = self.owned.iter().filter(|(owner, _)| *owner == node);
-        let runs: Vec<_> = owned.map(|(_, run)| *run).take(limit).collect();
-        for run in &runs {
-            self.release(*run, Some(now));
+        owned.map(|(_, run)| *run).take(limit).collect()
+    }
+
+    /// Counts that `node` died while it owned the run, if the run got no further meanwhile.
+    fn count_death(&mut self, run: RunId, node: NodeId) {
+        let resumed = self.nodes.values().any(|other| other.info.resumes == Some(node));
+        let Some(found) = self.runs.get_mut(&run) else { return };
+        let last = found.log.last().map(|entry| entry.at);
+        let further = last.zip(found.row.claimed_at).is_some_and(|(last, claimed)| last >= claimed);
+        found.died_with = (!further && !resumed).then_some(node);
+        found.row.deaths = match (further, resumed) {
+            (true, _) => 0,
+            (false, true) => found.row.deaths,
+            (false, false) => found.row.deaths.saturating_add(1),
+        };
+    }
+
+    pub(super) fn serving(&self, workflow: &WorkflowName, version: &Version, now: Timestamp) -> Serving {
+        let mut serving = Serving { nodes: 0, full: 0, now };
+        for (id, node) in self.nodes.iter().filter(|(_, node)| node.is_alive(now)) {
+            let served = |served: &&Served| served.workflow == *workflow && served.version == *version;
+            let Some(served) = node.info.served.iter().find(served) else { continue };
+            let held = self.owned_by(*id, usize::MAX);
+            let of_workflow =
+                |run: &&RunId| self.runs.get(run).is_some_and(|run| run.row.workflow == *workflow);
+            let full =
+                held.len() >= node.info.slots || held.iter().filter(of_workflow).count() >= served.slots;
+            serving.nodes += 1;
+            serving.full += u32::from(full);
         }
-        runs.len()
+        serving
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Run {
     pub(super) row: RunRow,
     pub(super) log: Vec<Entry>,
     pub(super) snapshot: Option<Snapshot>,
+    /// The last node that died with it.
+    pub(super) died_with: Option<NodeId>,
     /// The seqs at which a release was left out, so that a batch that comes again is answered as the first time.
     pub(super) kept_at: BTreeSet<u32>,
 }

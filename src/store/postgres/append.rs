@@ -15,6 +15,7 @@ use crate::store::{Append, Appended, Commit, StoreError};
 
 pub(super) async fn append(
     connection: &mut PgConnection,
+    token: i64,
     node: NodeId,
     lane: u16,
     commits: &[Commit],
@@ -22,11 +23,11 @@ pub(super) async fn append(
     let batch = Batch::of(commits)?;
     let lane = lane_number(lane)?;
     let done = if batch.is_only_events() {
-        execute_events(connection, node, lane, &batch).await
+        execute_events(connection, token, node, lane, &batch).await
     } else if batch.is_only_runs() {
-        execute_runs(connection, node, lane, &batch).await
+        execute_runs(connection, token, node, lane, &batch).await
     } else {
-        execute(connection, node, lane, &batch).await
+        execute(connection, token, node, lane, &batch).await
     };
     match done {
         Ok(done) => answer(connection, node, commits, batch, done).await,
@@ -45,6 +46,7 @@ struct Done {
 
 async fn execute(
     connection: &mut PgConnection,
+    token: i64,
     node: NodeId,
     lane: i16,
     batch: &Batch<'_>,
@@ -92,12 +94,14 @@ async fn execute(
         post.bodies.as_slice() as _,
         post.births.as_slice() as _,
         taken.as_slice() as _,
+        token,
     );
     statement.fetch_one(connection).await
 }
 
 async fn execute_events(
     connection: &mut PgConnection,
+    token: i64,
     node: NodeId,
     lane: i16,
     batch: &Batch<'_>,
@@ -114,6 +118,7 @@ async fn execute_events(
         events.tasks.as_slice() as _,
         events.attempts.as_slice() as _,
         events.payloads.as_slice() as _,
+        token,
     );
     let done = statement.fetch_one(connection).await?;
     Ok(Done { now: done.now, events: done.events, born: Vec::new(), kept: Vec::new() })
@@ -121,6 +126,7 @@ async fn execute_events(
 
 async fn execute_runs(
     connection: &mut PgConnection,
+    token: i64,
     node: NodeId,
     lane: i16,
     batch: &Batch<'_>,
@@ -153,6 +159,7 @@ async fn execute_runs(
         rows.statuses.as_slice() as _,
         rows.ended.as_slice() as _,
         rows.deadlines.as_slice() as _,
+        token,
     );
     let done = statement.fetch_one(connection).await?;
     Ok(Done { now: done.now, events: done.events, born: Vec::new(), kept: Vec::new() })
@@ -187,13 +194,9 @@ async fn answer(
     Ok(Appended { at, kept, existing })
 }
 
-/// Appends the events of `append` inside the caller's transaction, under the fence of `node` on `lane`, which is held
-/// until that transaction ends. Writes nothing but the events; they are committed when the caller commits.
-///
-/// # Errors
-/// As [`Store::append`](crate::store::Store::append); after any of them the transaction can only be rolled back.
-pub async fn checkpoint_in(
+pub(super) async fn checkpoint(
     connection: &mut PgConnection,
+    token: i64,
     node: NodeId,
     lane: u16,
     append: &Append,
@@ -216,6 +219,7 @@ pub async fn checkpoint_in(
         events.tasks.as_slice() as _,
         events.attempts.as_slice() as _,
         events.payloads.as_slice() as _,
+        token,
     );
     match statement.fetch_one(connection).await {
         Ok(done) => done.now.ok_or(StoreError::Fenced),

@@ -3,8 +3,9 @@
 use sqlx::PgConnection;
 
 use super::errors::classify;
+use super::nodes::{ServedColumns, interval};
 use super::rows::run_ids;
-use crate::model::limits::CLAIM_ROWS_MAX;
+use crate::model::limits::{CLAIM_ROWS_MAX, POISON_DEATHS, SUSPECT_WATCH};
 use crate::model::{NodeId, RunId};
 use crate::store::{Claimed, StoreError, Wanted};
 
@@ -18,21 +19,25 @@ pub(super) async fn held(connection: &mut PgConnection, node: NodeId) -> Result<
 
 pub(super) async fn claim(
     connection: &mut PgConnection,
+    token: i64,
     node: NodeId,
     wanted: &Wanted,
 ) -> Result<Claimed, StoreError> {
-    let workflows: Vec<&str> = wanted.served.iter().map(|(workflow, _)| workflow.as_str()).collect();
-    let versions: Vec<&str> = wanted.served.iter().map(|(_, version)| version.as_str()).collect();
+    let served = ServedColumns::of(&wanted.served);
     let runs: Vec<_> = wanted.runs.iter().map(|run| run.uuid()).collect();
     let limit = i64::try_from(wanted.limit.min(CLAIM_ROWS_MAX)).unwrap_or_default();
     let claim = sqlx::query_file!(
         "src/store/postgres/sql/claim.sql",
         node.0,
-        workflows.as_slice() as _,
-        versions.as_slice() as _,
+        served.workflows.as_slice() as _,
+        served.versions.as_slice() as _,
         runs.as_slice() as _,
         limit,
         MAILED_MAX,
+        token,
+        served.slots.as_slice() as _,
+        POISON_DEATHS,
+        interval(SUSPECT_WATCH),
     );
     let claim = claim.fetch_one(connection).await.map_err(classify)?;
     if claim.alive == 0 {

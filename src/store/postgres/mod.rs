@@ -1,8 +1,8 @@
 //! The contract on Postgres: the only place that knows SQL.
 //!
 //! Each statement is a file in `sql/`, checked when the crate is built. Every lane appends on a connection of its
-//! own, heartbeats and rescues share one, claims and their loads another; everything else goes through the embedder's
-//! pool. None of them keeps state in the session, so all work behind pgbouncer in transaction mode.
+//! own, heartbeats and rescues share one, claims and their loads another, and one listens; everything else goes through the
+//! embedder's pool. None of them keeps state in the session, so all work behind pgbouncer in transaction mode.
 
 mod schema;
 mod dedicated;
@@ -15,6 +15,7 @@ mod create;
 mod claim;
 mod load;
 mod mail;
+mod news;
 mod runs;
 mod rows;
 mod errors;
@@ -22,17 +23,21 @@ mod errors;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres};
+use sqlx::{PgPool, PgTransaction, Postgres};
 
-pub use self::append::checkpoint_in;
 pub use self::create::create_in;
 
 use self::dedicated::{Dedicated, Plans, within};
+use self::news::Listener;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, NodeInfo, Rescue,
-    RunRow, Sent, Shape, Store, StoreError, Wanted,
+    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
+    Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
-use crate::model::{Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, WorkflowName};
+use crate::clock;
+use crate::model::{
+    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Timestamp, Version,
+    WorkflowName,
+};
 
 /// The storage of runs in the schema `runlog` of a Postgres database.
 #[derive(Debug)]
@@ -41,13 +46,16 @@ pub struct PostgresStore {
     lanes: Vec<Dedicated>,
     control: Dedicated,
     dispatch: Dedicated,
+    listener: Listener,
+    /// Tells this process from another one to which a restored database gave the same node's id.
+    token: i64,
 }
 
 impl PostgresStore {
     /// Opens the store in the pool's database: checks the server, and the schema's migrations, which it runs when
     /// `migrate` is true. On return the schema is this release's; several nodes may open it at once.
     ///
-    /// Besides the pool's connections it holds one for each of `lanes` lanes and two more.
+    /// Besides the pool's connections it holds one for each of `lanes` lanes and three more.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nobody answers, try again. [`StoreError::ServerTooOld`], [`StoreError::ReadOnly`]:
@@ -58,7 +66,8 @@ impl PostgresStore {
         let dedicated = |plans| Dedicated::new(pool.clone(), plans);
         let lanes = (0..lanes).map(|_| dedicated(Plans::Kept)).collect();
         let (control, dispatch) = (dedicated(Plans::Fresh), dedicated(Plans::Fresh));
-        Ok(PostgresStore { lanes, control, dispatch, pool })
+        let (listener, token) = (Listener::new(&pool), clock::draw_token());
+        Ok(PostgresStore { lanes, control, dispatch, listener, token, pool })
     }
 
     fn lane(&self, lane: u16) -> Result<&Dedicated, StoreError> {
@@ -76,7 +85,7 @@ impl Store for PostgresStore {
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined> {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
-            let answer = nodes::join(&mut taken.connection, node, lanes, lease).await;
+            let answer = nodes::join(&mut taken.connection, self.token, node, lanes, lease).await;
             taken.settle(answer)
         }))
     }
@@ -84,7 +93,7 @@ impl Store for PostgresStore {
     fn heartbeat(&self, node: NodeId, lease: Duration) -> Answer<'_, Heartbeat> {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
-            let answer = nodes::heartbeat(&mut taken.connection, node, lease).await;
+            let answer = nodes::heartbeat(&mut taken.connection, self.token, node, lease).await;
             taken.settle(answer)
         }))
     }
@@ -92,7 +101,7 @@ impl Store for PostgresStore {
     fn leave(&self, node: NodeId) -> Answer<'_, ()> {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
-            let answer = nodes::leave(&mut taken.connection, node).await;
+            let answer = nodes::leave(&mut taken.connection, self.token, node).await;
             taken.settle(answer)
         }))
     }
@@ -106,13 +115,18 @@ impl Store for PostgresStore {
     }
 
     fn register<'a>(&'a self, workflows: &'a [Shape]) -> Answer<'a, ()> {
-        Box::pin(within(async move { runs::register(&mut *self.pooled().await?, workflows).await }))
+        // Not on the pool: a transaction that is given up in its beginning would go back into it open.
+        Box::pin(within(async move {
+            let mut taken = self.control.take().await?;
+            let answer = runs::register(&mut taken.connection, workflows).await;
+            taken.settle(answer)
+        }))
     }
 
     fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended> {
         Box::pin(within(async move {
             let mut taken = self.lane(lane)?.take().await?;
-            let answer = append::append(&mut taken.connection, node, lane, batch).await;
+            let answer = append::append(&mut taken.connection, self.token, node, lane, batch).await;
             taken.settle(answer)
         }))
     }
@@ -124,7 +138,7 @@ impl Store for PostgresStore {
     fn claim<'a>(&'a self, node: NodeId, wanted: &'a Wanted) -> Answer<'a, Claimed> {
         Box::pin(within(async move {
             let mut taken = self.dispatch.take().await?;
-            let answer = claim::claim(&mut taken.connection, node, wanted).await;
+            let answer = claim::claim(&mut taken.connection, self.token, node, wanted).await;
             taken.settle(answer)
         }))
     }
@@ -186,6 +200,32 @@ impl Store for PostgresStore {
 
     fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>> {
         Box::pin(within(async move { runs::children(&mut *self.pooled().await?, run, limit).await }))
+    }
+
+    fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
+        Box::pin(within(async move { nodes::serving(&mut *self.pooled().await?, workflow, version).await }))
+    }
+
+    fn now(&self) -> Answer<'_, Timestamp> {
+        Box::pin(within(async move { nodes::now(&mut *self.pooled().await?).await }))
+    }
+
+    fn announce<'a>(&'a self, news: &'a [News]) -> Answer<'a, ()> {
+        Box::pin(within(async move { news::announce(&mut *self.pooled().await?, news).await }))
+    }
+
+    fn listen(&self) -> Answer<'_, Vec<News>> {
+        Box::pin(self.listener.listen())
+    }
+
+    fn checkpoint<'a>(
+        &'a self,
+        transaction: &'a mut PgTransaction<'static>,
+        node: NodeId,
+        lane: u16,
+        append: &'a Append,
+    ) -> Answer<'a, Timestamp> {
+        Box::pin(within(append::checkpoint(transaction, self.token, node, lane, append)))
     }
 
     fn pool(&self) -> Option<&PgPool> {

@@ -6,8 +6,8 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::{Connection, PgConnection};
 
 use super::errors::classify;
-use crate::model::NodeId;
-use crate::store::{Heartbeat, Joined, NodeInfo, Rescue, StoreError};
+use crate::model::{NodeId, Timestamp, Version, WorkflowName};
+use crate::store::{FenceCause, Heartbeat, Joined, NodeInfo, Rescue, Served, Serving, StoreError};
 
 /// Months for which the log has partitions ahead: a node joins more often than that.
 const MONTHS_AHEAD: i32 = 2;
@@ -17,14 +17,27 @@ const RESCUED_MAX: i64 = 1_000;
 
 pub(super) async fn join(
     connection: &mut PgConnection,
+    token: i64,
     node: &NodeInfo,
     lanes: u16,
     lease: Duration,
 ) -> Result<Joined, StoreError> {
     make_partitions(connection).await?;
-    let (pid, lanes, lease) = (i64::from(node.pid), i32::from(lanes), interval(lease));
-    let joined =
-        sqlx::query_file!("src/store/postgres/sql/join.sql", node.name, pid, node.release, lanes, lease);
+    let served = ServedColumns::of(&node.served);
+    let joined = sqlx::query_file!(
+        "src/store/postgres/sql/join.sql",
+        node.name,
+        i64::from(node.pid),
+        node.release,
+        i32::from(lanes),
+        interval(lease),
+        token,
+        slots(node.slots),
+        served.workflows.as_slice() as _,
+        served.versions.as_slice() as _,
+        served.slots.as_slice() as _,
+        node.resumes.map(|node| node.0),
+    );
     let joined = joined.fetch_one(connection).await.map_err(classify)?;
     Ok(Joined { node: NodeId(joined.id), now: joined.joined_at })
 }
@@ -43,19 +56,25 @@ async fn make_partitions(connection: &mut PgConnection) -> Result<(), StoreError
 
 pub(super) async fn heartbeat(
     connection: &mut PgConnection,
+    token: i64,
     node: NodeId,
     lease: Duration,
 ) -> Result<Heartbeat, StoreError> {
-    let renewed = sqlx::query_file_scalar!("src/store/postgres/sql/heartbeat.sql", node.0, interval(lease));
-    let now = renewed.fetch_optional(connection).await.map_err(classify)?;
-    Ok(now.map_or(Heartbeat::Fenced, |now| Heartbeat::Alive { now }))
+    let renewed =
+        sqlx::query_file_scalar!("src/store/postgres/sql/heartbeat.sql", node.0, interval(lease), token);
+    if let Some(now) = renewed.fetch_optional(&mut *connection).await.map_err(classify)? {
+        return Ok(Heartbeat::Alive { now });
+    }
+    let lost = sqlx::query_file_scalar!("src/store/postgres/sql/fence_cause.sql", node.0, token);
+    let lost = lost.fetch_one(connection).await.map_err(classify)?;
+    Ok(Heartbeat::Fenced { cause: if lost { FenceCause::HistoryLost } else { FenceCause::LeaseOver } })
 }
 
-pub(super) async fn leave(connection: &mut PgConnection, node: NodeId) -> Result<(), StoreError> {
+pub(super) async fn leave(connection: &mut PgConnection, token: i64, node: NodeId) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await.map_err(classify)?;
-    let left = sqlx::query_file!("src/store/postgres/sql/leave.sql", node.0);
+    let left = sqlx::query_file!("src/store/postgres/sql/leave.sql", node.0, token);
     left.execute(&mut *transaction).await.map_err(classify)?;
-    let released = sqlx::query_file!("src/store/postgres/sql/release_all.sql", node.0);
+    let released = sqlx::query_file!("src/store/postgres/sql/release_all.sql", node.0, token);
     released.execute(&mut *transaction).await.map_err(classify)?;
     transaction.commit().await.map_err(classify)
 }
@@ -74,8 +93,45 @@ pub(super) async fn rescue(connection: &mut PgConnection) -> Result<Rescue, Stor
     })
 }
 
+pub(super) async fn serving(
+    connection: &mut PgConnection,
+    workflow: &WorkflowName,
+    version: &Version,
+) -> Result<Serving, StoreError> {
+    let (workflow, version) = (workflow.as_str(), version.as_str());
+    let serving = sqlx::query_file!("src/store/postgres/sql/serving.sql", workflow, version);
+    let serving = serving.fetch_one(connection).await.map_err(classify)?;
+    let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(Serving { nodes: count(serving.nodes), full: count(serving.full), now: serving.now })
+}
+
+pub(super) async fn now(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
+    sqlx::query_file_scalar!("src/store/postgres/sql/now.sql").fetch_one(connection).await.map_err(classify)
+}
+
+/// What a node serves, as columns.
+pub(super) struct ServedColumns<'a> {
+    pub(super) workflows: Vec<&'a str>,
+    pub(super) versions: Vec<&'a str>,
+    pub(super) slots: Vec<i32>,
+}
+
+impl<'a> ServedColumns<'a> {
+    pub(super) fn of(served: &'a [Served]) -> ServedColumns<'a> {
+        ServedColumns {
+            workflows: served.iter().map(|served| served.workflow.as_str()).collect(),
+            versions: served.iter().map(|served| served.version.as_str()).collect(),
+            slots: served.iter().map(|served| slots(served.slots)).collect(),
+        }
+    }
+}
+
+fn slots(slots: usize) -> i32 {
+    i32::try_from(slots).unwrap_or(i32::MAX)
+}
+
 /// To the microsecond, Postgres' own unit.
-fn interval(duration: Duration) -> PgInterval {
+pub(super) fn interval(duration: Duration) -> PgInterval {
     let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     PgInterval { months: 0, days: 0, microseconds }
 }

@@ -27,6 +27,7 @@ pub(super) struct RunRecord {
     pub(super) mail: i32,
     pub(super) claimed_at: Option<Timestamp>,
     pub(super) claims: i32,
+    pub(super) deaths: i16,
 }
 
 impl TryFrom<RunRecord> for RunRow {
@@ -52,6 +53,7 @@ impl TryFrom<RunRecord> for RunRow {
             mail_seen: record.mail,
             claimed_at: record.claimed_at,
             claims: record.claims,
+            deaths: record.deaths,
         })
     }
 }

@@ -170,7 +170,8 @@ async fn a_run_started_elsewhere_runs_where_its_code_is() {
     let ground = Postgres::new().await;
     let client = ground.builder().start().await.unwrap();
     let run = client.run(&echo(), json("7")).start().await.unwrap();
-    assert_eq!(run.get().await.unwrap().waiting, [Waiting::Node], "nobody has the code yet");
+    let waiting = run.get().await.unwrap().waiting.iter().map(Waiting::to_string).collect::<Vec<_>>();
+    assert_eq!(waiting, ["a node that serves workflow echo version 1: none that lives does"]);
 
     let server = ground.builder().workflow(echo()).start().await.unwrap();
 

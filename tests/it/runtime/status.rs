@@ -158,8 +158,9 @@ async fn an_unknown_status_is_an_error_that_names_the_row_and_harms_no_other_run
     ground.psql("alter type runlog.run_status add value 'PAUSED'").await.unwrap();
     ground
         .psql(&format!(
-            "alter table runlog.runs disable trigger runs_status_moves;
-                        alter table runlog.runs drop constraint runs_ended_is_let_go;
+            // The strongest lock first: a claim in between two of them would be a deadlock.
+            "alter table runlog.runs drop constraint runs_ended_is_let_go;
+                        alter table runlog.runs disable trigger runs_status_moves;
                         update runlog.runs set status = 'PAUSED' where id = '{}'",
             bad.id()
         ))

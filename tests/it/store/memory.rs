@@ -24,7 +24,7 @@ async fn a_killed_node_is_fenced_and_keeps_its_runs_until_a_rescue() {
 
     let late = process.append(&[commit([append(run, 1).note("late")])]).await;
     assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
-    assert_eq!(memory.heartbeat(process.node, LONG).await.expect("heartbeat"), Heartbeat::Fenced);
+    assert_eq!(memory.heartbeat(process.node, LONG).await.expect("heartbeat"), OVER);
     assert_eq!(process.row(run).await.owner, Some(process.node));
     let rescue = memory.rescue().await.expect("rescue");
     assert_eq!((rescue.died, rescue.released), (vec![process.node], 1));
@@ -96,7 +96,7 @@ async fn leases_expire_in_virtual_time() {
     tokio::time::advance(LONG - Duration::from_millis(1)).await;
     assert!(matches!(memory.heartbeat(process.node, LONG).await, Ok(Heartbeat::Alive { .. })));
     tokio::time::advance(LONG).await;
-    assert_eq!(memory.heartbeat(process.node, LONG).await.expect("heartbeat"), Heartbeat::Fenced);
+    assert_eq!(memory.heartbeat(process.node, LONG).await.expect("heartbeat"), OVER);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use runlog::model::{
     Status, Timestamp, Version, WorkflowName,
 };
 use runlog::store::{
-    Append, Appended, Claimed, Commit, Created, Joined, NewRun, NodeInfo, Release, RowChange, RunRow, Sent,
-    Store, StoreError, Wanted,
+    Append, Appended, Claimed, Commit, Created, FenceCause, Heartbeat, Joined, NewRun, NodeInfo, Release,
+    RowChange, RunRow, Sent, Served, Store, StoreError, Wanted,
 };
 
 /// A lease that no test outlives.
@@ -37,7 +37,10 @@ impl Process {
     }
 
     pub(super) async fn join_for(store: &Arc<dyn Store>, lease: Duration) -> Process {
-        let info = NodeInfo { name: "test".to_owned(), pid: 7, release: "0.1.0".to_owned() };
+        Process::join_as(store, info(), lease).await
+    }
+
+    pub(super) async fn join_as(store: &Arc<dyn Store>, info: NodeInfo, lease: Duration) -> Process {
         let joined = store.join(&info, 2, lease).await.expect("join");
         Process { store: Arc::clone(store), node: joined.node, joined, clock: Clock::starting_at(joined.now) }
     }
@@ -145,9 +148,19 @@ pub(super) async fn within(done: impl AsyncFn() -> bool) {
 }
 
 /// The workflow of every run unless a test says otherwise.
-pub(super) fn served() -> (WorkflowName, Version) {
-    (WorkflowName::new("checkout").expect("a name"), Version::new("1").expect("a version"))
+pub(super) fn served() -> Served {
+    let workflow = WorkflowName::new("checkout").expect("a name");
+    Served { workflow, version: Version::new("1").expect("a version"), slots: usize::MAX }
 }
+
+/// What a node says of itself.
+pub(super) fn info() -> NodeInfo {
+    let (name, release) = ("test".to_owned(), "0.1.0".to_owned());
+    NodeInfo { name, pid: 7, release, slots: 100, served: vec![served()], resumes: None }
+}
+
+/// The answer to the heartbeat of a node whose lease is over.
+pub(super) const OVER: Heartbeat = Heartbeat::Fenced { cause: FenceCause::LeaseOver };
 
 pub(super) fn key(text: &str) -> Option<Key> {
     Some(Key::new(text).expect("a key"))
@@ -173,7 +186,7 @@ pub(super) fn append(run: RunId, expected: u32) -> Append {
 
 /// Makes the birth of a run, due long ago, with RunCreated as its only event.
 pub(super) fn birth(run: RunId, status: Status) -> Append {
-    let (workflow, version) = served();
+    let Served { workflow, version, .. } = served();
     let created = RunCreated {
         workflow: workflow.clone(),
         version: version.clone(),

@@ -3,7 +3,8 @@
 -- binds: node, lane, runs to lock in the order of their ids (none unless there is mail); births: id, namespace, workflow,
 -- version, key, status, owned, priority, wake_at, deadline_at, created_at, parent, metadata, mail, birth;
 -- events: run, seq, kind, schema_version, task, attempt, payload, birth; changed rows: id, status, ended, deadline_at,
--- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows.
+-- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows; the
+-- fence's token.
 -- index: leases_pkey, runs_pkey, runs_key, events_pkey, inbox_pkey, inbox_run
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
@@ -11,6 +12,7 @@ with me as materialized (
     select l.node, clock_timestamp() as now, set_config('lock_timeout', '2s', true)
     from runlog.leases l
     where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+      and l.token = $40 and l.timeline = runlog.timeline()
     for share
 ),
 locked as materialized (
@@ -100,6 +102,7 @@ st as (
             else r.claimed_at
         end,
         finished_at = case when r.owner = me.node and c.ended then me.now else r.finished_at end,
+        deaths = case when r.owner = me.node and c.status is not null then 0 else r.deaths end,
         mail = r.mail + c.mail
     from c cross join me
     where r.id = c.id

@@ -1,11 +1,12 @@
 -- Group commit of nothing but events, which most are while runs are under way: append.sql without what is idle then,
 -- which costs a small batch more than the events do. No row in `me`: the node is dead, nothing is written.
--- binds: node, lane; events: run, seq, kind, schema_version, task, attempt, payload
+-- binds: node, lane; events: run, seq, kind, schema_version, task, attempt, payload; the fence's token
 -- index: leases_pkey, events_pkey
 with me as materialized (
     select l.node, clock_timestamp() as now
     from runlog.leases l
     where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+      and l.token = $10 and l.timeline = runlog.timeline()
     for share
 ),
 ev as (

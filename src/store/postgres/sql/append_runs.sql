@@ -2,12 +2,13 @@
 -- then, which costs a small batch more than its rows do. No row in `me`: the node is dead, nothing is written.
 -- binds: node, lane; births: id, namespace, workflow, version, status, owned, priority, wake_at, deadline_at, created_at,
 -- parent, metadata; events: run, seq, kind, schema_version, task, attempt, payload; changed rows: id, status, ended,
--- deadline_at
+-- deadline_at; the fence's token
 -- index: leases_pkey, runs_pkey, events_pkey, inbox_run
 with me as materialized (
     select l.node, clock_timestamp() as now
     from runlog.leases l
     where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+      and l.token = $26 and l.timeline = runlog.timeline()
     for share
 ),
 born as (
@@ -37,7 +38,8 @@ st as (
         deadline_at = case when not s.ended then s.deadline_at end,
         claimed_at = case when not s.ended then r.claimed_at end,
         started_at = case when s.status = 'RUNNING' then coalesce(r.started_at, me.now) else r.started_at end,
-        finished_at = case when s.ended then me.now end
+        finished_at = case when s.ended then me.now end,
+        deaths = 0
     from unnest($22::uuid[], $23::text[], $24::boolean[], $25::timestamptz[]) as s (id, status, ended, deadline_at)
     cross join me
     where r.id = s.id and r.owner = me.node and r.status in ('QUEUED', 'RUNNING')

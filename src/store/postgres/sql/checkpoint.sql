@@ -1,10 +1,11 @@
 -- Appends one run's events inside the caller's transaction, under the fence: its lock holds until that commit.
--- binds: node, lane, run, seqs, kinds, schema versions, tasks, attempts, payloads
+-- binds: node, lane, run, seqs, kinds, schema versions, tasks, attempts, payloads, the fence's token
 -- index: leases_pkey, events_pkey
 with me as materialized (
     select l.node, clock_timestamp() as now
     from runlog.leases l
     where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+      and l.token = $10 and l.timeline = runlog.timeline()
     for share
 ),
 ev as (

@@ -2,7 +2,7 @@
 -- binds: run, rows at most
 -- index: runs_parent
 select id, namespace, workflow, version, key, status::text as "status!", priority, owner, wake_at, deadline_at,
-       started_at, finished_at, parent, mail, claimed_at, claims
+       started_at, finished_at, parent, mail, claimed_at, claims, deaths
 from runlog.runs
 where parent = $1
 order by id

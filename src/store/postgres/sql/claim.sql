@@ -1,31 +1,76 @@
 -- Gives unowned live runs to a node whose lease is alive, and says what else concerns it; one cheap look when idle.
--- binds: node, served workflows, their versions, runs wanted by name, runs at most, mailed runs at most
--- index: leases_pkey, runs_dispatch, runs_pkey, runs_deadline, inbox_run
+-- Runs whose nodes died twice and more without getting any further are suspects: a node takes them in groups that get
+-- smaller with every death, one group at a time, and never while it watches another; so the last death was its own doing.
+-- binds: node, served workflows, their versions, runs wanted by name, runs at most, mailed runs at most, the fence's token,
+-- how many of each served workflow at most, deaths of a poison run, how long suspects are watched
+-- index: leases_pkey, runs_dispatch, runs_pkey, runs_deadline, runs_suspects, inbox_run
 with me as materialized (
     select l.node, clock_timestamp() as now
     from runlog.leases l
     where l.node = $1 and l.lane = -1 and not l.dead and l.lease_until > clock_timestamp()
+      and l.token = $7 and l.timeline = runlog.timeline()
     for share
+),
+served as materialized (
+    select * from unnest($2::text[], $3::text[], $8::int[]) as s (workflow, version, slots)
 ),
 mail as materialized (
     select distinct run_id from runlog.inbox
 ),
+due as materialized (
+    -- The most urgent among the longest due: nobody waits behind more than a window of higher priority.
+    select due.id, due.wake_at, due.priority, s.workflow, s.slots
+    from me
+    cross join served s
+    cross join lateral (
+        select r.id, r.wake_at, r.priority
+        from runlog.runs r
+        where r.workflow = s.workflow and r.version = s.version and r.wake_at <= me.now and r.deaths < 2
+        order by r.wake_at
+        limit least($5::bigint, s.slots) * 8
+    ) due
+),
+suspects as materialized (
+    select r.id, r.deaths,
+           row_number() over (order by r.deaths desc, r.wake_at) as place,
+           max(r.deaths) over () as deaths_max
+    from me
+    cross join lateral (
+        select r.id, r.deaths, r.wake_at
+        from runlog.runs r
+        where r.deaths >= 2 and r.deaths < $9 and r.wake_at <= me.now
+          and exists (
+              select from served s where s.workflow = r.workflow and s.version = r.version and s.slots > 0
+          )
+        order by r.deaths desc, r.wake_at
+        limit 64
+    ) r
+    where not exists (
+        select from runlog.runs o
+        where o.deaths >= 2 and o.owner = me.node and o.claimed_at > me.now - $10::interval
+    )
+),
+-- 64, 8, 1, 1, …
+group_of_suspects as materialized (
+    select id
+    from suspects
+    where deaths = deaths_max and place <= case deaths_max when 2 then 64 when 3 then 8 else 1 end
+),
 wanted as materialized (
     (
-        -- The most urgent among the longest due: nobody waits behind more than a window of higher priority.
-        select due.id
-        from me
-        cross join unnest($2::text[], $3::text[]) as s (workflow, version)
-        cross join lateral (
-            select r.id, r.wake_at, r.priority
-            from runlog.runs r
-            where r.workflow = s.workflow and r.version = s.version and r.wake_at <= me.now
-            order by r.wake_at
-            limit $5::bigint * 8
-        ) due
-        order by due.priority desc, due.wake_at
+        select id
+        from (
+            select due.*, row_number() over (partition by workflow order by priority desc, wake_at) as place from due
+        ) ranked
+        where place <= slots
+        order by priority desc, wake_at
         limit $5
     )
+    union
+    select id from group_of_suspects
+    union
+    -- Their end needs no code.
+    (select r.id from runlog.runs r where r.deaths >= $9 and r.wake_at is not null limit $5)
     union
     select unnest($4::uuid[])
     union
@@ -46,6 +91,12 @@ free as materialized (
         select r.id
         from runlog.runs r
         where r.id = wanted.id and r.owner is null and r.status in ('QUEUED', 'RUNNING')
+          and (
+              r.deaths < 2
+              or r.deaths >= $9
+              or r.id in (select id from group_of_suspects)
+              or not exists (select from served s where s.workflow = r.workflow and s.version = r.version)
+          )
         for no key update skip locked
     ) f
     limit $5
@@ -65,7 +116,7 @@ select (select count(*) from me) as "alive!",
            (
                select min(next.wake_at)
                from me
-               cross join unnest($2::text[], $3::text[]) as s (workflow, version)
+               cross join served s
                cross join lateral (
                    select r.wake_at
                    from runlog.runs r

@@ -20,7 +20,7 @@ pub(super) async fn a_run_born_running_belongs_to_its_creator(store: Arc<dyn Sto
     let row = process.row(run).await;
     assert_eq!((row.run, row.status, row.owner), (run, Status::Running, Some(process.node)));
     assert_eq!((row.key, row.priority, row.parent), (key("k"), 7, None));
-    assert_eq!((row.workflow, row.version), served());
+    assert_eq!((row.workflow, row.version), (served().workflow, served().version));
     assert_eq!(row.namespace, Namespace::default());
     assert_eq!((row.wake_at, row.deadline_at), (None, Some(far_ahead())));
     assert_eq!((row.started_at, row.finished_at, row.mail_seen), (Some(at), None, 0));

@@ -30,15 +30,15 @@ pub(super) async fn a_heartbeat_renews_the_lease_on_every_lane(store: Arc<dyn St
 pub(super) async fn a_heartbeat_never_revives_an_expired_lease(store: Arc<dyn Store>) {
     let process = Process::join_for(&store, SHORT).await;
     process.expire().await;
-    assert_eq!(store.heartbeat(process.node, LONG).await.expect("heartbeat"), Heartbeat::Fenced);
-    assert_eq!(store.heartbeat(process.node, LONG).await.expect("heartbeat"), Heartbeat::Fenced);
+    assert_eq!(store.heartbeat(process.node, LONG).await.expect("heartbeat"), OVER);
+    assert_eq!(store.heartbeat(process.node, LONG).await.expect("heartbeat"), OVER);
 }
 
 pub(super) async fn dead_is_final(store: Arc<dyn Store>) {
     let process = Process::join_for(&store, SHORT).await;
     process.expire().await;
     assert_eq!(store.rescue().await.expect("rescue").died, [process.node]);
-    assert_eq!(store.heartbeat(process.node, LONG).await.expect("heartbeat"), Heartbeat::Fenced);
+    assert_eq!(store.heartbeat(process.node, LONG).await.expect("heartbeat"), OVER);
     let late = process.append(&[commit([process.birth(runlog::model::Status::Running)])]).await;
     assert!(matches!(late, Err(runlog::store::StoreError::Fenced)), "{late:?}");
 }

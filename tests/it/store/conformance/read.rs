@@ -94,7 +94,7 @@ pub(super) async fn a_key_finds_its_run(store: Arc<dyn Store>) {
     let process = Process::join(&store).await;
     let run = process.queued(|born| born.key = key("order-42")).await;
     process.queued(|_| {}).await;
-    let ((workflow, _), key) = (served(), key("order-42").expect("a key"));
+    let (workflow, key) = (served().workflow, key("order-42").expect("a key"));
     let find = async |namespace: &str, workflow: &WorkflowName, key| {
         store.find(&Namespace::new(namespace).expect("a name"), workflow, key).await.expect("find")
     };

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use runlog::model::{Status, Version};
-use runlog::store::{Shape, Store, StoreError};
+use runlog::store::{Served, Shape, Store, StoreError};
 
 use crate::store::process::*;
 
 fn shape(text: &str) -> Shape {
-    let (workflow, version) = served();
+    let Served { workflow, version, .. } = served();
     Shape { workflow, version, shape: text.to_owned() }
 }
 
 fn is_changed(answer: Result<(), StoreError>) {
-    let (expected, _) = served();
+    let expected = served().workflow;
     assert!(
         matches!(&answer, Err(StoreError::ShapeChanged { workflow, .. }) if *workflow == expected),
         "{answer:?}"

@@ -1,6 +1,6 @@
 //! The group commit.
 
-use runlog::store::postgres::{checkpoint_in, create_in};
+use runlog::store::postgres::create_in;
 use runlog::store::{Heartbeat, Store, StoreError};
 
 use super::*;
@@ -157,10 +157,10 @@ async fn a_checkpoint_in_the_callers_transaction_names_its_conflict() {
     let run = stage.running().await;
     let mut transaction = stage.pool.begin().await.unwrap();
     let checkpoint = next(run, 1);
-    checkpoint_in(&mut transaction, stage.node, 0, &checkpoint).await.unwrap();
+    stage.store.checkpoint(&mut transaction, stage.node, 0, &checkpoint).await.unwrap();
     transaction.rollback().await.unwrap();
     stage.append(&[commit(next(run, 1))]).await.unwrap();
     let mut transaction = stage.pool.begin().await.unwrap();
-    let answer = checkpoint_in(&mut transaction, stage.node, 0, &checkpoint).await;
+    let answer = stage.store.checkpoint(&mut transaction, stage.node, 0, &checkpoint).await;
     assert!(matches!(answer, Err(StoreError::Conflict { run: named, seq: 2 }) if named == run), "{answer:?}");
 }

@@ -1,11 +1,13 @@
 //! The dispatch index.
 
-use runlog::store::{Store, Wanted};
+use runlog::store::{Served, Store, Wanted};
+use sqlx::postgres::types::PgInterval;
 
 use super::*;
 
 fn wanted(limit: usize) -> Wanted {
-    Wanted { served: vec![(workflow(), version())], runs: Vec::new(), limit }
+    let served = Served { workflow: workflow(), version: version(), slots: usize::MAX };
+    Wanted { served: vec![served], runs: Vec::new(), limit }
 }
 
 #[tokio::test]
@@ -76,11 +78,20 @@ async fn a_claim_reads_the_dispatch_index_and_no_whole_table() {
         .bind([stage.clock.new_run_id().uuid()].as_slice())
         .bind(100_i64)
         .bind(512_i64)
+        .bind(0_i64)
+        .bind([i32::MAX].as_slice())
+        .bind(5_i16)
+        .bind(PgInterval { months: 0, days: 0, microseconds: 60_000_000 })
         .fetch_all(&stage.pool)
         .await
         .unwrap();
     let plan = plan.join("\n");
     assert_eq!(plan.matches("using runs_dispatch").count(), 2, "{plan}");
     assert!(plan.contains("using runs_deadline"), "{plan}");
+    assert_eq!(
+        plan.matches("on runs_suspects").count() + plan.matches("using runs_suspects").count(),
+        3,
+        "{plan}"
+    );
     assert!(!plan.contains("Seq Scan on runs"), "{plan}");
 }

@@ -1,6 +1,6 @@
 //! Who may write.
 
-use runlog::store::{Heartbeat, Store, StoreError};
+use runlog::store::{FenceCause, Heartbeat, Store, StoreError};
 
 use super::*;
 
@@ -15,7 +15,10 @@ async fn a_dead_node_writes_nothing() {
 
     let batch = [commit(next(run, 1)), commit(born(stage.clock.new_run_id(), None, Status::Running))];
     assert!(matches!(stage.append(&batch).await, Err(StoreError::Fenced)));
-    assert!(matches!(stage.store.heartbeat(stage.node, LEASE).await, Ok(Heartbeat::Fenced)));
+    assert!(matches!(
+        stage.store.heartbeat(stage.node, LEASE).await,
+        Ok(Heartbeat::Fenced { cause: FenceCause::LeaseOver })
+    ));
     assert_eq!(stage.count("select count(*) from runlog.events").await, 1);
     assert_eq!(
         stage.count("select count(*) from runlog.runs where owner is null and wake_at <= now()").await,
@@ -30,7 +33,10 @@ async fn a_node_whose_lease_has_expired_on_its_lane_writes_nothing() {
     stage.psql("update runlog.leases set lease_until = now() - interval '1 s' where lane = 0").await.unwrap();
 
     assert!(matches!(stage.append(&[commit(next(run, 1))]).await, Err(StoreError::Fenced)));
-    assert!(matches!(stage.store.heartbeat(stage.node, LEASE).await, Ok(Heartbeat::Fenced)));
+    assert!(matches!(
+        stage.store.heartbeat(stage.node, LEASE).await,
+        Ok(Heartbeat::Fenced { cause: FenceCause::LeaseOver })
+    ));
     assert_eq!(stage.count("select count(*) from runlog.events").await, 1);
 }
 
@@ -49,7 +55,7 @@ async fn a_rescue_waits_for_a_commit_in_flight() {
     let mut zombie = stage.pool.begin().await.unwrap();
     let run = stage.running().await;
     let append = next(run, 1);
-    runlog::store::postgres::checkpoint_in(&mut zombie, stage.node, 0, &append).await.unwrap();
+    stage.store.checkpoint(&mut zombie, stage.node, 0, &append).await.unwrap();
     let expire = "update runlog.leases set lease_until = now() - interval '1 s' where lane = 1";
     stage.psql(expire).await.unwrap();
 
@@ -60,7 +66,7 @@ async fn a_rescue_waits_for_a_commit_in_flight() {
     assert_eq!(rescue.unwrap().died, vec![stage.node]);
     assert_eq!(stage.count("select count(*) from runlog.events").await, 2);
     let mut transaction = stage.pool.begin().await.unwrap();
-    let late = runlog::store::postgres::checkpoint_in(&mut transaction, stage.node, 0, &next(run, 2)).await;
+    let late = stage.store.checkpoint(&mut transaction, stage.node, 0, &next(run, 2)).await;
     assert!(matches!(late, Err(StoreError::Fenced)));
 }
 

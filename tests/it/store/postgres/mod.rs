@@ -86,7 +86,8 @@ impl Stage {
 }
 
 pub(crate) fn info() -> NodeInfo {
-    NodeInfo { name: "test".to_owned(), pid: std::process::id(), release: "0.1.0".to_owned() }
+    let (name, release) = ("test".to_owned(), "0.1.0".to_owned());
+    NodeInfo { name, pid: std::process::id(), release, slots: 100, served: Vec::new(), resumes: None }
 }
 
 pub(crate) fn workflow() -> WorkflowName {
