@@ -13,6 +13,8 @@ mod claim;
 mod mail;
 mod read;
 mod register;
+mod deaths;
+mod serving;
 
 use super::{Backend, Memory, Postgres};
 
@@ -44,6 +46,23 @@ macro_rules! contract {
                 a_rescue_tells_when_the_next_lease_expires
                 a_node_that_leaves_releases_its_runs_due_at_once
                 leaving_twice_is_leaving_once
+            }
+            deaths {
+                a_death_counts_against_runs_that_got_no_further
+                an_event_since_the_claim_clears_the_run_of_suspicion
+                a_change_of_the_runs_row_clears_it_at_once
+                a_node_that_leaves_is_no_death
+                a_process_that_goes_on_takes_its_death_back
+                suspects_are_given_in_smaller_and_smaller_groups
+                a_node_that_watches_suspects_takes_no_others_but_healthy_runs
+                poison_is_given_to_any_node_whatever_it_serves
+            }
+            serving {
+                living_nodes_that_serve_a_version_are_counted
+                a_node_is_full_by_its_slots_or_by_those_of_the_workflow
+                a_claim_takes_no_more_of_a_workflow_than_there_is_room_for
+                the_clock_is_the_databases
+                what_one_announces_the_others_hear
             }
             fence {
                 an_expired_node_writes_nothing_even_before_a_rescue
