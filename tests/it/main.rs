@@ -13,6 +13,8 @@ mod workflow;
 #[cfg(test)]
 mod runtime;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod testing;

@@ -14,15 +14,19 @@ impl Live {
     /// The process shuts down: the run stops at its next checkpoint.
     pub(super) fn drain(&mut self) {
         self.draining = true;
-        self.leave_rested();
+        self.leave_rested(&[]);
         if self.under_way.is_none() && self.pending.is_empty() && self.is_idle() {
             self.stop();
         }
     }
 
-    /// Drops attempts whose code came to a checkpoint; they are taken up again elsewhere.
-    pub(super) fn leave_rested(&mut self) {
-        self.attempts.retain(|_, live| !live.idle && !live.ledger.is_at_checkpoint());
+    /// Drops attempts whose code came to a checkpoint, with the batches of reports that were just `answered`; they are
+    /// taken up again elsewhere.
+    pub(super) fn leave_rested(&mut self, answered: &[usize]) {
+        self.attempts.retain(|at, live| {
+            let answered = answered.iter().filter(|task| *task == at).count();
+            !live.idle && !live.ledger.is_at_checkpoint(u32::try_from(answered).unwrap_or(u32::MAX))
+        });
     }
 
     /// Lets the claimer know of a run that is due before its next poll.

@@ -360,7 +360,7 @@ impl Live {
             self.engine.post(self.run);
         }
         if self.draining {
-            self.leave_rested();
+            self.leave_rested(&draft.answers);
         }
         self.after_commit(draft, &events, at);
         if ended {

@@ -56,6 +56,9 @@ impl Live {
 
     /// Answers attempts whose reports came to nothing.
     pub(super) fn settle(&mut self, draft: Draft) {
+        if self.draining {
+            self.leave_rested(&draft.answers);
+        }
         self.answer(&draft, &mut BTreeMap::new());
         // Time may have passed for retries that need no event, and effects may have changed with it.
         self.perform();

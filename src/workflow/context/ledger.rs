@@ -234,9 +234,11 @@ impl Ledger {
         book.settling
     }
 
-    /// Says whether the code only waits for a commit: dropped now, it loses nothing.
-    pub(crate) fn is_at_checkpoint(&self) -> bool {
-        self.book().at_checkpoint
+    /// Says whether the code only waits for a commit, which just came, with `answered` batches of its reports: dropped
+    /// now, it loses nothing.
+    pub(crate) fn is_at_checkpoint(&self, answered: u32) -> bool {
+        let book = self.book();
+        book.at_checkpoint && book.reports.is_empty() && book.in_flight <= answered
     }
 
     /// Takes what should be recorded; until [`committed`](Ledger::committed) it counts as in flight.

@@ -83,3 +83,46 @@ async fn a_node_that_leaves_is_dead_and_owns_nothing() {
     );
     assert_eq!(stage.count("select count(*) from runlog.nodes where left_at is not null").await, 1);
 }
+
+#[tokio::test]
+async fn a_node_of_a_lost_history_writes_nothing_though_another_has_its_id() {
+    let stage = Stage::new().await;
+    let run = stage.running().await;
+    // What a database restored to before the node joined looks like, once another node has joined.
+    let forget = "delete from runlog.leases; delete from runlog.nodes; alter table runlog.nodes alter id restart with 1";
+    stage.psql(forget).await.unwrap();
+    let other = PostgresStore::open(stage.pool.clone(), 2, false).await.unwrap();
+    let joined = other.join(&info(), 2, LEASE).await.unwrap();
+    assert_eq!(joined.node, stage.node);
+
+    let beat = stage.store.heartbeat(stage.node, LEASE).await.unwrap();
+    assert_eq!(beat, Heartbeat::Fenced { cause: FenceCause::HistoryLost });
+    assert!(matches!(stage.append(&[commit(next(run, 1))]).await, Err(StoreError::Fenced)));
+    assert!(matches!(stage.store.claim(stage.node, &Default::default()).await, Err(StoreError::Fenced)));
+    let mut transaction = stage.pool.begin().await.unwrap();
+    let checkpoint = stage.store.checkpoint(&mut transaction, stage.node, 0, &next(run, 1)).await;
+    assert!(matches!(checkpoint, Err(StoreError::Fenced)));
+    drop(transaction);
+    stage.store.leave(stage.node).await.unwrap();
+
+    assert!(matches!(other.heartbeat(joined.node, LEASE).await, Ok(Heartbeat::Alive { .. })));
+    assert_eq!(
+        other.row(run).await.unwrap().unwrap().owner,
+        Some(joined.node),
+        "nobody released what is the other's"
+    );
+}
+
+#[tokio::test]
+async fn a_node_of_another_timeline_is_fenced_and_its_runs_are_free_at_once() {
+    let stage = Stage::new().await;
+    let run = stage.running().await;
+    // What a replica looks like that was promoted: the leases are those of the timeline before.
+    stage.psql("update runlog.leases set timeline = '0000FFFF'").await.unwrap();
+
+    let beat = stage.store.heartbeat(stage.node, LEASE).await.unwrap();
+    assert_eq!(beat, Heartbeat::Fenced { cause: FenceCause::HistoryLost });
+    assert!(matches!(stage.append(&[commit(next(run, 1))]).await, Err(StoreError::Fenced)));
+    let rescue = stage.store.rescue().await.unwrap();
+    assert_eq!((rescue.died, rescue.released), (vec![stage.node], 1));
+}

@@ -1,0 +1,11 @@
+//! Several processes on one database: who executes what, who is told, and what a death costs.
+
+mod across;
+mod deploy;
+mod clients;
+mod slots;
+mod waiting;
+mod poison;
+mod failover;
+mod silence;
+mod restored;
