@@ -83,7 +83,9 @@ impl Claimer {
                 }
             };
             let pause = soon.next().map_or(pause, |soon| pause.min(*soon));
+            // In this order, so that the same seed simulates the same life; none of them can starve another.
             tokio::select! {
+                biased;
                 () = self.node.fenced() => return,
                 () = tokio::time::sleep(pause) => {}
                 count = self.hints.recv_many(&mut hints, CLAIM_ROWS_MAX) => {

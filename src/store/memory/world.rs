@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::locks::Locks;
+use super::simulated::Simulated;
 use crate::model::event::{Encoded, Place};
 use crate::model::{
     Event, Key, Message, Namespace, NodeId, Recorded, RunId, Timestamp, Version, WorkflowName,
@@ -30,6 +32,9 @@ pub(super) struct World {
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.
     pub(super) changed: bool,
+    pub(super) locks: Locks,
+    /// Set in a simulation.
+    pub(super) simulated: Option<Simulated>,
 }
 
 pub(super) struct Node {

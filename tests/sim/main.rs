@@ -1,0 +1,2 @@
+//! Deterministic simulation.
+fn main() {}
