@@ -41,6 +41,7 @@ impl World {
                 kept.push(append.run);
             }
         }
+        self.notice(|noticed| noticed.kept += u64::try_from(kept.len()).unwrap_or_default());
         for mail in appends.iter().flat_map(|append| &append.mail) {
             self.send(mail.to, &mail.body, now);
         }
@@ -179,6 +180,9 @@ impl World {
         if let Some(run) = self.runs.get_mut(&append.run) {
             run.log.extend(append.events.iter().map(|event| Entry { at, node, event: event.clone() }));
             self.events += u64::try_from(append.events.len()).unwrap_or_default();
+        }
+        for (seq, event) in (append.expected.saturating_add(1)..).zip(&append.events) {
+            self.observe(append.run, seq, &event.kind, node);
         }
         self.take(append.run, &append.taken);
         let owns = node.is_none() || self.runs.get(&append.run).is_some_and(|run| run.row.owner == node);

@@ -11,15 +11,16 @@ use super::Shared;
 use crate::model::{NodeId, Timestamp};
 use crate::store::StoreError;
 
-/// How many transactions hold a lock on each node's lease; a node without any has no entry.
+/// Which transactions, by their method, hold a lock on each node's lease; a node without any has no entry.
 #[derive(Default)]
 pub(super) struct Locks {
-    shares: BTreeMap<NodeId, u32>,
+    shares: BTreeMap<NodeId, Vec<&'static str>>,
 }
 
 impl Locks {
-    fn is_free(&self, node: NodeId) -> bool {
-        !self.shares.contains_key(&node)
+    /// Returns one that holds a lock on one of the leases.
+    fn holder(&self, nodes: &[NodeId]) -> Option<&'static str> {
+        nodes.iter().find_map(|node| self.shares.get(node)?.first().copied())
     }
 }
 
@@ -27,23 +28,25 @@ impl Locks {
 pub(super) struct Share {
     shared: Arc<Shared>,
     node: NodeId,
+    method: &'static str,
 }
 
 impl Share {
-    pub(super) fn take(shared: &Arc<Shared>, world: &mut World, node: NodeId) -> Share {
-        *world.locks.shares.entry(node).or_default() += 1;
-        Share { shared: Arc::clone(shared), node }
+    pub(super) fn take(shared: &Arc<Shared>, world: &mut World, node: NodeId, call: &Call) -> Share {
+        world.locks.shares.entry(node).or_default().push(call.method);
+        Share { shared: Arc::clone(shared), node, method: call.method }
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut world = self.shared.world();
-        let left = world.locks.shares.get(&self.node).map_or(0, |held| held.saturating_sub(1));
-        match left {
-            0 => world.locks.shares.remove(&self.node),
-            left => world.locks.shares.insert(self.node, left),
-        };
+        if let Some(held) = world.locks.shares.get_mut(&self.node) {
+            held.iter().position(|method| *method == self.method).map(|at| held.remove(at));
+            if held.is_empty() {
+                world.locks.shares.remove(&self.node);
+            }
+        }
         drop(world);
         self.shared.ended.notify_waiters();
     }
@@ -63,11 +66,11 @@ impl Shared {
             let ended = self.ended.notified();
             {
                 let mut world = self.world();
-                if of(&world, self.clock.now()).into_iter().all(|node| world.locks.is_free(node)) {
+                let Some(holder) = world.locks.holder(&of(&world, self.clock.now())) else {
                     return self.step(faults, call, &mut world, step);
-                }
+                };
                 if !waited {
-                    world.notice(|noticed| *noticed.waited.entry(call.method).or_default() += 1);
+                    world.notice(|noticed| *noticed.waited.entry((call.method, holder)).or_default() += 1);
                     waited = true;
                 }
             }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::MemoryStore;
-use super::world::World;
+use super::world::{Entry, World};
 use crate::clock::Clock;
-use crate::model::{NodeId, RunId, Timestamp};
+use crate::model::{Event, NodeId, OpKey, RunId, TaskEvent, TaskName, Timestamp};
 use crate::store::{Append, Appended, Commit, Loaded, StoreError};
 
 /// A protocol that is known to be wrong; a simulation has to find out.
@@ -34,8 +34,10 @@ pub struct Noticed {
     pub breaches: Vec<String>,
     /// Batches that came again and were recognised.
     pub repeated: u64,
-    /// How often each method waited for a transaction's end.
-    pub waited: BTreeMap<&'static str, u64>,
+    /// How often a method waited for the end of another one's transaction.
+    pub waited: BTreeMap<(&'static str, &'static str), u64>,
+    /// Releases that were left out because a message came.
+    pub kept: u64,
 }
 
 /// A node's lease as its rows say.
@@ -50,12 +52,18 @@ pub struct Lease {
     pub is_dead: bool,
 }
 
+/// Hears of an event: its run, its seq, its kind and the node that wrote it.
+#[doc(hidden)]
+pub type Observer = dyn Fn(RunId, u32, &str, Option<NodeId>) + Send;
+
 /// What a simulated world keeps beside its tables. It refuses no more than Postgres does, and notes what Postgres would
 /// have let pass.
 #[derive(Default)]
 pub(super) struct Simulated {
     mutant: Option<Mutant>,
     noticed: Noticed,
+    /// Told of every event as it becomes visible; it must not call the store.
+    observer: Option<Box<Observer>>,
     /// What claims loaded, by run: with the claim it belongs to.
     loaded: BTreeMap<RunId, (i32, Loaded)>,
 }
@@ -64,10 +72,30 @@ pub(super) struct Simulated {
 #[doc(hidden)]
 impl MemoryStore {
     /// Makes an empty world for a simulation, of a wrong protocol if a mutant is given.
-    pub fn simulated(now: Timestamp, seed: u64, mutant: Option<Mutant>) -> Arc<MemoryStore> {
+    pub fn simulated(
+        now: Timestamp,
+        seed: u64,
+        mutant: Option<Mutant>,
+        observer: Box<Observer>,
+    ) -> Arc<MemoryStore> {
         let store = MemoryStore::with_clock(Clock::seeded(now, seed));
-        store.world().simulated = Some(Simulated { mutant, ..Simulated::default() });
+        let simulated = Simulated { mutant, observer: Some(observer), ..Simulated::default() };
+        store.world().simulated = Some(simulated);
         store
+    }
+
+    /// Says whether the log holds the outcome of a step, or, without an operation, of a task.
+    pub fn holds_outcome(&self, run: RunId, task: &TaskName, op: Option<&OpKey>) -> bool {
+        let world = self.world();
+        let Some(run) = world.runs.get(&run) else { return false };
+        let of_task = |entry: &&Entry| entry.event.task.as_ref() == Some(task);
+        let is_outcome = |entry: &Entry| match entry.decode(1).map(|recorded| recorded.event) {
+            Ok(Event::Task(_, TaskEvent::StepCompleted(done))) => op == Some(&done.op),
+            Ok(Event::Task(_, TaskEvent::AttemptSucceeded(_))) => op.is_none(),
+            _ => false,
+        };
+        let kinds = ["step_completed", "attempt_succeeded"];
+        run.log.iter().filter(of_task).filter(|entry| kinds.contains(&&*entry.event.kind)).any(is_outcome)
     }
 
     /// Returns what the world noticed so far.
@@ -100,6 +128,12 @@ impl World {
     pub(super) fn notice(&mut self, note: impl FnOnce(&mut Noticed)) {
         if let Some(simulated) = &mut self.simulated {
             note(&mut simulated.noticed);
+        }
+    }
+
+    pub(super) fn observe(&self, run: RunId, seq: u32, kind: &str, node: Option<NodeId>) {
+        if let Some(observer) = self.simulated.as_ref().and_then(|simulated| simulated.observer.as_ref()) {
+            observer(run, seq, kind, node);
         }
     }
 

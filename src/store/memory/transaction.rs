@@ -73,7 +73,7 @@ impl MemoryStore {
                     match begin(&mut world, now) {
                         Ok(begun) => {
                             let locks = !world.is_mutant(Mutant::NoFenceLock);
-                            (begun, locks.then(|| Share::take(&shared, &mut world, node)))
+                            (begun, locks.then(|| Share::take(&shared, &mut world, node, &call)))
                         }
                         Err(error) => {
                             return Ok(shared.step(faults.as_deref(), &call, &mut world, |_, _| Err(error)));
