@@ -52,7 +52,12 @@ impl Trace {
     pub fn name(&self, run: RunId) -> String {
         let mut inner = self.lock();
         let next = inner.runs.len() + 1;
-        format!("R{}", inner.runs.entry(run).or_insert(next))
+        let number = *inner.runs.entry(run).or_insert(next);
+        drop(inner);
+        if number == next {
+            self.note(format_args!("R{number} is {run}"));
+        }
+        format!("R{number}")
     }
 
     pub fn digest(&self) -> u64 {

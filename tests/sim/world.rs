@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use runlog::Error;
 use runlog::model::Timestamp;
-use runlog::store::memory::{MemoryStore, Mutant};
+use runlog::store::memory::{MemoryStore, Mutant, Seen};
 use runlog::store::{RunRow, Store};
 use tokio::time::Instant;
 
@@ -72,10 +72,18 @@ async fn live(seed: u64, mutant: Option<Mutant>, trace: &Trace) -> Arc<Oracle> {
     let last_event: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
     let observer = {
         let (trace, last_event) = (trace.clone(), Arc::clone(&last_event));
-        Box::new(move |run, seq: u32, kind: &str, node: Option<_>| {
-            let node = node.map(|node| format!(" by n{node}")).unwrap_or_default();
-            trace.note(format_args!("  {} {seq} {kind}{node}", trace.name(run)));
-            last_event.lock().unwrap().insert(run, Instant::now());
+        Box::new(move |seen: Seen<'_>| match seen {
+            Seen::Event { run, seq, kind, node } => {
+                let node = node.map(|node| format!(" by n{node}")).unwrap_or_default();
+                trace.note(format_args!("  {} {seq} {kind}{node}", trace.name(run)));
+                last_event.lock().unwrap().insert(run, Instant::now());
+            }
+            Seen::Owner(row) => {
+                let owner = row.owner.map_or("nobody".to_owned(), |node| format!("n{node}"));
+                let wake = row.wake_at.map(|at| format!(", due {}", at.format("%T%.3f"))).unwrap_or_default();
+                trace.note(format_args!("  {} belongs to {owner}{wake}", trace.name(row.run)));
+            }
+            Seen::Breach(breach) => trace.note(format_args!("BREACH: {breach}")),
         })
     };
     let store = MemoryStore::simulated(beginning, seed, mutant, observer);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::simulated::Seen;
 use super::world::{Entry, FullKey, Run, World, full_key};
 use crate::model::{NodeId, RunId, Status, Timestamp};
 use crate::store::{Append, Appended, Commit, Created, NewRun, Release, RowChange, RunRow, StoreError};
@@ -182,7 +183,7 @@ impl World {
             self.events += u64::try_from(append.events.len()).unwrap_or_default();
         }
         for (seq, event) in (append.expected.saturating_add(1)..).zip(&append.events) {
-            self.observe(append.run, seq, &event.kind, node);
+            self.observe(Seen::Event { run: append.run, seq, kind: event.kind, node });
         }
         self.take(append.run, &append.taken);
         let owns = node.is_none() || self.runs.get(&append.run).is_some_and(|run| run.row.owner == node);

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
 #[cfg(feature = "testing")]
-pub use self::simulated::{Lease, Mutant, Noticed, Observer};
+pub use self::simulated::{Lease, Mutant, Noticed, Observer, Seen};
 use self::world::World;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, NodeInfo, Rescue,

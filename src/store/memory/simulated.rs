@@ -7,7 +7,7 @@ use super::MemoryStore;
 use super::world::{Entry, World};
 use crate::clock::Clock;
 use crate::model::{Event, NodeId, OpKey, RunId, TaskEvent, TaskName, Timestamp};
-use crate::store::{Append, Appended, Commit, Loaded, StoreError};
+use crate::store::{Append, Appended, Commit, Loaded, RunRow, StoreError};
 
 /// A protocol that is known to be wrong; a simulation has to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,9 +52,30 @@ pub struct Lease {
     pub is_dead: bool,
 }
 
-/// Hears of an event: its run, its seq, its kind and the node that wrote it.
+/// What becomes visible in a world.
+#[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
-pub type Observer = dyn Fn(RunId, u32, &str, Option<NodeId>) + Send;
+pub enum Seen<'a> {
+    /// An event.
+    Event {
+        /// Whose.
+        run: RunId,
+        /// Where in its log.
+        seq: u32,
+        /// Its kind.
+        kind: &'static str,
+        /// Who wrote it.
+        node: Option<NodeId>,
+    },
+    /// A run's row after its owner changed.
+    Owner(&'a RunRow),
+    /// What must never happen.
+    Breach(&'a str),
+}
+
+/// Hears of what becomes visible; it must not call the store.
+#[doc(hidden)]
+pub type Observer = dyn Fn(Seen<'_>) + Send;
 
 /// What a simulated world keeps beside its tables. It refuses no more than Postgres does, and notes what Postgres would
 /// have let pass.
@@ -62,7 +83,6 @@ pub type Observer = dyn Fn(RunId, u32, &str, Option<NodeId>) + Send;
 pub(super) struct Simulated {
     mutant: Option<Mutant>,
     noticed: Noticed,
-    /// Told of every event as it becomes visible; it must not call the store.
     observer: Option<Box<Observer>>,
     /// What claims loaded, by run: with the claim it belongs to.
     loaded: BTreeMap<RunId, (i32, Loaded)>,
@@ -131,14 +151,15 @@ impl World {
         }
     }
 
-    pub(super) fn observe(&self, run: RunId, seq: u32, kind: &str, node: Option<NodeId>) {
+    pub(super) fn observe(&self, seen: Seen<'_>) {
         if let Some(observer) = self.simulated.as_ref().and_then(|simulated| simulated.observer.as_ref()) {
-            observer(run, seq, kind, node);
+            observer(seen);
         }
     }
 
     /// Notes what must never happen, in a simulation; elsewhere gives it back as the error that it is.
     pub(super) fn breach(&mut self, message: String) -> Result<(), String> {
+        self.observe(Seen::Breach(&message));
         match &mut self.simulated {
             Some(simulated) => {
                 simulated.noticed.breaches.push(message);
@@ -160,7 +181,10 @@ impl World {
             false => self.append(node, batch, now),
         };
         if let (Err(StoreError::Conflict { run, seq }), Some(_)) = (&appended, &self.simulated) {
-            let _noted = self.breach(format!("node {node} met the primary key: run {run}, seq {seq}"));
+            let of_run = batch.iter().flat_map(|commit| &commit.appends).filter(|append| append.run == *run);
+            let kinds: Vec<&str> = of_run.flat_map(|append| &append.events).map(|event| event.kind).collect();
+            let _noted =
+                self.breach(format!("node {node} met the primary key: run {run}, seq {seq}, with {kinds:?}"));
         }
         appended
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::locks::Locks;
-use super::simulated::Simulated;
+use super::simulated::{Seen, Simulated};
 use crate::model::event::{Encoded, Place};
 use crate::model::{
     Event, Key, Message, Namespace, NodeId, Recorded, RunId, Timestamp, Version, WorkflowName,
@@ -69,7 +69,8 @@ impl World {
     /// Changes a run's row and keeps the indexes in step with it.
     pub(super) fn change(&mut self, id: RunId, change: impl FnOnce(&mut RunRow)) {
         let Some(run) = self.runs.get_mut(&id) else { return };
-        if let Some(owner) = run.row.owner {
+        let owner_before = run.row.owner;
+        if let Some(owner) = owner_before {
             self.owned.remove(&(owner, id));
         }
         self.unowned.remove(&id);
@@ -81,6 +82,9 @@ impl World {
         } else {
             self.unowned.insert(id);
             self.changed = true;
+        }
+        if let Some(run) = self.runs.get(&id).filter(|run| run.row.owner != owner_before) {
+            self.observe(Seen::Owner(&run.row));
         }
     }
 
