@@ -1,11 +1,13 @@
 //! Parking: a run that only waits is a row.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use runlog::model::Waiting;
 use runlog::store::Store;
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore, Transaction};
 use runlog::testing::Kit;
-use runlog::{Cx, Workflow};
+use runlog::{Cx, Runtime, Workflow};
 
 use super::{days, secs};
 
@@ -100,5 +102,37 @@ async fn a_step_beside_a_long_sleep_does_not_wait_for_its_end() -> anyhow::Resul
     assert_eq!(done, 3, "{}", run.log().await?);
     assert_eq!(kit.current()?.live_runs(), 0, "nothing but the sleep is left");
     run.output().await?;
+    Ok(())
+}
+
+/// Lets every append take two seconds.
+struct SlowCommits;
+
+impl Faults for SlowCommits {
+    fn on_call(&self, _call: &Call) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_commit(&self, call: &Call) -> Transaction {
+        let lasts = if call.method == "append" { secs(2) } else { Duration::ZERO };
+        Transaction { lasts, outlives_caller: true }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_timer_goes_off_while_it_is_being_parked_writes_nothing_after_it() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, ()| async move {
+        anyhow::Ok(cx.signal::<u32>("never").timeout(Duration::from_millis(4_500)).await?)
+    });
+    let memory = MemoryStore::simulated("2026-01-01T00:00:00Z".parse()?, 1, None, Box::new(|_| {}));
+    let slow = Runtime::on_store(memory.connect_with(Arc::new(SlowCommits))).workflow(w.clone()).start().await?;
+    let run = slow.run(&w, ()).start().await?;
+    assert_eq!(run.output().await?, None);
+    assert!(memory.row(run.id()).await?.is_some_and(|row| row.claims == 1), "it was parked");
+    assert_eq!(memory.noticed().breaches, Vec::<String>::new());
     Ok(())
 }
