@@ -115,7 +115,7 @@ impl Claimer {
         let owned: Vec<RunId> =
             orphans.iter().copied().filter(|run| self.engine.live.get(*run).is_none()).collect();
         let waiting = self.revive(&owned).await?;
-        orphans.clear();
+        orphans.retain(|run| self.engine.live.get(*run).is_some());
         orphans.extend(waiting);
         loop {
             let limit = self.engine.admission.free().min(CLAIM_ROWS_MAX);
@@ -145,7 +145,7 @@ impl Claimer {
     }
 
     /// Loads runs that are this node's, in a question of its own, and spawns their actors. Returns those for which there
-    /// was no room.
+    /// was no room, or whose actor is still there.
     async fn revive(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
         let mut waiting = Vec::new();
         if runs.is_empty() {
@@ -154,8 +154,13 @@ impl Claimer {
         for loaded in self.engine.store.load(runs).await? {
             let run = loaded.row.run;
             let elsewhere = loaded.row.owner != Some(self.node.id) || loaded.row.status.is_terminal();
-            // A child's actor may have been spawned meanwhile.
-            if elsewhere || self.engine.live.get(run).is_some() {
+            if elsewhere {
+                continue;
+            }
+            // A child's actor may have been spawned meanwhile. Or the run was released and claimed again before its
+            // actor heard of the release: that one is about to stop, and the run needs another.
+            if self.engine.live.get(run).is_some() {
+                waiting.push(run);
                 continue;
             }
             let mail_seen = loaded.row.mail_seen;

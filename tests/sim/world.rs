@@ -137,7 +137,7 @@ async fn settle(cluster: &Arc<Cluster>) -> Result<(), Error> {
         let now = cluster.now();
         let until = |at: Timestamp| (at - now).to_std().unwrap_or_default();
         let due = live.iter().flat_map(|row| [row.wake_at, row.deadline_at]).flatten().map(until).min();
-        let at_rest = live.iter().all(|row| row.owner.is_none() && row.wake_at.is_some());
+        let at_rest = live.iter().all(|row| row.owner.is_none());
         if let Some(due) = due.filter(|due| at_rest && *due > FAR) {
             sleep_through(cluster, due).await;
             calm_since = Instant::now();

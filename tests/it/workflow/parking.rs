@@ -136,3 +136,27 @@ async fn a_run_whose_timer_goes_off_while_it_is_being_parked_writes_nothing_afte
     assert_eq!(memory.noticed().breaches, Vec::<String>::new());
     Ok(())
 }
+
+/// Lets the answer to every append come three seconds late.
+struct LateAnswers;
+
+impl Faults for LateAnswers {
+    fn on_call(&self, _call: &Call) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_answer(&self, call: &Call, _events: u64) -> Fate {
+        if call.method == "append" { Fate::Delayed(secs(3)) } else { Fate::Passes }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_due_before_its_node_knows_it_parked_goes_on() -> anyhow::Result<()> {
+    let memory = MemoryStore::new("2026-01-01T00:00:00Z".parse()?).connect_with(Arc::new(LateAnswers));
+    let runtime = Runtime::on_store(memory.clone()).workflow(sleeper()).start().await?;
+    let run = runtime.run(&sleeper(), 2).start().await?;
+    let output = tokio::time::timeout(secs(60), run.output()).await;
+    assert_eq!(output.expect("it goes on")?, 2);
+    assert!(memory.row(run.id()).await?.is_some_and(|row| row.claims == 1), "it was parked");
+    Ok(())
+}
