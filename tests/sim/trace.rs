@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use runlog::RunId;
 use tokio::time::Instant;
 
-/// Lines that are kept of a world that nobody watches.
+/// Lines that are kept.
 const TAIL_LINES: usize = 120;
 
 /// The trace of one world. Cheap to clone.
@@ -20,17 +20,16 @@ pub struct Trace {
 struct Inner {
     digest: u64,
     lines: VecDeque<String>,
-    lines_max: usize,
+    prints: bool,
     runs: BTreeMap<RunId, usize>,
 }
 
 impl Trace {
-    /// Begins a trace; with `whole`, every line is kept.
-    pub fn new(whole: bool) -> Trace {
-        let lines_max = if whole { usize::MAX } else { TAIL_LINES };
+    /// Begins a trace; `prints` says whether every line is printed as it comes.
+    pub fn new(prints: bool) -> Trace {
         // The offset basis of FNV-1a.
         let inner =
-            Inner { digest: 0xcbf2_9ce4_8422_2325, lines: VecDeque::new(), lines_max, runs: BTreeMap::new() };
+            Inner { digest: 0xcbf2_9ce4_8422_2325, lines: VecDeque::new(), prints, runs: BTreeMap::new() };
         Trace { inner: Arc::new(Mutex::new(inner)), began: Instant::now() }
     }
 
@@ -42,8 +41,11 @@ impl Trace {
         for byte in line.bytes() {
             inner.digest = (inner.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+        if inner.prints {
+            println!("{line}");
+        }
         inner.lines.push_back(line);
-        if inner.lines.len() > inner.lines_max {
+        if inner.lines.len() > TAIL_LINES {
             inner.lines.pop_front();
         }
     }

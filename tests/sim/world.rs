@@ -50,12 +50,12 @@ pub fn hear_panics() {
 }
 
 /// Simulates the world of a seed.
-pub fn simulate(seed: u64, mutant: Option<Mutant>, whole: bool) -> Outcome {
+pub fn simulate(seed: u64, mutant: Option<Mutant>, prints: bool) -> Outcome {
     PANICS.with_borrow_mut(Vec::clear);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
     let (trace, oracle) = runtime.block_on(async {
-        let trace = Trace::new(whole);
+        let trace = Trace::new(prints);
         let oracle = live(seed, mutant, &trace).await;
         (trace, oracle)
     });
@@ -128,6 +128,7 @@ async fn trouble(cluster: &Arc<Cluster>) {
 async fn settle(cluster: &Arc<Cluster>) -> Result<(), Error> {
     let grace = 3 * cluster.plan.lease + Duration::from_millis(LONGEST_STEP_MS) + Duration::from_secs(3);
     let mut calm_since = Instant::now();
+    let mut all_ended: Option<Instant> = None;
     for _ in 0..LOOKS_MAX {
         tokio::time::sleep(LOOK).await;
         let live = live_rows(cluster).await?;
@@ -146,9 +147,9 @@ async fn settle(cluster: &Arc<Cluster>) -> Result<(), Error> {
                 cluster.oracle.violated(problem);
                 return Ok(());
             }
-            if live.is_empty() && calm_since.elapsed() > 2 * grace {
-                break;
-            }
+        }
+        if live.is_empty() && all_ended.get_or_insert_with(Instant::now).elapsed() > grace {
+            break;
         }
     }
     for request in cluster.unanswered() {
