@@ -1,9 +1,10 @@
 //! Parking: a run that only waits is a row.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use runlog::model::Waiting;
+use runlog::model::{MessageBody, Payload, SignalName, Waiting};
 use runlog::store::Store;
 use runlog::store::memory::{Call, Fate, Faults, MemoryStore, Transaction};
 use runlog::testing::Kit;
@@ -158,5 +159,44 @@ async fn a_run_that_is_due_before_its_node_knows_it_parked_goes_on() -> anyhow::
     let output = tokio::time::timeout(secs(60), run.output()).await;
     assert_eq!(output.expect("it goes on")?, 2);
     assert!(memory.row(run.id()).await?.is_some_and(|row| row.claims == 1), "it was parked");
+    Ok(())
+}
+
+/// Counts appends, each of which takes a millisecond, and loses every reading of an inbox.
+#[derive(Default)]
+struct DeafNode {
+    appends: AtomicU32,
+}
+
+impl Faults for DeafNode {
+    fn on_call(&self, call: &Call) -> Fate {
+        match call.method {
+            "append" => {
+                self.appends.fetch_add(1, Ordering::Relaxed);
+                Fate::Delayed(Duration::from_millis(1))
+            }
+            "inbox" => Fate::Lost,
+            _ => Fate::Passes,
+        }
+    }
+
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_may_not_be_parked_for_its_mail_reads_that_before_it_tries_again() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, ()| async move {
+        anyhow::Ok(cx.signal::<u32>("never").timeout(days(1)).await?)
+    });
+    let (memory, deaf) = (MemoryStore::new("2026-01-01T00:00:00Z".parse()?), Arc::new(DeafNode::default()));
+    let runtime = Runtime::on_store(memory.connect_with(deaf.clone())).workflow(w.clone()).start().await?;
+    let run = runtime.run(&w, ()).start().await?;
+    let other = MessageBody::Signal { name: SignalName::new("other")?, payload: Payload::of(&1)? };
+    memory.send(run.id(), &other).await?;
+    tokio::time::sleep(secs(10)).await;
+    let appends = deaf.appends.load(Ordering::Relaxed);
+    assert!((3..200).contains(&appends), "{appends} appends");
     Ok(())
 }
