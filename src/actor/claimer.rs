@@ -115,7 +115,7 @@ impl Claimer {
         let owned: Vec<RunId> =
             orphans.iter().copied().filter(|run| self.engine.live.get(*run).is_none()).collect();
         let waiting = self.revive(&owned).await?;
-        orphans.retain(|run| self.engine.live.get(*run).is_some());
+        orphans.retain(|run| !owned.contains(run) && self.engine.live.get(*run).is_some());
         orphans.extend(waiting);
         loop {
             let limit = self.engine.admission.free().min(CLAIM_ROWS_MAX);
@@ -131,6 +131,8 @@ impl Claimer {
             for run in mailed {
                 self.engine.post(run);
             }
+            // An actor enters `Live` a little after it is spawned: nobody may ask for it a second time until then.
+            orphans.retain(|run| !runs.contains(run));
             orphans.extend(self.revive(&runs).await?);
             if runs.len() < limit {
                 return Ok(self.pause(next_due));
