@@ -76,7 +76,9 @@ impl Claimer {
                 }
             };
             let pause = soon.next().map_or(pause, |soon| pause.min(*soon));
+            // In this order, so that the same seed simulates the same life; none of them can starve another.
             tokio::select! {
+                biased;
                 () = self.node.fenced() => return,
                 () = tokio::time::sleep(pause) => {}
                 count = self.hints.recv_many(&mut hints, CLAIM_ROWS_MAX) => {
@@ -105,7 +107,7 @@ impl Claimer {
         let owned: Vec<RunId> =
             orphans.iter().copied().filter(|run| self.engine.live.get(*run).is_none()).collect();
         let waiting = self.revive(&owned).await?;
-        orphans.clear();
+        orphans.retain(|run| !owned.contains(run) && self.engine.live.get(*run).is_some());
         orphans.extend(waiting);
         loop {
             let limit = self.engine.admission.free().min(CLAIM_ROWS_MAX);
@@ -129,6 +131,8 @@ impl Claimer {
             for run in mailed {
                 self.engine.post(run);
             }
+            // An actor enters `Live` a little after it is spawned: nobody may ask for it a second time until then.
+            orphans.retain(|run| !runs.contains(run));
             orphans.extend(self.revive(&runs).await?);
             if runs.len() < limit {
                 return Ok(self.pause(next_due));
@@ -143,7 +147,7 @@ impl Claimer {
     }
 
     /// Loads runs that are this node's, in a question of its own, and spawns their actors. Returns those for which there
-    /// was no room.
+    /// was no room, or whose actor is still there.
     async fn revive(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
         let mut waiting = Vec::new();
         if runs.is_empty() {
@@ -152,8 +156,13 @@ impl Claimer {
         for loaded in self.engine.store.load(runs).await? {
             let run = loaded.row.run;
             let elsewhere = loaded.row.owner != Some(self.node.id) || loaded.row.status.is_terminal();
-            // A child's actor may have been spawned meanwhile.
-            if elsewhere || self.engine.live.get(run).is_some() {
+            if elsewhere {
+                continue;
+            }
+            // A child's actor may have been spawned meanwhile. Or the run was released and claimed again before its
+            // actor heard of the release: that one is about to stop, and the run needs another.
+            if self.engine.live.get(run).is_some() {
+                waiting.push(run);
                 continue;
             }
             let mail_seen = loaded.row.mail_seen;

@@ -40,8 +40,9 @@ impl Rescuer {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                biased;
                 () = self.node.fenced() => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

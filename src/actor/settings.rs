@@ -1,11 +1,12 @@
 //! What an embedder may set.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::limits;
-use crate::model::{OpKey, RunId, TaskName, WorkflowName};
+use crate::model::{NodeId, OpKey, RunId, TaskName, WorkflowName};
 
 /// The engine's settings; the runtime's builder fills them in and checks them.
 #[derive(Clone, Debug)]
@@ -36,17 +37,38 @@ pub(crate) struct Settings {
 pub(crate) type Body = (RunId, TaskName, Option<OpKey>);
 
 /// Notes which bodies ran, in a test.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Witness(Arc<Mutex<Vec<Body>>>);
+#[derive(Clone, Default)]
+pub(crate) struct Witness {
+    bodies: Arc<Mutex<Vec<Body>>>,
+    listener: Option<Arc<Listener>>,
+}
+
+/// Hears of a body before it runs, and on which node.
+pub(crate) type Listener = dyn Fn(NodeId, &Body) + Send + Sync;
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Witness").field("bodies", &self.bodies).finish_non_exhaustive()
+    }
+}
 
 impl Witness {
-    pub(crate) fn note(&self, body: Body) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+    /// Makes one that tells and keeps nothing.
+    #[cfg(feature = "testing")]
+    pub(crate) fn telling(listener: Arc<Listener>) -> Witness {
+        Witness { listener: Some(listener), ..Witness::default() }
+    }
+
+    pub(crate) fn note(&self, node: NodeId, body: Body) {
+        match &self.listener {
+            Some(listener) => listener(node, &body),
+            None => self.bodies.lock().unwrap_or_else(PoisonError::into_inner).push(body),
+        }
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn bodies(&self) -> Vec<Body> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -11,6 +11,8 @@ use super::error::Error;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
 use crate::model::limits::{LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN};
+#[cfg(feature = "testing")]
+use crate::model::{NodeId, OpKey, RunId, TaskName};
 use crate::model::{Timestamp, WorkflowName};
 use crate::store::postgres::PostgresStore;
 use crate::store::{Shape, Store};
@@ -125,7 +127,8 @@ impl RuntimeBuilder {
 
     /// Sets the clock, for tests on virtual time.
     #[cfg(feature = "testing")]
-    pub(crate) fn clock(mut self, clock: Arc<Clock>) -> Self {
+    #[doc(hidden)]
+    pub fn clock(mut self, clock: Arc<Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
@@ -135,6 +138,16 @@ impl RuntimeBuilder {
     pub(crate) fn witness(mut self, witness: crate::actor::Witness) -> Self {
         self.settings.witness = Some(witness);
         self
+    }
+
+    /// Tells `listener` of every body of code before it runs: a step's, or, without an operation, a task's. For tests.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn on_body(
+        self,
+        listener: impl Fn(NodeId, &(RunId, TaskName, Option<OpKey>)) + Send + Sync + 'static,
+    ) -> Self {
+        self.witness(crate::actor::Witness::telling(Arc::new(listener)))
     }
 
     /// Checks everything, migrates the schema, joins as a node, and begins to serve.

@@ -13,7 +13,7 @@ use super::{CheckpointWish, RunMsg};
 use crate::actor::settings::Witness;
 use crate::model::plan::Role;
 use crate::model::state::TaskState;
-use crate::model::{OpKey, Report, RunId, RunState, TaskName};
+use crate::model::{NodeId, OpKey, Report, RunId, RunState, TaskName};
 use crate::workflow::context::{AttemptFacts, Cx, Drive, Host, Ledger, TaskErrors};
 use crate::workflow::{CxError, Definition, Inputs};
 
@@ -43,10 +43,10 @@ impl Live {
         ledger.tell_time(self.told_until);
         let witness = self.engine.settings.witness.clone();
         if let Some(witness) = &witness {
-            witness.note((self.run, task.name.clone(), None));
+            witness.note(self.node.id, (self.run, task.name.clone(), None));
         }
         let host = Arc::new(RunHost {
-            witness: witness.map(|witness| (witness, self.run)),
+            witness: witness.map(|witness| (witness, self.node.id, self.run)),
             pool: self.engine.store.pool().cloned(),
             run: self.myself.clone(),
             task: task.name.clone(),
@@ -119,7 +119,7 @@ fn errors(state: &RunState) -> TaskErrors {
 
 /// What the attempt's transactions need from outside.
 struct RunHost {
-    witness: Option<(Witness, RunId)>,
+    witness: Option<(Witness, NodeId, RunId)>,
     pool: Option<sqlx::PgPool>,
     run: ActorRef<RunMsg>,
     task: TaskName,
@@ -132,8 +132,8 @@ fn refused(message: impl std::fmt::Display) -> CxError {
 
 impl Host for RunHost {
     fn runs(&self, op: &OpKey) {
-        if let Some((witness, run)) = &self.witness {
-            witness.note((*run, self.task.clone(), Some(op.clone())));
+        if let Some((witness, node, run)) = &self.witness {
+            witness.note(*node, (*run, self.task.clone(), Some(op.clone())));
         }
     }
 

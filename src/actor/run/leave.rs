@@ -63,9 +63,12 @@ impl Live {
         self.stop();
     }
 
-    /// Ends the actor and the code that it holds.
+    /// Ends the actor and the code that it holds. Nothing more is decided, not even in the handler that is under way:
+    /// the run may be another node's already.
     pub(super) fn stop(&mut self) {
         self.abort_all();
+        self.pending.clear();
+        self.state = None;
         self.myself.stop(None);
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Live {
     pub(super) under_way: Option<UnderWay>,
     /// How many messages the actor knows of; a release is refused when there are more.
     pub(super) mail_seen: i32,
+    /// A release was refused for a message: nothing is released before an inbox was read.
+    pub(super) has_mail: bool,
     /// How often the run had been claimed when this node took it.
     pub(super) claims: i32,
     /// How often in a row its node died without its getting any further; 0 once it did.
@@ -90,6 +92,7 @@ impl Live {
             pending: VecDeque::new(),
             under_way: None,
             mail_seen: 0,
+            has_mail: false,
             claims: 0,
             deaths: 0,
             last_message: None,
@@ -220,6 +223,7 @@ impl Live {
 
     /// Takes what the postman found.
     pub(super) fn inbox(&mut self, inbox: Option<Inbox>) {
+        self.has_mail = false;
         // Read before what the actor knows was: its messages may be in the log already.
         let Some(inbox) = inbox.filter(|inbox| inbox.mail_seen > self.mail_seen) else { return };
         self.mail_seen = inbox.mail_seen;
@@ -357,6 +361,7 @@ impl Live {
         let release = draft.release;
         let released = release.is_some() && !kept;
         if draft.release.is_some() && kept {
+            self.has_mail = true;
             self.engine.post(self.run);
         }
         if self.draining {

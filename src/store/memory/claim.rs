@@ -3,35 +3,57 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::simulated::Mutant;
 use super::world::World;
 use crate::model::limits::{POISON_DEATHS, SUSPECT_WATCH};
 use crate::model::{NodeId, RunId, Timestamp, WorkflowName};
-use crate::store::{Claimed, RunRow, Served, StoreError, Wanted};
+use crate::store::{Claimed, Loaded, RunRow, Served, StoreError, Wanted};
 
 /// Runs with messages that one claim names: the owner asks for their inboxes in one question.
 const MAILED_RUNS_MAX: usize = 256;
 
+/// What a claim saw when its statement began.
+pub(super) struct Candidates {
+    runs: Vec<RunId>,
+    mailed: Vec<RunId>,
+    next_due: Option<Timestamp>,
+    at: Timestamp,
+    /// Their logs, for the protocol that loads in the same statement.
+    loaded: Vec<Loaded>,
+}
+
 impl World {
-    pub(super) fn claim(
+    /// Begins a claim: the fence, and the snapshot that its statement sees.
+    pub(super) fn begin_claim(
         &mut self,
         node: NodeId,
         wanted: &Wanted,
         now: Timestamp,
-    ) -> Result<Claimed, StoreError> {
+    ) -> Result<Candidates, StoreError> {
         self.fence_all(node, now)?;
         let owner = |run: &RunId| self.runs.get(run).and_then(|run| run.row.owner);
         let mailed = self.inboxes.keys().filter(|run| owner(run) == Some(node));
         let mailed: Vec<RunId> = mailed.take(MAILED_RUNS_MAX).copied().collect();
         let runs = self.claimable(node, wanted, now);
+        let loads = self.is_mutant(Mutant::ClaimAndLoadInOneStatement);
+        let loaded = if loads { self.load(&runs) } else { Vec::new() };
+        Ok(Candidates { runs, mailed, next_due: self.next_due(wanted, now), at: now, loaded })
+    }
+
+    /// Ends a claim: takes those of the runs that are still free, as the lock of their rows finds them.
+    pub(super) fn end_claim(&mut self, node: NodeId, candidates: Candidates) -> Claimed {
+        let Candidates { mut runs, mailed, next_due, at, loaded } = candidates;
+        runs.retain(|run| self.unowned.contains(run));
         for run in &runs {
             self.change(*run, |row| {
                 row.owner = Some(node);
                 row.wake_at = None;
-                row.claimed_at = Some(now);
+                row.claimed_at = Some(at);
                 row.claims = row.claims.saturating_add(1);
             });
         }
-        Ok(Claimed { runs, mailed, next_due: self.next_due(wanted, now) })
+        self.keep_loaded(node, loaded);
+        Claimed { runs, mailed, next_due }
     }
 
     pub(super) fn held(&self, node: NodeId) -> Vec<RunId> {

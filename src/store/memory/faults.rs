@@ -14,6 +14,28 @@ pub trait Faults: Send + Sync + 'static {
 
     /// Decides, after a call that appended `events` events, whether and when its answer arrives.
     fn on_answer(&self, call: &Call, events: u64) -> Fate;
+
+    /// Decides how long the transaction of an append or a claim takes. Default: it is one step.
+    fn on_commit(&self, _call: &Call) -> Transaction {
+        Transaction::default()
+    }
+
+    /// Says how much longer the process stands still: nothing leaves it, nothing arrives. Default: it does not.
+    fn standstill(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Hears what the world answers to a call, before the answer is on its way.
+    fn on_end(&self, _call: &Call, _error: Option<&StoreError>) {}
+}
+
+/// A transaction that takes time between its fence and its end, as one of a database does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// How long after its fence it becomes visible.
+    pub lasts: Duration,
+    /// Whether it goes on when its caller is gone; else it is rolled back then.
+    pub outlives_caller: bool,
 }
 
 /// One call of the store.
@@ -45,6 +67,13 @@ pub enum Fate {
     /// It never arrives: the caller gets [`StoreError::Unavailable`]. A call that is lost was not carried out, one
     /// whose answer is lost was.
     Lost,
+}
+
+/// Waits until the process goes on.
+pub(super) async fn stand_still(faults: Option<&dyn Faults>) {
+    while let Some(rest) = faults.map(Faults::standstill).filter(|rest| !rest.is_zero()) {
+        tokio::time::sleep(rest).await;
+    }
 }
 
 pub(super) async fn suffer(fate: Fate) -> Result<(), StoreError> {

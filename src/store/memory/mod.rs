@@ -1,7 +1,8 @@
 //! The contract in memory: one world behind one lock, for simulation and for users' tests.
 //!
-//! Every call is one step under the lock, which no call keeps across an await. Nothing here depends on the order of
-//! a hash map or on the wall clock: under tokio's paused time the same calls give the same answers.
+//! Every call is one step under the lock, which no call keeps across an await; [`Faults`] may make an append or a claim
+//! a transaction that takes time, as in a database. Nothing here depends on the order of a hash map or on the wall
+//! clock: under tokio's paused time the same calls give the same answers.
 
 mod world;
 mod append;
@@ -10,13 +11,18 @@ mod nodes;
 mod inbox;
 mod read;
 mod faults;
+mod locks;
+mod transaction;
+mod simulated;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
 
-pub use self::faults::{Call, CrashAfter, Fate, Faults};
+pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
+#[cfg(feature = "testing")]
+pub use self::simulated::{Lease, Mutant, Noticed, Observer, Seen};
 use self::world::World;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
@@ -45,6 +51,8 @@ struct Shared {
     clock: Clock,
     changed: Notify,
     news: broadcast::Sender<News>,
+    /// Told when a transaction ends.
+    ended: Notify,
 }
 
 impl MemoryStore {
@@ -64,6 +72,7 @@ impl MemoryStore {
             clock,
             changed: Notify::new(),
             news: broadcast::Sender::new(NEWS_KEPT),
+            ended: Notify::new(),
         };
         MemoryStore::on(Arc::new(shared), None)
     }
@@ -107,8 +116,7 @@ impl MemoryStore {
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        // A panic under the lock is a bug of ours in one call; the others need not follow it.
-        self.shared.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.world()
     }
 
     /// Carries out one call as one step, with what the faults make of it.
@@ -117,28 +125,51 @@ impl MemoryStore {
         call: Call,
         step: impl FnOnce(&mut World, Timestamp) -> Result<T, StoreError> + Send + 'a,
     ) -> Answer<'a, T> {
+        self.call_alone(call, |_, _| Vec::new(), step)
+    }
+
+    /// As [`call`](MemoryStore::call), once none of the nodes that `of` names has a transaction under way.
+    fn call_alone<'a, T: Send + 'a>(
+        &'a self,
+        call: Call,
+        of: impl Fn(&World, Timestamp) -> Vec<NodeId> + Send + 'a,
+        step: impl FnOnce(&mut World, Timestamp) -> Result<T, StoreError> + Send + 'a,
+    ) -> Answer<'a, T> {
         Box::pin(async move {
-            let fate = self.faults.as_ref().map_or(Fate::Passes, |faults| faults.on_call(&call));
+            let faults = self.faults.as_deref();
+            faults::stand_still(faults).await;
+            let fate = faults.map_or(Fate::Passes, |faults| faults.on_call(&call));
             faults::suffer(fate).await?;
-            let (answer, fate) = self.step(&call, step);
+            let (answer, fate) = self.shared.step_alone(faults, &call, of, step).await;
             faults::suffer(fate).await?;
+            faults::stand_still(faults).await;
             answer
         })
+    }
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        // A panic under the lock is a bug of ours in one call; the others need not follow it.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step<T>(
         &self,
+        faults: Option<&dyn Faults>,
         call: &Call,
+        world: &mut World,
         step: impl FnOnce(&mut World, Timestamp) -> Result<T, StoreError>,
     ) -> (Result<T, StoreError>, Fate) {
-        let mut world = self.world();
         let events_before = world.events;
-        let answer = step(&mut world, self.shared.clock.now());
+        let answer = step(world, self.clock.now());
         let appended = world.events - events_before;
         if std::mem::take(&mut world.changed) {
-            self.shared.changed.notify_waiters();
+            self.changed.notify_waiters();
         }
-        let fate = self.faults.as_ref().map_or(Fate::Passes, |faults| faults.on_answer(call, appended));
+        let Some(faults) = faults else { return (answer, Fate::Passes) };
+        faults.on_end(call, answer.as_ref().err());
+        let fate = faults.on_answer(call, appended);
         (answer, fate)
     }
 }
@@ -149,18 +180,20 @@ impl Store for MemoryStore {
     }
 
     fn heartbeat(&self, node: NodeId, lease: Duration) -> Answer<'_, Heartbeat> {
-        self.call(Call::by("heartbeat", node), move |world, now| Ok(world.heartbeat(node, lease, now)))
+        let renew = move |world: &mut World, now| Ok(world.heartbeat(node, lease, now));
+        self.call_alone(Call::by("heartbeat", node), move |_, _| vec![node], renew)
     }
 
     fn leave(&self, node: NodeId) -> Answer<'_, ()> {
-        self.call(Call::by("leave", node), move |world, now| {
+        let leave = move |world: &mut World, now| {
             world.leave(node, now);
             Ok(())
-        })
+        };
+        self.call_alone(Call::by("leave", node), move |_, _| vec![node], leave)
     }
 
     fn rescue(&self) -> Answer<'_, Rescue> {
-        self.call(Call::of("rescue"), |world, now| Ok(world.rescue(now)))
+        self.call_alone(Call::of("rescue"), World::expired, |world, now| Ok(world.rescue(now)))
     }
 
     fn register<'a>(&'a self, workflows: &'a [Shape]) -> Answer<'a, ()> {
@@ -168,7 +201,7 @@ impl Store for MemoryStore {
     }
 
     fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended> {
-        self.call(Call::by("append", node), move |world, now| world.append(node, lane, batch, now))
+        self.transact_append(node, lane, batch)
     }
 
     fn create<'a>(&'a self, runs: &'a [Append]) -> Answer<'a, Vec<Created>> {
@@ -176,7 +209,7 @@ impl Store for MemoryStore {
     }
 
     fn claim<'a>(&'a self, node: NodeId, wanted: &'a Wanted) -> Answer<'a, Claimed> {
-        self.call(Call::by("claim", node), move |world, now| world.claim(node, wanted, now))
+        self.transact_claim(node, wanted)
     }
 
     fn held(&self, node: NodeId) -> Answer<'_, Vec<RunId>> {
@@ -184,7 +217,10 @@ impl Store for MemoryStore {
     }
 
     fn load<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<Loaded>> {
-        self.call(Call::of("load"), move |world, _| Ok(world.load(runs)))
+        self.call(Call::of("load"), move |world, _| {
+            let (stale, fresh) = world.split_loaded(runs);
+            Ok([stale, world.load(&fresh)].concat())
+        })
     }
 
     fn inbox<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<Inbox>> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::simulated::Mutant;
 use super::world::{Node, World};
 use crate::model::{NodeId, RunId, Timestamp, Version, WorkflowName};
 use crate::store::{FenceCause, Heartbeat, Joined, NodeInfo, Rescue, Served, Serving, StoreError};
@@ -34,8 +35,10 @@ impl World {
     }
 
     pub(super) fn heartbeat(&mut self, node: NodeId, lease: Duration, now: Timestamp) -> Heartbeat {
+        let revives = self.is_mutant(Mutant::RevivingHeartbeat);
         match self.nodes.get_mut(&node) {
-            Some(node) if node.is_alive(now) => {
+            Some(node) if node.is_alive(now) || revives => {
+                node.dead = false;
                 node.leases.fill(now + lease);
                 Heartbeat::Alive { now }
             }
@@ -52,7 +55,19 @@ impl World {
         }
     }
 
+    /// Returns the nodes whose leases a rescue locks.
+    pub(super) fn expired(&self, now: Timestamp) -> Vec<NodeId> {
+        if self.is_mutant(Mutant::TakeoverLeavesAlive) {
+            return Vec::new();
+        }
+        let expired = self.nodes.iter().filter(|(_, node)| !node.dead && !node.is_alive(now));
+        expired.map(|(id, _)| *id).collect()
+    }
+
     pub(super) fn rescue(&mut self, now: Timestamp) -> Rescue {
+        if self.is_mutant(Mutant::TakeoverLeavesAlive) {
+            return self.rescue_without_mark(now);
+        }
         let expired = self.nodes.iter_mut().filter(|(_, node)| !node.dead && !node.is_alive(now));
         let died: Vec<NodeId> = expired
             .map(|(id, node)| {
@@ -73,6 +88,20 @@ impl World {
         let living = self.nodes.values().filter(|node| !node.dead);
         let next_expiry = living.filter_map(|node| node.leases.iter().min().copied()).min();
         Rescue { died, released: u64::try_from(released).unwrap_or(u64::MAX), next_expiry }
+    }
+
+    /// A protocol that is known to be wrong: the runs of expired nodes go to others, and the nodes are not marked.
+    fn rescue_without_mark(&mut self, now: Timestamp) -> Rescue {
+        let expired: Vec<NodeId> =
+            self.nodes.iter().filter(|(_, node)| !node.is_alive(now)).map(|(id, _)| *id).collect();
+        let mut released = 0;
+        for node in expired {
+            for run in self.owned_by(node, RESCUED_RUNS_MAX - released) {
+                self.release(run, Some(now));
+                released += 1;
+            }
+        }
+        Rescue { died: Vec::new(), released: u64::try_from(released).unwrap_or(u64::MAX), next_expiry: None }
     }
 
     /// Ends every lease of a node now.
@@ -132,7 +161,7 @@ impl World {
 }
 
 impl Node {
-    fn is_alive(&self, now: Timestamp) -> bool {
+    pub(super) fn is_alive(&self, now: Timestamp) -> bool {
         !self.dead && self.leases.iter().all(|until| *until > now)
     }
 }

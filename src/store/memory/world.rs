@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::locks::Locks;
+use super::simulated::{Seen, Simulated};
 use crate::model::event::{Encoded, Place};
 use crate::model::{
     Event, Key, Message, Namespace, NodeId, Recorded, RunId, Timestamp, Version, WorkflowName,
@@ -30,6 +32,9 @@ pub(super) struct World {
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.
     pub(super) changed: bool,
+    pub(super) locks: Locks,
+    /// Set in a simulation.
+    pub(super) simulated: Option<Simulated>,
 }
 
 pub(super) struct Node {
@@ -66,7 +71,8 @@ impl World {
     /// Changes a run's row and keeps the indexes in step with it.
     pub(super) fn change(&mut self, id: RunId, change: impl FnOnce(&mut RunRow)) {
         let Some(run) = self.runs.get_mut(&id) else { return };
-        if let Some(owner) = run.row.owner {
+        let owner_before = run.row.owner;
+        if let Some(owner) = owner_before {
             self.owned.remove(&(owner, id));
         }
         self.unowned.remove(&id);
@@ -78,6 +84,9 @@ impl World {
         } else {
             self.unowned.insert(id);
             self.changed = true;
+        }
+        if let Some(run) = self.runs.get(&id).filter(|run| run.row.owner != owner_before) {
+            self.observe(Seen::Owner(&run.row));
         }
     }
 

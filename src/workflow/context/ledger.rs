@@ -96,9 +96,15 @@ impl Ledger {
         };
         book.built.insert(Arc::clone(&name), count + 1);
         let op = OpKey { name, occurrence: count };
-        book.unclaimed.remove(&op);
+        let last = book.unclaimed.remove(&op) && book.unclaimed.is_empty();
+        // New operations that were polled before this one was built may begin now.
+        let opens = last && !book.held.is_empty();
+        book.news |= opens;
         let broken = check_op_name(&op.name).err();
         drop(book);
+        if opens {
+            self.wake();
+        }
         (op, broken)
     }
 

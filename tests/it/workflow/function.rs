@@ -78,6 +78,31 @@ async fn every_step_has_an_idempotency_key_of_its_own_wherever_it_is_asked_for()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_step_that_is_polled_before_a_recorded_one_is_built_goes_on() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, ()| async move {
+        let slow = async {
+            let body = || async {
+                tokio::time::sleep(secs(60)).await;
+                Ok::<_, Infallible>(1)
+            };
+            cx.step("slow", body).await
+        };
+        let quick = async { cx.step("quick", || async { Ok::<_, Infallible>(2) }).await };
+        let (slow, quick) = tokio::join!(slow, quick);
+        anyhow::Ok(slow? + quick?)
+    });
+    let kit = Kit::builder().workflow(w.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    kit.advance(secs(30)).await;
+    assert!(run.log().await?.ends_with("step_completed quick#0\n"), "one of two is recorded");
+    kit.crash();
+    kit.recover().await?;
+    let output = tokio::time::timeout(secs(3_600), run.output()).await;
+    assert_eq!(output.expect("it goes on")?, 3);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn joined_steps_keep_their_identity_whichever_ends_first() -> anyhow::Result<()> {
     let w = Workflow::function("f", |cx: Cx, ()| async move {
         let legs = [9_u64, 1, 2, 1].map(|wait| {

@@ -1,11 +1,14 @@
 //! Parking: a run that only waits is a row.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use runlog::model::Waiting;
+use runlog::model::{MessageBody, Payload, SignalName, Waiting};
 use runlog::store::Store;
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore, Transaction};
 use runlog::testing::Kit;
-use runlog::{Cx, Workflow};
+use runlog::{Cx, Runtime, Workflow};
 
 use super::{days, secs};
 
@@ -100,5 +103,101 @@ async fn a_step_beside_a_long_sleep_does_not_wait_for_its_end() -> anyhow::Resul
     assert_eq!(done, 3, "{}", run.log().await?);
     assert_eq!(kit.current()?.live_runs(), 0, "nothing but the sleep is left");
     run.output().await?;
+    Ok(())
+}
+
+/// Lets every append take two seconds.
+struct SlowCommits;
+
+impl Faults for SlowCommits {
+    fn on_call(&self, _call: &Call) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_commit(&self, call: &Call) -> Transaction {
+        let lasts = if call.method == "append" { secs(2) } else { Duration::ZERO };
+        Transaction { lasts, outlives_caller: true }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_timer_goes_off_while_it_is_being_parked_writes_nothing_after_it() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, ()| async move {
+        anyhow::Ok(cx.signal::<u32>("never").timeout(Duration::from_millis(4_500)).await?)
+    });
+    let memory = MemoryStore::simulated("2026-01-01T00:00:00Z".parse()?, 1, None, Box::new(|_| {}));
+    let slow =
+        Runtime::on_store(memory.connect_with(Arc::new(SlowCommits))).workflow(w.clone()).start().await?;
+    let run = slow.run(&w, ()).start().await?;
+    assert_eq!(run.output().await?, None);
+    assert!(memory.row(run.id()).await?.is_some_and(|row| row.claims == 1), "it was parked");
+    assert_eq!(memory.noticed().breaches, Vec::<String>::new());
+    Ok(())
+}
+
+/// Lets the answer to every append come three seconds late.
+struct LateAnswers;
+
+impl Faults for LateAnswers {
+    fn on_call(&self, _call: &Call) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_answer(&self, call: &Call, _events: u64) -> Fate {
+        if call.method == "append" { Fate::Delayed(secs(3)) } else { Fate::Passes }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_due_before_its_node_knows_it_parked_goes_on() -> anyhow::Result<()> {
+    let memory = MemoryStore::new("2026-01-01T00:00:00Z".parse()?).connect_with(Arc::new(LateAnswers));
+    let runtime = Runtime::on_store(memory.clone()).workflow(sleeper()).start().await?;
+    let run = runtime.run(&sleeper(), 2).start().await?;
+    let output = tokio::time::timeout(secs(60), run.output()).await;
+    assert_eq!(output.expect("it goes on")?, 2);
+    assert!(memory.row(run.id()).await?.is_some_and(|row| row.claims == 1), "it was parked");
+    Ok(())
+}
+
+/// Counts appends, each of which takes a millisecond, and loses every reading of an inbox.
+#[derive(Default)]
+struct DeafNode {
+    appends: AtomicU32,
+}
+
+impl Faults for DeafNode {
+    fn on_call(&self, call: &Call) -> Fate {
+        match call.method {
+            "append" => {
+                self.appends.fetch_add(1, Ordering::Relaxed);
+                Fate::Delayed(Duration::from_millis(1))
+            }
+            "inbox" => Fate::Lost,
+            _ => Fate::Passes,
+        }
+    }
+
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_may_not_be_parked_for_its_mail_reads_that_before_it_tries_again() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, ()| async move {
+        anyhow::Ok(cx.signal::<u32>("never").timeout(days(1)).await?)
+    });
+    let (memory, deaf) = (MemoryStore::new("2026-01-01T00:00:00Z".parse()?), Arc::new(DeafNode::default()));
+    let runtime = Runtime::on_store(memory.connect_with(deaf.clone())).workflow(w.clone()).start().await?;
+    let run = runtime.run(&w, ()).start().await?;
+    let other = MessageBody::Signal { name: SignalName::new("other")?, payload: Payload::of(&1)? };
+    memory.send(run.id(), &other).await?;
+    tokio::time::sleep(secs(10)).await;
+    let appends = deaf.appends.load(Ordering::Relaxed);
+    assert!((3..200).contains(&appends), "{appends} appends");
     Ok(())
 }
