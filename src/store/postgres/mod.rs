@@ -18,6 +18,7 @@ mod mail;
 mod runs;
 mod rows;
 mod errors;
+mod verify;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use sqlx::{PgPool, Postgres};
 
 pub use self::append::checkpoint_in;
 pub use self::create::create_in;
+pub use self::verify::{Checked, INVARIANTS, Invariant, Report, Scope, Violation, verify, verify_each};
 
 use self::dedicated::{Dedicated, Plans, within};
 use super::{
