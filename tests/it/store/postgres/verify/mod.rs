@@ -2,10 +2,12 @@
 
 mod workload;
 mod healthy;
+pub(crate) mod sound;
+mod corruption;
 
 use std::time::Duration;
 
-use runlog::store::postgres::{Report, Scope, verify};
+use runlog::store::postgres::{Invariant, Report, Scope, verify};
 use sqlx::PgPool;
 
 use crate::support::{Ground, Postgres};
