@@ -66,10 +66,10 @@ invariants! {
     "parent_and_child_know_each_other" says "each recorded child is a run that names its parent, and the other way round";
     "a_childs_end_reaches_its_parent" says "a live parent knows how its child ended, or is about to";
     "a_parents_end_reaches_its_children" says "a parent that ends without success takes its live children along";
-    "a_parked_run_can_wake" says "a run that nobody owns is due, no later than its timers, or waits for somebody";
+    "a_parked_run_can_wake" says "a run that nobody owns is due no later than its queue, timers and messages ask";
     "an_owner_is_alive" says "no live run stays with a dead node";
     "no_wake_up_is_overdue" says "no run that nobody owns stays overdue while a node has room for it";
-    "no_timer_is_overdue" says "no timer of a run that a node owns stays overdue";
+    "no_timer_is_overdue" says "no timer or timeout of a run that a node owns stays overdue";
     "no_message_is_forgotten" says "no message stays in a live run's inbox";
     "no_message_outlives_its_run" says "no message stays in the inbox of a run that has ended";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";

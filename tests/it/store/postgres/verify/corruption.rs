@@ -67,7 +67,7 @@ corruptions! {
     a_status_that_the_log_does_not_know: status_is_the_fold of "echo" "echo" at [6],
         "update runlog.runs set status = 'FAILED' where id = '{run}'";
     a_live_status_after_the_end: status_is_the_fold of "echo" "echo" at [6],
-        "update runlog.runs set status = 'RUNNING', finished_at = finished_at, wake_at = now() + '1 h' where id = '{run}'";
+        "update runlog.runs set status = 'RUNNING', wake_at = now() + '1 h' where id = '{run}'";
     a_success_out_of_the_queue: status_moves_along_the_table of "gate" "cancelled in the queue" at [1, 2],
         "update runlog.events set kind = 'run_succeeded' where run_id = '{run}' and seq = 2;
          update runlog.runs set status = 'SUCCEEDED' where id = '{run}'";
@@ -128,8 +128,11 @@ corruptions! {
         "update runlog.runs set wake_at = null where id = '{run}'";
     a_run_that_oversleeps: a_parked_run_can_wake of "sleeper" "napping" at [4],
         "update runlog.runs set wake_at = wake_at + interval '1 h' where id = '{run}'";
-    a_run_that_waits_for_nothing: a_parked_run_can_wake of "gate" "waiting" at [],
-        "update runlog.events set kind = 'time_read' where run_id = '{run}' and seq = 4";
+    a_run_that_misses_its_timeout: a_parked_run_can_wake of "gate" "waiting" at [4],
+        "select set('{run}', 4, '{deadline}', to_jsonb(now() + interval '1 h'))";
+    a_message_that_wakes_nobody: a_parked_run_can_wake of "gate" "waiting" at [],
+        "insert into runlog.inbox (run_id, body, sent_at) values ('{run}', '{}', now());
+         update runlog.runs set mail = 1 where id = '{run}'";
     a_run_on_a_dead_node: an_owner_is_alive of "gate" "waiting" at [],
         "update runlog.leases set lease_until = now() - interval '1 h';
          update runlog.runs set owner = (select min(id) from runlog.nodes) where id = '{run}'";

@@ -63,7 +63,7 @@ fn racing() -> Workflow<u32, Option<u32>> {
         assert!(matches!(first, Either::Second(_)));
         cx.signal::<u32>("late").timeout(millis(5)).await?;
         let _second = cx.race(cx.signal::<u32>("go"), cx.sleep(Duration::from_secs(600))).await;
-        Ok::<_, CxError>(cx.signal::<u32>("go").timeout(Duration::from_secs(600)).await?)
+        cx.signal::<u32>("go").timeout(Duration::from_secs(600)).await
     })
 }
 
