@@ -3,6 +3,8 @@
 //! The only part of the crate that reads `DATABASE_URL` and `NO_COLOR` and writes to the terminal.
 
 mod demo;
+mod verify;
+mod database;
 mod print;
 
 use std::error::Error;
@@ -23,10 +25,12 @@ struct Arguments {
 enum Verb {
     /// Shows a workflow fail, tells why, repairs what was broken and starts it again (what a bare `runlog` does)
     Demo(demo::Arguments),
+    /// Checks what must hold of every run in a database, and prints what is wrong, run by run
+    Verify(verify::Arguments),
 }
 
 /// Runs the command with the process's arguments. It exits with 0 when all went well, 1 when something did not, and 2
-/// when the arguments cannot be understood.
+/// when the arguments cannot be understood, or when `verify` could not check.
 pub fn main() -> ExitCode {
     let verb = Arguments::parse().verb.unwrap_or_else(|| Verb::Demo(demo::Arguments::default()));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -35,6 +39,7 @@ pub fn main() -> ExitCode {
     };
     let done = match verb {
         Verb::Demo(arguments) => runtime.block_on(demo::run(arguments)),
+        Verb::Verify(arguments) => runtime.block_on(verify::run(arguments)),
     };
     // A read of the terminal that nobody waits for any more must not keep the process.
     runtime.shutdown_background();
@@ -49,6 +54,12 @@ pub fn main() -> ExitCode {
 const ERROR_LINES_MAX: usize = 3;
 
 fn fail(error: &(dyn Error + 'static)) -> ExitCode {
+    tell(error);
+    ExitCode::FAILURE
+}
+
+/// Writes an error with its causes to standard error.
+fn tell(error: &(dyn Error + 'static)) {
     let mut text = format!("runlog: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
@@ -60,7 +71,6 @@ fn fail(error: &(dyn Error + 'static)) -> ExitCode {
         source = cause.source();
     }
     text.lines().take(ERROR_LINES_MAX).for_each(|line| eprintln!("{line}"));
-    ExitCode::FAILURE
 }
 
 /// Says whether whoever read our output went away, as `head` does.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 
+use crate::cli::database::{self, place};
 use crate::cli::print::Printer;
 use crate::testing::postgres::{Source, Started, locate};
 
@@ -18,7 +19,7 @@ pub(super) async fn open(
     printer: &mut Printer,
     url: Option<String>,
 ) -> Result<(Started, PgPool), Box<dyn Error>> {
-    let url = url.or_else(|| std::env::var("DATABASE_URL").ok()).filter(|url| !url.is_empty());
+    let url = database::url(url);
     let source = locate(url.as_deref()).await?;
     printer.line(format!("database   {}", told(&source)?))?;
     let database = source.start("demo").await?;
@@ -56,12 +57,4 @@ fn told(source: &Source) -> Result<String, sqlx::Error> {
             format!("a private postgres, downloaded first, kept in {}", folder.display())
         }
     })
-}
-
-fn place(options: &PgConnectOptions) -> String {
-    let database = options.get_database().unwrap_or_else(|| options.get_username());
-    match options.get_socket() {
-        Some(socket) => format!("{database} at {}", socket.display()),
-        None => format!("{database} at {}:{}", options.get_host(), options.get_port()),
-    }
 }

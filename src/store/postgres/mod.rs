@@ -19,6 +19,7 @@ mod news;
 mod runs;
 mod rows;
 mod errors;
+mod verify;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, PgTransaction, Postgres};
 
 pub use self::create::create_in;
+pub use self::verify::{Checked, INVARIANTS, Invariant, Report, Scope, Violation, verify, verify_each};
 
 use self::dedicated::{Dedicated, Plans, within};
 use self::news::Listener;

@@ -15,11 +15,11 @@ const SERVER_OLDEST: u32 = 14;
 
 /// Checks the server and brings the schema to this release's migration, or says why it cannot.
 pub(super) async fn prepare(pool: &PgPool, migrate: bool) -> Result<(), StoreError> {
-    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let known = newest();
     // Not through the pool: it would go on trying for its whole acquire timeout, and then not tell why.
     let found = within(async {
         let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(classify)?;
-        let found = inspect(&mut connection).await?;
+        let found = inspect(&mut connection, Access::Write).await?;
         connection.close().await.map_err(classify)?;
         Ok(found)
     })
@@ -44,14 +44,36 @@ pub(super) async fn prepare(pool: &PgPool, migrate: bool) -> Result<(), StoreErr
     Ok(())
 }
 
+/// Refuses a schema that is not this release's; a replica will do.
+pub(super) async fn require(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let known = newest();
+    match inspect(connection, Access::Read).await? {
+        found if found > known => Err(StoreError::SchemaTooNew { found, known }),
+        found if found < known => Err(StoreError::SchemaTooOld { found, known }),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the newest migration of this release.
+fn newest() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// What is to be done with the database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
 /// Returns the schema's newest migration, 0 when there is no schema.
-async fn inspect(connection: &mut PgConnection) -> Result<i64, StoreError> {
+async fn inspect(connection: &mut PgConnection, access: Access) -> Result<i64, StoreError> {
     let server = sqlx::query_file!("src/store/postgres/sql/server.sql").fetch_one(&mut *connection);
     let server = server.await.map_err(classify)?;
     if server.version_number < i32::try_from(SERVER_OLDEST * 10_000).unwrap_or(i32::MAX) {
         return Err(StoreError::ServerTooOld { found: server.version, oldest: SERVER_OLDEST });
     }
-    if server.read_only {
+    if server.read_only && access == Access::Write {
         return Err(StoreError::ReadOnly { database: server.database });
     }
     if !server.migrated {

@@ -1,20 +1,12 @@
 //! `runlog demo`.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use anyhow::Result;
 use runlog::testing::postgres::Databases;
 
+use super::runlog;
 use crate::testing::postgres::Folder;
-
-/// The command, in an environment with an empty home and no database.
-fn runlog(home: &Folder, arguments: &[&str]) -> Result<Output> {
-    let home = home.path("home");
-    std::fs::create_dir_all(&home)?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
-    command.args(arguments).env("HOME", home).env_remove("XDG_CACHE_HOME").env_remove("DATABASE_URL");
-    Ok(command.output()?)
-}
 
 #[test]
 fn the_demo_comes_out_as_told_on_an_empty_machine() -> Result<()> {

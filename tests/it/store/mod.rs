@@ -3,7 +3,7 @@
 mod conformance;
 mod memory;
 mod process;
-mod postgres;
+pub(crate) mod postgres;
 
 use std::sync::Arc;
 

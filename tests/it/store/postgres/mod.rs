@@ -8,6 +8,7 @@ mod schema;
 mod create;
 mod claim;
 mod mail;
+pub(crate) mod verify;
 
 use std::time::Duration;
 

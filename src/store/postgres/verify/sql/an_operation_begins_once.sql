@@ -1,0 +1,24 @@
+-- A durable operation begins once; what an earlier attempt abandoned or failed at may begin again, as anything.
+-- A step that begins after its completion is nothing_begins_after_its_completion.
+-- binds: first run, last run, now, grace
+-- index: events_pkey
+select run_id as run,
+       array[before_seq, seq] as seqs,
+       format('%s of %s in task %s follows %s', kind, op, task, before) as detail
+from (
+    select run_id, seq, kind, task, attempt, op, lag(kind) over op_log as before, lag(seq) over op_log as before_seq,
+           lag(attempt) over op_log as before_attempt
+    from (
+        select run_id, seq, kind, task, attempt, payload::json ->> 'op' as op
+        from runlog.events
+        where run_id between $1 and $2
+          and kind in ('step_started', 'step_completed', 'step_failed', 'timer_started', 'timer_fired',
+                       'signal_awaited', 'signal_timed_out', 'wait_abandoned', 'child_started', 'race_won', 'time_read')
+    ) e
+    window op_log as (partition by run_id, task, op order by seq)
+) e
+where kind in ('step_started', 'timer_started', 'signal_awaited', 'child_started', 'race_won', 'time_read')
+  and before is not null
+  and not (kind = 'step_started' and before = 'step_completed')
+  and not (before in ('wait_abandoned', 'step_failed') and before_attempt < attempt)
+order by run_id, seq
