@@ -21,14 +21,18 @@ pub const DATABASE: &str = "chaos";
 /// How long a fault may take to land.
 pub const LAND_MAX: Duration = Duration::from_secs(15);
 
-/// The user's own tables, and a commit that takes a while whenever `chaos.slow` says so.
+/// The user's own table; and, for one node at a time, commits that take a while between their look at the fence and
+/// their end, once a statement.
 const TABLES: &str = "
     create schema chaos;
     create table chaos.ledger (run uuid not null, op text not null, at timestamptz not null default clock_timestamp());
-    create table chaos.slow (chance float8 not null, seconds float8 not null);
+    create table chaos.slow (node int not null, seconds float8 not null);
     create function chaos.be_slow() returns trigger language plpgsql as $$
     begin
-        perform pg_sleep(seconds) from chaos.slow where random() < chance;
+        if exists (select from chaos.slow where node = new.node) and current_setting('chaos.slept', true) is distinct from 'on'
+        then
+            perform set_config('chaos.slept', 'on', true), pg_sleep(seconds) from chaos.slow where node = new.node;
+        end if;
         return new;
     end
     $$;
@@ -112,6 +116,19 @@ impl Ground {
     pub async fn incarnations(&self, slot: &Slot) -> anyhow::Result<i64> {
         let count = "select count(*) from runlog.nodes where name = $1";
         Ok(sqlx::query_scalar(count).bind(slot.name()).fetch_one(&self.pool).await?)
+    }
+
+    /// Has the next commits of the slot's node take so long, and waits until one is under way. [`Ground::hurry`] ends it.
+    pub async fn slow_down(&self, slot: &Slot, time: Duration) -> anyhow::Result<()> {
+        let slow = "insert into chaos.slow (node, seconds) select max(id), $2 from runlog.nodes where name = $1";
+        sqlx::query(slow).bind(slot.name()).bind(time.as_secs_f64()).execute(&self.pool).await?;
+        let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+        self.within("a commit is slow", async || Ok(self.count(asleep).await? > 0)).await
+    }
+
+    pub async fn hurry(&self) -> anyhow::Result<()> {
+        sqlx::query("delete from chaos.slow").execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Counts by a query, however often the server has to be asked.

@@ -35,6 +35,7 @@ pub const FAULTS: &[Fault] = faults! {
     "sigterm" => process::leave,
     "pause below the lease" => process::pause_below,
     "pause beyond the lease" => process::pause_beyond,
+    "pause in mid-commit" => process::pause_in_commit,
     "panic" => process::panic,
     "blocking code" => process::block,
     "wall clock off by an hour" => process::wall_clock,

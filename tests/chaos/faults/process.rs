@@ -39,6 +39,22 @@ pub async fn pause_beyond(ground: &Ground) -> anyhow::Result<Outcome> {
     rejoined(ground, &slot, before).await
 }
 
+/// The zombie: its process stands still beyond the lease while a commit of it is under way in the server. Whoever
+/// takes its runs over must see what that commit wrote.
+pub async fn pause_in_commit(ground: &Ground) -> anyhow::Result<Outcome> {
+    let server = ground.server.lock().await;
+    let mut slot = ground.take_joined().await?;
+    let before = ground.incarnations(&slot).await?;
+    let slow = ground.slow_down(&slot, LEASE.mul_f64(2.5)).await;
+    if slow.is_ok() {
+        pause(&mut slot, LEASE * 3).await?;
+    }
+    ground.hurry().await?;
+    drop(server);
+    slow?;
+    rejoined(ground, &slot, before).await
+}
+
 /// The process must really stand still: state T.
 async fn pause(slot: &mut Slot, time: Duration) -> anyhow::Result<()> {
     slot.signal("STOP").await?;

@@ -1,7 +1,5 @@
 //! What happens to the server. What concerns all nodes holds [`Ground::server`] meanwhile.
 
-use std::time::Duration;
-
 use anyhow::{Context, ensure};
 use sqlx::{Connection, PgConnection};
 
@@ -142,18 +140,14 @@ pub async fn snapshot(ground: &Ground) -> anyhow::Result<Outcome> {
     Ok(Outcome::Landed("it did not see what was written meanwhile".to_owned()))
 }
 
-/// Commits that take longer than the lease: whoever takes the run over must wait for them.
+/// A commit takes longer than the lease: it holds up its node's heartbeat, and whoever declares the node dead.
 pub async fn slow_commit(ground: &Ground) -> anyhow::Result<Outcome> {
     let server = ground.server.lock().await;
-    let slow = "insert into chaos.slow (chance, seconds) values (0.05, $1)";
-    let seconds = LEASE.mul_f64(1.3 + ground.chance.chance()).as_secs_f64();
-    sqlx::query(slow).bind(seconds).execute(&ground.pool).await?;
-    let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
-    let sleeps = async || Ok(ground.count(asleep).await? > 0);
-    let landed = ground.within("a commit is slow", sleeps).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    sqlx::query("delete from chaos.slow").execute(&ground.pool).await?;
-    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    let slot = ground.take_joined().await?;
+    let time = LEASE.mul_f64(1.3 + ground.chance.chance());
+    let landed = ground.slow_down(&slot, time).await;
+    ground.hurry().await?;
+    tokio::time::sleep(time).await;
     drop(server);
     landed.map(|()| Outcome::Landed("an append slept in the server".to_owned()))
 }
