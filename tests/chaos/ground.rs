@@ -21,8 +21,8 @@ pub const DATABASE: &str = "chaos";
 /// How long a fault may take to land.
 pub const LAND_MAX: Duration = Duration::from_secs(15);
 
-/// The user's own table; and, for one node at a time, commits that take a while between their look at the fence and
-/// their end, once a statement.
+/// The user's own table; a way to have one node's commits take a while between what they write and their end, once a
+/// statement; and a witness who looks, at the very end of every commit, whether its node may still write.
 const TABLES: &str = "
     create schema chaos;
     create table chaos.ledger (run uuid not null, op text not null, at timestamptz not null default clock_timestamp());
@@ -33,10 +33,24 @@ const TABLES: &str = "
         then
             perform set_config('chaos.slept', 'on', true), pg_sleep(seconds) from chaos.slow where node = new.node;
         end if;
-        return new;
+        return null;
     end
     $$;
-    create trigger chaos_slow before insert on runlog.events for each row execute function chaos.be_slow();";
+    create trigger chaos_slow after insert on runlog.events for each row execute function chaos.be_slow();
+    create table chaos.trespass (run uuid not null, seq int not null, node int not null, what text not null);
+    create function chaos.watch_fence() returns trigger language plpgsql as $$
+    begin
+        insert into chaos.trespass
+        select new.run_id, new.seq, new.node, 'a node committed after it was declared dead'
+        where exists (select from runlog.leases where node = new.node and dead)
+        union all
+        select new.run_id, new.seq, new.node, 'a node committed to a run that another one owns'
+        from runlog.runs where id = new.run_id and owner <> new.node;
+        return null;
+    end
+    $$;
+    create constraint trigger chaos_fence after insert on runlog.events deferrable initially deferred
+        for each row when (new.node is not null) execute function chaos.watch_fence();";
 
 pub struct Ground {
     /// Held by whoever does something to the server as a whole.

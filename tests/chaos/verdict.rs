@@ -88,6 +88,10 @@ pub async fn of_log(pool: &PgPool) -> anyhow::Result<Vec<Violation>> {
             violations.push(Violation { what: (*what).to_owned(), runs });
         }
     }
+    // What the triggers of this test saw; see `ground.rs`.
+    let trespasses = "select what, array_agg(distinct run::text) from chaos.trespass group by what";
+    let trespasses: Vec<(String, Vec<String>)> = sqlx::query_as(trespasses).fetch_all(pool).await?;
+    violations.extend(trespasses.into_iter().map(|(what, runs)| Violation { what, runs }));
     Ok(violations)
 }
 
