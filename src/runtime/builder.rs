@@ -10,9 +10,9 @@ use super::error::Error;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
 use crate::model::Timestamp;
+use crate::model::limits::{LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN};
 #[cfg(feature = "testing")]
 use crate::model::{NodeId, OpKey, RunId, TaskName};
-use crate::model::limits::{LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN};
 use crate::store::postgres::PostgresStore;
 use crate::store::{Shape, Store};
 use crate::workflow::{BuildError, Registry, Workflow};

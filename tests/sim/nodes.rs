@@ -101,8 +101,7 @@ impl Cluster {
         self.trace.note(format_args!("{name} starts"));
         let mut rng = Rng::new(self.plan.seed ^ ((at as u64) << 48) ^ (incarnation << 40));
         let (sky, trace) = (Arc::clone(&self.sky), self.trace.clone());
-        let connection =
-            Connection::new(name.clone(), self.plan.weather.clone(), trace, sky, rng.fork());
+        let connection = Connection::new(name.clone(), self.plan.weather.clone(), trace, sky, rng.fork());
         if self.is_calm.load(Ordering::Relaxed) {
             connection.calm();
         }

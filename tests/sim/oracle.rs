@@ -123,9 +123,7 @@ impl Oracle {
                 continue;
             };
             let broken = match &promise {
-                Promise::Started { key, .. } => {
-                    key.is_some_and(|key| *keys.entry(key).or_insert(run) != run)
-                }
+                Promise::Started { key, .. } => key.is_some_and(|key| *keys.entry(key).or_insert(run) != run),
                 Promise::Signalled { token, .. } => {
                     !row.status.is_terminal() && !self.has_signal(run, *token).await?
                 }

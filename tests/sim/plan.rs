@@ -189,11 +189,9 @@ fn troubles(rng: &mut Rng, processes: usize, lease: Duration, until: Duration) -
             let trouble = match rng.below(10) {
                 0..=3 => Trouble::Kill { process, down: rng.millis(0, 2 * lease_ms) },
                 4..=6 => Trouble::Pause { process, lasts: rng.millis(lease_ms / 4, 3 * lease_ms) },
-                7..=8 => Trouble::Shutdown {
-                    process,
-                    grace: rng.millis(0, 1_500),
-                    down: rng.millis(0, lease_ms),
-                },
+                7..=8 => {
+                    Trouble::Shutdown { process, grace: rng.millis(0, 1_500), down: rng.millis(0, lease_ms) }
+                }
                 _ => Trouble::Outage { lasts: rng.millis(50, 2 * lease_ms) },
             };
             (at, trouble)

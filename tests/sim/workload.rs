@@ -100,7 +100,8 @@ async fn play(
     let mut sum = 0_u64;
     for _ in 0..count {
         let rng = rng.fork();
-        let done = if long { quick(&cx, rng).await? } else { operate(&cx, job, rng, &child, &outside).await? };
+        let done =
+            if long { quick(&cx, rng).await? } else { operate(&cx, job, rng, &child, &outside).await? };
         sum = sum.wrapping_add(done);
     }
     if rng.percent(12) && cx.attempt() <= rng.between(1, 2) as u32 {
@@ -141,7 +142,9 @@ async fn operate(
         }
         _ => {
             let seen = cx.now().timestamp_micros() as u64 ^ cx.random();
-            cx.step("seen", || async move { anyhow::Ok(seen) }).await.map(|kept| kept & u64::from(kept != seen))
+            cx.step("seen", || async move { anyhow::Ok(seen) })
+                .await
+                .map(|kept| kept & u64::from(kept != seen))
         }
     };
     match done {

@@ -61,7 +61,8 @@ pub fn simulate(seed: u64, mutant: Option<Mutant>, prints: bool) -> Outcome {
     });
     drop(runtime);
     let mut violations = oracle.violations();
-    violations.extend(PANICS.with_borrow_mut(std::mem::take).into_iter().map(|panic| format!("a panic: {panic}")));
+    violations
+        .extend(PANICS.with_borrow_mut(std::mem::take).into_iter().map(|panic| format!("a panic: {panic}")));
     Outcome { digest: trace.digest(), violations, lines: trace.lines() }
 }
 

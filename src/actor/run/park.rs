@@ -58,7 +58,8 @@ impl Live {
     /// Adds the run's release to the draft, if the run only waits after it.
     pub(super) fn add_release(&self, draft: &mut Draft) {
         let Some(state) = &self.state else { return };
-        if self.has_mail || !self.pending.is_empty() || !self.is_idle() || draft.events.iter().any(wakes_code) {
+        if self.has_mail || !self.pending.is_empty() || !self.is_idle() || draft.events.iter().any(wakes_code)
+        {
             return;
         }
         let stays = self.definition.is_some() && !self.blocked && !self.has_rested;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Shared;
 use super::faults::{Call, Fate, Faults};
 use super::world::World;
-use super::Shared;
 use crate::model::{NodeId, Timestamp};
 use crate::store::StoreError;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use super::MemoryStore;
 use super::faults::{self, Call, Fate, Transaction};
 use super::locks::Share;
 use super::simulated::Mutant;
 use super::world::World;
-use super::MemoryStore;
 use crate::model::{NodeId, Timestamp};
 use crate::store::{Answer, Appended, Claimed, Commit, StoreError, Wanted};
 
@@ -81,9 +81,8 @@ impl MemoryStore {
                     }
                 };
                 tokio::time::sleep(lasts).await;
-                let ended = shared.step(faults.as_deref(), &call, &mut shared.world(), |world, _| {
-                    end(world, begun)
-                });
+                let ended =
+                    shared.step(faults.as_deref(), &call, &mut shared.world(), |world, _| end(world, begun));
                 drop(share);
                 Ok::<_, StoreError>(ended)
             };

@@ -130,7 +130,8 @@ async fn a_run_whose_timer_goes_off_while_it_is_being_parked_writes_nothing_afte
         anyhow::Ok(cx.signal::<u32>("never").timeout(Duration::from_millis(4_500)).await?)
     });
     let memory = MemoryStore::simulated("2026-01-01T00:00:00Z".parse()?, 1, None, Box::new(|_| {}));
-    let slow = Runtime::on_store(memory.connect_with(Arc::new(SlowCommits))).workflow(w.clone()).start().await?;
+    let slow =
+        Runtime::on_store(memory.connect_with(Arc::new(SlowCommits))).workflow(w.clone()).start().await?;
     let run = slow.run(&w, ()).start().await?;
     assert_eq!(run.output().await?, None);
     assert!(memory.row(run.id()).await?.is_some_and(|row| row.claims == 1), "it was parked");
@@ -198,5 +199,29 @@ async fn a_run_that_may_not_be_parked_for_its_mail_reads_that_before_it_tries_ag
     tokio::time::sleep(secs(10)).await;
     let appends = deaf.appends.load(Ordering::Relaxed);
     assert!((3..200).contains(&appends), "{appends} appends");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_at_work_is_not_parked_for_a_rest_that_is_over() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, n: u64| async move {
+        cx.signal::<u32>("never").timeout(secs(5)).await?;
+        let body = || async {
+            tokio::time::sleep(secs(3)).await;
+            anyhow::Ok(())
+        };
+        cx.step("work", body).await?;
+        anyhow::Ok(n)
+    });
+    let memory = MemoryStore::seeded("2026-01-01T00:00:00Z".parse()?, 1);
+    let runtime = Runtime::on_store(memory).lanes(1).workflow(w.clone()).start().await?;
+    let mut runs = Vec::new();
+    for n in 0..8 {
+        runs.push(runtime.run(&w, n).start().await?);
+    }
+    for run in runs {
+        let output = tokio::time::timeout(secs(60), run.output()).await;
+        output.expect("it is taken up again")?;
+    }
     Ok(())
 }
