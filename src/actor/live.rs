@@ -1,6 +1,7 @@
 //! The runs that live in this process.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ractor::ActorRef;
@@ -20,8 +21,16 @@ impl Live {
         Live { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    pub(crate) fn insert(&self, run: RunId, actor: ActorRef<RunMsg>) {
-        self.with(run, |runs| runs.insert(run, actor));
+    /// Lets an actor in, unless the run has one already.
+    pub(crate) fn enter(&self, run: RunId, actor: ActorRef<RunMsg>) -> bool {
+        let enter = |runs: &mut BTreeMap<_, _>| match runs.entry(run) {
+            Entry::Vacant(place) => {
+                place.insert(actor);
+                true
+            }
+            Entry::Occupied(_) => false,
+        };
+        self.with(run, enter).unwrap_or_default()
     }
 
     /// Removes a run, unless another actor took its place.

@@ -125,7 +125,10 @@ impl Actor for Run {
         myself: ActorRef<RunMsg>,
         beginning: Beginning,
     ) -> Result<Live, ActorProcessingErr> {
-        self.engine.live.insert(beginning.run, myself.clone());
+        // While the commit that created it had no answer, a child may have been found in the database and taken up.
+        if !self.engine.live.enter(beginning.run, myself.clone()) {
+            return Err(format!("run {} has an actor already", beginning.run).into());
+        }
         let mut live = Live::new(Arc::clone(&self.engine), Arc::clone(&self.node), myself, beginning);
         live.begin();
         Ok(live)
