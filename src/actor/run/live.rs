@@ -110,7 +110,8 @@ impl Live {
     pub(super) fn begin(&mut self) {
         match self.begin.take() {
             Some(Begin::Create { born, reply }) => self.create(*born, reply),
-            Some(Begin::Adopt { state }) => {
+            Some(Begin::Adopt { state, expected }) => {
+                drop(expected);
                 self.state = Some(state);
                 self.perform();
             }
