@@ -104,10 +104,9 @@ impl Claimer {
         named: &mut BTreeSet<RunId>,
         orphans: &mut BTreeSet<RunId>,
     ) -> Result<Duration, StoreError> {
-        let owned: Vec<RunId> =
-            orphans.iter().copied().filter(|run| self.engine.live.get(*run).is_none()).collect();
+        let owned: Vec<RunId> = orphans.iter().copied().filter(|run| !self.engine.live.holds(*run)).collect();
         let waiting = self.revive(&owned).await?;
-        orphans.retain(|run| !owned.contains(run) && self.engine.live.get(*run).is_some());
+        orphans.retain(|run| !owned.contains(run) && self.engine.live.holds(*run));
         orphans.extend(waiting);
         loop {
             let limit = self.engine.admission.free().min(CLAIM_ROWS_MAX);
@@ -161,7 +160,7 @@ impl Claimer {
             }
             // A child's actor may have been spawned meanwhile. Or the run was released and claimed again before its
             // actor heard of the release: that one is about to stop, and the run needs another.
-            if self.engine.live.get(run).is_some() {
+            if self.engine.live.holds(run) {
                 waiting.push(run);
                 continue;
             }

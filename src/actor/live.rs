@@ -1,7 +1,8 @@
 //! The runs that live in this process.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ractor::ActorRef;
 
@@ -11,17 +12,39 @@ use crate::model::RunId;
 /// Maps run ids to actors; split so that starts and ends seldom meet at one lock.
 pub(crate) struct Live {
     shards: Vec<Mutex<BTreeMap<RunId, ActorRef<RunMsg>>>>,
+    expected: Arc<Mutex<BTreeSet<RunId>>>,
+}
+
+/// A child run's place while the commit that creates it has no answer: until this is dropped, only its parent's actor
+/// may bring it to life.
+pub(crate) struct Expected {
+    run: RunId,
+    among: Arc<Mutex<BTreeSet<RunId>>>,
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        lock(&self.among).remove(&self.run);
+    }
 }
 
 const SHARDS: usize = 16;
 
 impl Live {
     pub(crate) fn new() -> Live {
-        Live { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Live { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), expected: Arc::default() }
     }
 
-    pub(crate) fn insert(&self, run: RunId, actor: ActorRef<RunMsg>) {
-        self.with(run, |runs| runs.insert(run, actor));
+    /// Lets an actor in, unless the run has one already.
+    pub(crate) fn enter(&self, run: RunId, actor: ActorRef<RunMsg>) -> bool {
+        let enter = |runs: &mut BTreeMap<_, _>| match runs.entry(run) {
+            Entry::Vacant(place) => {
+                place.insert(actor);
+                true
+            }
+            Entry::Occupied(_) => false,
+        };
+        self.with(run, enter).unwrap_or_default()
     }
 
     /// Removes a run, unless another actor took its place.
@@ -31,6 +54,17 @@ impl Live {
                 runs.remove(&run);
             }
         });
+    }
+
+    /// Keeps a place for a child that is about to be created here.
+    pub(crate) fn expect(&self, run: RunId) -> Expected {
+        lock(&self.expected).insert(run);
+        Expected { run, among: Arc::clone(&self.expected) }
+    }
+
+    /// Says whether the run has an actor, or will get one from its parent.
+    pub(crate) fn holds(&self, run: RunId) -> bool {
+        self.get(run).is_some() || lock(&self.expected).contains(&run)
     }
 
     pub(crate) fn get(&self, run: RunId) -> Option<ActorRef<RunMsg>> {

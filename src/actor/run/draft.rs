@@ -3,6 +3,7 @@
 use super::CheckpointWish;
 use super::live::Live;
 use crate::actor::birth::{Born, Start, Started, bug};
+use crate::actor::live::Expected;
 use crate::model::command::Now;
 use crate::model::command::Rejection;
 use crate::model::decide::decide;
@@ -52,7 +53,7 @@ impl Pending {
 pub(crate) struct Offspring {
     pub(super) run: RunId,
     pub(super) events: Vec<Event>,
-    pub(super) started: Option<Started>,
+    pub(super) started: Option<(Started, Expected)>,
 }
 
 /// What the pending commands came to.
@@ -196,6 +197,7 @@ impl Live {
         let mut appends = vec![own];
         for Born { run, events, append, started } in children {
             appends.push(append);
+            let started = started.map(|started| (started, self.engine.live.expect(run)));
             draft.children.push(Offspring { run, events, started });
         }
         Ok(Commit { appends })

@@ -114,7 +114,8 @@ impl Live {
     pub(super) fn begin(&mut self) {
         match self.begin.take() {
             Some(Begin::Create { born, reply }) => self.create(*born, reply),
-            Some(Begin::Adopt { state }) => {
+            Some(Begin::Adopt { state, expected }) => {
+                drop(expected);
                 self.state = Some(state);
                 self.perform();
             }
@@ -200,8 +201,9 @@ impl Live {
     pub(super) fn told(&mut self, task: usize, attempt: u32, told: Told) {
         let Some(live) = self.attempts.get_mut(&task).filter(|live| live.attempt == attempt) else { return };
         match told {
-            Told::Progress { reports, births, idle } => {
-                live.idle = idle;
+            Told::Progress { reports, births, idle, seen } => {
+                // What was brought in meanwhile may have set the code going.
+                live.idle = idle && seen == live.ledger.news();
                 if !reports.is_empty() {
                     let command = Command::Advance { task: live.name.clone(), attempt, reports };
                     self.pending.push_back(Pending::reports(command, task, births));

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::admission::Slot;
 use super::birth::Born;
 use super::journal::Outcome;
+use super::live::Expected;
 use super::node::Node;
 use super::supervisor::Engine;
 use crate::model::{Message, Report, RunId, RunState, TaskName, Timestamp};
@@ -56,6 +57,8 @@ pub(crate) enum Begin {
     Adopt {
         /// The state after that commit.
         state: Box<RunState>,
+        /// Its place until it is here.
+        expected: Expected,
     },
     /// It was claimed, and its log loaded.
     Recover {
@@ -127,7 +130,10 @@ impl Actor for Run {
         myself: ActorRef<RunMsg>,
         beginning: Beginning,
     ) -> Result<Live, ActorProcessingErr> {
-        self.engine.live.insert(beginning.run, myself.clone());
+        // Two of a run would do everything twice, and meet each other's events.
+        if !self.engine.live.enter(beginning.run, myself.clone()) {
+            return Err(format!("run {} has an actor already", beginning.run).into());
+        }
         let mut live = Live::new(Arc::clone(&self.engine), Arc::clone(&self.node), myself, beginning);
         live.begin();
         Ok(live)

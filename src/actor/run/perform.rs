@@ -75,13 +75,13 @@ impl Live {
             }
         }
         for child in std::mem::take(&mut draft.children) {
-            let Some(started) = child.started else {
+            let Some((started, expected)) = child.started else {
                 self.engine.queued();
                 continue;
             };
             match fold_new(child.run, at, Some(self.node.id), child.events) {
                 Ok(Some(state)) => {
-                    let begin = Begin::Adopt { state: Box::new(state) };
+                    let begin = Begin::Adopt { state: Box::new(state), expected };
                     let (slot, definition) = (started.slot, Some(started.definition));
                     self.engine.spawn(&self.node, Beginning { run: child.run, begin, slot, definition });
                 }

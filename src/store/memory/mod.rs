@@ -13,6 +13,15 @@ mod read;
 mod faults;
 mod locks;
 mod transaction;
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "only simulations ask for mutants and observe the world"
+    )
+)]
 mod simulated;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

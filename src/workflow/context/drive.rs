@@ -25,6 +25,8 @@ pub(crate) enum Told {
         births: Vec<Birth>,
         /// Whether it only waits for durable operations: its code may be dropped and run again later.
         idle: bool,
+        /// The ledger's count of news that the code had seen; with more of them it may be idle no longer.
+        seen: u64,
     },
     /// The code does not fit the log.
     Diverged {
@@ -46,6 +48,8 @@ pub(crate) struct Drive<T> {
     waker: Waker,
     tell: T,
     told_idle: bool,
+    /// The news that the code had seen when it was last polled.
+    seen: u64,
 }
 
 /// Clones of the waker's `Arc` that exist when nobody but us holds one: `wake`, `waker` and the ledger's.
@@ -75,7 +79,7 @@ impl<T: Fn(Told) + Unpin> Drive<T> {
         let wake = Arc::new(DriverWake { outer: AtomicWaker::new() });
         let waker = Waker::from(Arc::clone(&wake));
         ledger.set_driver(waker.clone());
-        Drive { code, ledger, location, wake, waker, tell, told_idle: false }
+        Drive { code, ledger, location, wake, waker, tell, told_idle: false, seen: 0 }
     }
 
     fn end(&mut self, result: std::thread::Result<Result<Payload, TaskFailure>>) {
@@ -99,7 +103,7 @@ impl<T: Fn(Told) + Unpin> Drive<T> {
         let mut outbox = self.ledger.take();
         outbox.reports.push(report);
         self.ledger.close();
-        (self.tell)(Told::Progress { reports: outbox.reports, births: outbox.births, idle: false });
+        (self.tell)(Told::Progress { reports: outbox.reports, births: outbox.births, idle: false, seen: 0 });
     }
 }
 
@@ -116,6 +120,7 @@ impl<T: Fn(Told) + Unpin> Future for Drive<T> {
         let this = &mut *self;
         let mut inner = Context::from_waker(&this.waker);
         this.ledger.set_driving(true);
+        let seen = this.ledger.news();
         let polled = catch_unwind(AssertUnwindSafe(|| this.code.as_mut().poll(&mut inner)));
         this.ledger.set_driving(false);
         let ended = match polled {
@@ -136,10 +141,11 @@ impl<T: Fn(Told) + Unpin> Future for Drive<T> {
         }
         let outbox = this.ledger.take();
         // Whatever was brought in may have set the code going: the actor waits to hear that it rests again.
-        this.told_idle &= !this.ledger.take_news();
+        this.told_idle &= seen == this.seen;
+        this.seen = seen;
         if !outbox.reports.is_empty() || idle != this.told_idle {
             this.told_idle = idle;
-            (this.tell)(Told::Progress { reports: outbox.reports, births: outbox.births, idle });
+            (this.tell)(Told::Progress { reports: outbox.reports, births: outbox.births, idle, seen });
         }
         Poll::Pending
     }

@@ -44,8 +44,8 @@ struct Book {
     driving: bool,
     /// The attempt is over.
     over: bool,
-    /// Something was brought in since the driver last told whether the code rests.
-    news: bool,
+    /// How often something was brought in: what was told before the last time says nothing of whether the code rests.
+    news: u64,
     wakers: Vec<Waker>,
 }
 
@@ -99,7 +99,7 @@ impl Ledger {
         let last = book.unclaimed.remove(&op) && book.unclaimed.is_empty();
         // New operations that were polled before this one was built may begin now.
         let opens = last && !book.held.is_empty();
-        book.news |= opens;
+        book.news += u64::from(opens);
         let broken = check_op_name(&op.name).err();
         drop(book);
         if opens {
@@ -284,9 +284,9 @@ impl Ledger {
         Some(format!("the code returned without the {} {missing} that the log has", book.kind(missing)))
     }
 
-    /// Says, once, that something was brought in.
-    pub(super) fn take_news(&self) -> bool {
-        std::mem::take(&mut self.book().news)
+    /// Returns how often something was brought in that may set the code going.
+    pub(crate) fn news(&self) -> u64 {
+        self.book().news
     }
 
     /// Brings back a commit: what it recorded, and how many batches of reports it answers.
@@ -296,7 +296,7 @@ impl Ledger {
         book.settling = false;
         book.at_checkpoint = false;
         book.ops.extend(ops);
-        book.news = true;
+        book.news += 1;
         drop(book);
         self.wake();
     }
@@ -305,7 +305,7 @@ impl Ledger {
     pub(crate) fn cancel(&self, cancelled: Cancelled) {
         let mut book = self.book();
         book.cancelled.get_or_insert(cancelled);
-        book.news = true;
+        book.news += 1;
         drop(book);
         self.wake();
     }
@@ -318,7 +318,7 @@ impl Ledger {
         let news = book.told_until < now;
         if news {
             book.told_until = now;
-            book.news = true;
+            book.news += 1;
             drop(book);
             self.wake();
         }

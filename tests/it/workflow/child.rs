@@ -1,9 +1,13 @@
 //! Child runs: linked both ways, bounded, and ended with their parent.
 
-use runlog::testing::Kit;
-use runlog::{Cx, CxError, Status, Workflow};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Infallible, Numbered, days, secs};
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore};
+use runlog::testing::Kit;
+use runlog::{Cx, CxError, Runtime, Status, Workflow};
+
+use super::{Counter, Infallible, Numbered, days, secs};
 
 fn double() -> Workflow<u32, u32> {
     Workflow::function("double", |cx: Cx, n: u32| async move {
@@ -124,5 +128,56 @@ async fn a_dropped_child_goes_on_and_a_parent_that_succeeds_leaves_it_alone() ->
     run.output().await?;
     kit.advance(days(2)).await;
     assert_eq!(run.get().await?.children[0].2, Status::Succeeded);
+    Ok(())
+}
+
+/// Tells of every append three seconds late, and of every second claim never.
+#[derive(Default)]
+struct HardOfHearing {
+    claims: AtomicU32,
+}
+
+impl Faults for HardOfHearing {
+    fn on_call(&self, _call: &Call) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_answer(&self, call: &Call, _events: u64) -> Fate {
+        match call.method {
+            "append" => Fate::Delayed(secs(3)),
+            "claim" if self.claims.fetch_add(1, Ordering::Relaxed) % 2 == 1 => Fate::Lost,
+            _ => Fate::Passes,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_found_before_its_parent_hears_of_it_has_one_actor() -> anyhow::Result<()> {
+    let ran = Counter::default();
+    let child = {
+        let ran = ran.clone();
+        Workflow::function("child", move |cx: Cx, ()| {
+            let ran = ran.clone();
+            async move {
+                let body = || async {
+                    tokio::time::sleep(secs(20)).await;
+                    Ok::<_, Infallible>(ran.hit())
+                };
+                anyhow::Ok(cx.step("work", body).await?)
+            }
+        })
+    };
+    let w = {
+        let child = child.clone();
+        Workflow::function("parent", move |cx: Cx, ()| {
+            let child = child.clone();
+            async move { anyhow::Ok(cx.child(&child, ()).await?) }
+        })
+    };
+    let memory = MemoryStore::seeded("2026-01-01T00:00:00Z".parse()?, 1);
+    let store = memory.connect_with(Arc::new(HardOfHearing::default()));
+    let runtime = Runtime::on_store(store).workflow(child).workflow(w.clone()).start().await?;
+    runtime.run(&w, ()).start().await?.output().await?;
+    assert_eq!(ran.get(), 1);
     Ok(())
 }

@@ -201,3 +201,27 @@ async fn a_run_that_may_not_be_parked_for_its_mail_reads_that_before_it_tries_ag
     assert!((3..200).contains(&appends), "{appends} appends");
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_at_work_is_not_parked_for_a_rest_that_is_over() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, n: u64| async move {
+        cx.signal::<u32>("never").timeout(secs(5)).await?;
+        let body = || async {
+            tokio::time::sleep(secs(3)).await;
+            anyhow::Ok(())
+        };
+        cx.step("work", body).await?;
+        anyhow::Ok(n)
+    });
+    let memory = MemoryStore::seeded("2026-01-01T00:00:00Z".parse()?, 1);
+    let runtime = Runtime::on_store(memory).lanes(1).workflow(w.clone()).start().await?;
+    let mut runs = Vec::new();
+    for n in 0..8 {
+        runs.push(runtime.run(&w, n).start().await?);
+    }
+    for run in runs {
+        let output = tokio::time::timeout(secs(60), run.output()).await;
+        output.expect("it is taken up again")?;
+    }
+    Ok(())
+}
