@@ -149,7 +149,8 @@ async fn settle(cluster: &Arc<Cluster>) -> Result<(), Error> {
                 return Ok(());
             }
         }
-        if live.is_empty() && all_ended.get_or_insert_with(Instant::now).elapsed() > grace {
+        all_ended = live.is_empty().then(|| all_ended.unwrap_or_else(Instant::now));
+        if all_ended.is_some_and(|ended| ended.elapsed() > grace) {
             break;
         }
     }

@@ -137,11 +137,13 @@ impl World {
         self.runs.get(&append.run).is_some_and(|run| run.kept_at.contains(&last_seq(append)))
     }
 
-    /// Says whether an append without events has nothing left to change: its node gave the run away, so that it
-    /// comes for the second time.
+    /// Says whether an append without events has nothing left to change, because it comes for the second time: its
+    /// node gave the run away, and may have claimed it again since.
     fn is_settled(&self, node: NodeId, append: &Append) -> bool {
-        let owner = self.runs.get(&append.run).map(|run| run.row.owner);
-        append.events.is_empty() && append.born.is_none() && owner.is_some_and(|owner| owner != Some(node))
+        let Some(row) = self.runs.get(&append.run).map(|run| &run.row) else { return false };
+        let release = append.row.as_ref().and_then(|row| row.release);
+        let is_old = release.is_some_and(|release| release.claims != row.claims);
+        append.events.is_empty() && append.born.is_none() && (row.owner != Some(node) || is_old)
     }
 
     fn check(&mut self, node: NodeId, append: &Append) -> Result<(), StoreError> {
