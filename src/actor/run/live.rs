@@ -219,8 +219,16 @@ impl Live {
 
     pub(super) fn tick(&mut self) {
         self.timer = None;
-        self.tell_time();
+        // A run that is being released may be another node's already: its steps are not tried again here. If it stays, the
+        // timer is set anew.
+        if !self.is_being_released() {
+            self.tell_time();
+        }
         self.pending.push_back(Pending::command(Command::Tick));
+    }
+
+    fn is_being_released(&self) -> bool {
+        matches!(&self.under_way, Some(UnderWay::Append(draft)) if draft.release.is_some())
     }
 
     /// Takes what the postman found.

@@ -115,7 +115,7 @@ impl MemoryStore {
             _ => false,
         };
         let kinds = ["step_completed", "attempt_succeeded"];
-        run.log.iter().filter(of_task).filter(|entry| kinds.contains(&&*entry.event.kind)).any(is_outcome)
+        run.log.iter().filter(of_task).filter(|entry| kinds.contains(&entry.event.kind)).any(is_outcome)
     }
 
     /// Returns what the world noticed so far.
