@@ -51,8 +51,8 @@ pub(super) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-It only reads, in one snapshot, and works beside running nodes. What the clock asks for (a wake-up, a timer, a message, \
-the rescue of a dead node's runs) is late only after the grace; everything else holds at any instant.
+It only reads, in one snapshot, and works beside running nodes. What the clock asks for (a wake-up, a timer, a \
+message, the rescue of a dead node's runs) is late only after the grace; everything else holds at any instant.
 
 Exit codes: 0 every invariant holds, 1 one is broken, 2 it could not be checked.";
 

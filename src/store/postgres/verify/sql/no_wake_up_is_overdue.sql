@@ -7,12 +7,12 @@ with living as (
 ),
 serving as (
     select s.workflow, s.version,
-           bool_or((n.slots is null or held.runs < n.slots) and held.runs_of_it < s.slots) as has_room
+           bool_or((n.slots is null or held.runs < n.slots) and held.of_workflow < s.slots) as has_room
     from living
     join runlog.served s on s.node = living.node
     join runlog.nodes n on n.id = living.node
     cross join lateral (
-        select count(*) as runs, count(*) filter (where (r.workflow, r.version) = (s.workflow, s.version)) as runs_of_it
+        select count(*) as runs, count(*) filter (where r.workflow = s.workflow) as of_workflow
         from runlog.runs r
         where r.owner = living.node
     ) held
@@ -30,4 +30,6 @@ where r.id between $1 and $2
   and (r.wake_at is not null or r.deadline_at is not null)
   and least(r.wake_at, r.deadline_at) < $3::timestamptz - $4::interval
   and serving.has_room is not false
+  -- What may have killed its nodes is given out a few at a time, while a node watches how it goes.
+  and (r.deaths < 2 or not exists (select from runlog.runs o where o.deaths >= 2 and o.owner is not null))
 order by r.id

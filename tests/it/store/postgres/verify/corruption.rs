@@ -168,6 +168,19 @@ async fn a_run_is_not_overdue_while_every_node_that_serves_it_is_full() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_may_kill_its_node_is_not_overdue_while_another_one_is_watched() {
+    let ground = sound().await;
+    let sql = "update runlog.runs set wake_at = now() - interval '1 h', deaths = 2 where key = 'queued';
+               update runlog.runs set owner = living(8), deaths = 2 where key = 'waiting'";
+    corrupt(&ground, sql).await;
+    assert_holds(&ground.pool, &Scope::default()).await;
+
+    corrupt(&ground, "update runlog.runs set owner = null where key = 'waiting'").await;
+    let report = verify(&ground.pool, &Scope::default()).await.unwrap();
+    assert_eq!(report.count(), 1, "{}", told(&report).join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_late_by_less_than_the_grace_is_no_violation() {
     let ground = sound().await;
     let late = "update runlog.runs set wake_at = now() - interval '1 min' where key = 'queued'";
