@@ -230,12 +230,15 @@ fn note_marks(cluster: &Cluster, row: &RunRow, state: &RunState, log: &[Recorded
     dead.retain(|lease| lease.is_dead);
     let is_dead = |recorded: &Recorded| dead.iter().any(|lease| Some(lease.node) == recorded.node);
     let mut timers: BTreeMap<OpKey, &Recorded> = BTreeMap::new();
-    let mut owner = None;
+    let mut before: Option<&Recorded> = None;
+    let mut taken_over_at = None;
     for recorded in log {
-        let moved = owner.replace(recorded.node).is_some_and(|before| before != recorded.node);
+        let left_by_dead = before.replace(recorded).is_some_and(|before| is_dead(before));
         let Event::Task(_, event) = &recorded.event else {
-            if let Event::Run(RunEvent::SignalReceived(_)) = &recorded.event {
-                sometimes!("a signal came in time");
+            match &recorded.event {
+                Event::Run(RunEvent::SignalReceived(_)) => sometimes!("a signal came in time"),
+                Event::Run(RunEvent::Claimed(_)) if left_by_dead => taken_over_at = Some(recorded.at),
+                _ => {}
             }
             continue;
         };
@@ -253,13 +256,12 @@ fn note_marks(cluster: &Cluster, row: &RunRow, state: &RunState, log: &[Recorded
                 }
             }
             TaskEvent::SignalTimedOut(_) => sometimes!("a signal timed out"),
-            TaskEvent::ChildFinished(_) if moved => {
+            TaskEvent::ChildFinished(_) if taken_over_at == Some(recorded.at) => {
                 sometimes!("a child ended while its parent's node was dead");
             }
             TaskEvent::StepFailed(failed) if &*failed.error.kind == "interrupted" => {
                 sometimes!("an at-most-once step was interrupted");
             }
-            TaskEvent::AttemptStarted(_) => {}
             _ => {}
         }
     }

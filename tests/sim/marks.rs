@@ -26,7 +26,6 @@ pub const MARKS: &[&str] = &[
     "a step ran twice",
     "an at-most-once step was interrupted",
     "a child ended while its parent's node was dead",
-    "a signal was taken",
     "a signal came in time",
     "a signal timed out",
     "a run failed",
