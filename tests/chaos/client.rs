@@ -85,7 +85,8 @@ impl Client {
         let window = (self.stage.oracle.now_s() * KEYS_PER_S) as u64;
         let seed = if keyed { window } else { self.draw() };
         let key = keyed.then(|| format!("key-{seed}"));
-        let workflow = STARTED[usize::try_from(seed % STARTED.len() as u64).unwrap_or_default()];
+        let place = usize::try_from(seed % STARTED.len() as u64).unwrap_or_default();
+        let workflow = STARTED.get(place).copied().unwrap_or_default();
         let ask = self.next();
         let asked = Fact::StartAsked { ask, workflow: workflow.to_owned(), key: key.clone(), seed };
         self.stage.oracle.note(asked);

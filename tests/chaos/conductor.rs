@@ -165,7 +165,8 @@ async fn settle(ground: &Ground, tally: &mut Tally) -> anyhow::Result<Vec<verdic
 async fn signal_orphans(ground: &Ground, signalled: &mut BTreeSet<RunId>) -> anyhow::Result<()> {
     let waiting = "select id from runlog.runs where workflow = 'waiter' and status in ('QUEUED', 'RUNNING')
         and created_at < clock_timestamp() - interval '1 s'";
-    let waiting: Vec<sqlx::types::Uuid> = sqlx::query_scalar(waiting).fetch_all(&ground.pool).await?;
+    let waiting = ground.insist(async || sqlx::query_scalar(waiting).fetch_all(&ground.pool).await).await?;
+    let waiting: Vec<sqlx::types::Uuid> = waiting;
     let waiting: BTreeSet<RunId> = waiting.into_iter().filter_map(RunId::from_uuid).collect();
     if waiting.is_subset(signalled) {
         return Ok(());

@@ -19,19 +19,20 @@ use crate::slot::Slot;
 pub const DATABASE: &str = "chaos";
 
 /// How long a fault may take to land.
-pub const LAND_MAX: Duration = Duration::from_secs(15);
+pub const LAND_MAX: Duration = Duration::from_secs(30);
 
 /// The user's own table; a way to have one node's commits take a while between what they write and their end, once a
 /// statement; and a witness who looks, at the very end of every commit, whether its node may still write.
 const TABLES: &str = "
     create schema chaos;
     create table chaos.ledger (run uuid not null, op text not null, at timestamptz not null default clock_timestamp());
-    create table chaos.slow (node int not null, seconds float8 not null);
+    create table chaos.slow (name text not null, seconds float8 not null);
     create function chaos.be_slow() returns trigger language plpgsql as $$
     begin
-        if exists (select from chaos.slow where node = new.node) and current_setting('chaos.slept', true) is distinct from 'on'
+        if exists (select from chaos.slow s join runlog.nodes n on n.name = s.name where n.id = new.node)
+            and current_setting('chaos.slept', true) is distinct from 'on'
         then
-            perform set_config('chaos.slept', 'on', true), pg_sleep(seconds) from chaos.slow where node = new.node;
+            perform set_config('chaos.slept', 'on', true), pg_sleep(seconds) from chaos.slow;
         end if;
         return null;
     end
@@ -135,30 +136,36 @@ impl Ground {
     /// How often the process in the slot joined: more than once when it was fenced.
     pub async fn incarnations(&self, slot: &Slot) -> anyhow::Result<i64> {
         let count = "select count(*) from runlog.nodes where name = $1";
-        Ok(sqlx::query_scalar(count).bind(slot.name()).fetch_one(&self.pool).await?)
+        self.insist(async || sqlx::query_scalar(count).bind(slot.name()).fetch_one(&self.pool).await).await
     }
 
     /// Has the next commits of the slot's node take so long, and waits until one is under way. [`Ground::hurry`] ends it.
     pub async fn slow_down(&self, slot: &Slot, time: Duration) -> anyhow::Result<()> {
-        let slow =
-            "insert into chaos.slow (node, seconds) select max(id), $2 from runlog.nodes where name = $1";
-        sqlx::query(slow).bind(slot.name()).bind(time.as_secs_f64()).execute(&self.pool).await?;
+        let slow = "insert into chaos.slow (name, seconds) values ($1, $2)";
+        let asked =
+            async || sqlx::query(slow).bind(slot.name()).bind(time.as_secs_f64()).execute(&self.pool).await;
+        self.insist(asked).await?;
         let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
         self.within("a commit is slow", async || Ok(self.count(asleep).await? > 0)).await
     }
 
     pub async fn hurry(&self) -> anyhow::Result<()> {
-        sqlx::query("delete from chaos.slow").execute(&self.pool).await?;
+        self.insist(async || sqlx::query("delete from chaos.slow").execute(&self.pool).await).await?;
         Ok(())
     }
 
     /// Counts by a query, however often the server has to be asked.
     pub async fn count(&self, query: &'static str) -> anyhow::Result<i64> {
+        self.insist(async || sqlx::query_scalar(query).fetch_one(&self.pool).await).await
+    }
+
+    /// Asks until there is an answer: the server may be away at this moment, for that is another fault's business.
+    pub async fn insist<T>(&self, ask: impl AsyncFn() -> Result<T, sqlx::Error>) -> anyhow::Result<T> {
         let begun = Instant::now();
         loop {
-            match sqlx::query_scalar(query).fetch_one(&self.pool).await {
-                Ok(count) => return Ok(count),
-                Err(error) => ensure!(begun.elapsed() < LAND_MAX, "cannot count: {error}"),
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => ensure!(begun.elapsed() < LAND_MAX, "no answer: {error}"),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

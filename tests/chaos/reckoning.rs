@@ -110,10 +110,8 @@ fn check_messages(facts: &[Testimony], records: &Records, found: &mut Found) {
         match fact {
             Fact::SignalAsked { run, number } => drop(asked.insert((*run, *number))),
             Fact::SignalTold { run, number } => drop(told.insert((*run, *number))),
-            Fact::CancelTold { run } => {
-                if records.runs.get(run).is_none_or(|run| run.status != "CANCELLED") {
-                    found.add("an acknowledged cancel came to nothing", run);
-                }
+            Fact::CancelTold { run } if records.runs.get(run).is_none_or(|is| is.status != "CANCELLED") => {
+                found.add("an acknowledged cancel came to nothing", run);
             }
             _ => {}
         }

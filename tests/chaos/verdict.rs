@@ -1,5 +1,6 @@
-//! What the database alone says: `runlog verify`, and what the triggers of this test saw.
+//! What the database alone says: `runlog verify`, and what this test's own triggers saw.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runlog::store::postgres::{Scope, verify};
@@ -13,31 +14,41 @@ pub struct Violation {
     pub runs: Vec<String>,
 }
 
-/// What the invariants of the product do not ask.
-const RULES: &[(&str, &str)] = &[(
-    "a node wrote after its lease",
-    "select e.run_id::text from runlog.events e
-     join (select node, max(lease_until) as until from runlog.leases group by node) l on l.node = e.node
-     where e.time > l.until",
-)];
+/// What `runlog verify` leaves out, because leases are not part of a log: rules as queries for the runs that break them.
+const RULES: &[(&str, &str)] = &[
+    (
+        "a node wrote after its lease",
+        "select e.run_id::text from runlog.events e
+         join (select node, max(lease_until) as until from runlog.leases group by node) l on l.node = e.node
+         where e.time > l.until",
+    ),
+    (
+        "a log's times run backwards",
+        "select run_id::text from (
+             select run_id, time, lag(time) over (partition by run_id order by seq) as before from runlog.events
+         ) e where time < before",
+    ),
+];
 
-/// Judges all logs.
+/// Judges all logs, when everything is at rest.
 pub async fn of_log(pool: &PgPool) -> anyhow::Result<Vec<Violation>> {
-    // Everything is at rest: nothing may be late.
     let scope = Scope { grace: Duration::ZERO, ..Scope::default() };
-    let mut violations = Vec::new();
-    for violation in verify(pool, &scope).await?.violations() {
-        let runs = violation.run.iter().map(ToString::to_string).collect();
-        let what = format!("{}: {} (seqs {:?})", violation.invariant, violation.detail, violation.seqs);
-        violations.push(Violation { what, runs });
+    let report = verify(pool, &scope).await?;
+    let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for violation in report.violations() {
+        println!("verify: {}: {:?} {}", violation.invariant, violation.run, violation.detail);
+        let runs = found.entry(violation.invariant).or_default();
+        runs.extend(violation.run.map(|run| run.to_string()));
     }
+    let named = |(what, runs): (&str, Vec<String>)| Violation { what: format!("verify: {what}"), runs };
+    let mut violations: Vec<Violation> = found.into_iter().map(named).collect();
     for (what, query) in RULES {
         let runs: Vec<String> = sqlx::query_scalar(*query).fetch_all(pool).await?;
         if !runs.is_empty() {
             violations.push(Violation { what: (*what).to_owned(), runs });
         }
     }
-    // What the triggers of this test saw; see `ground.rs`.
+    // See `ground.rs`.
     let trespasses = "select what, array_agg(distinct run::text) from chaos.trespass group by what";
     let trespasses: Vec<(String, Vec<String>)> = sqlx::query_as(trespasses).fetch_all(pool).await?;
     violations.extend(trespasses.into_iter().map(|(what, runs)| Violation { what, runs }));

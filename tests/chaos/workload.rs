@@ -43,7 +43,8 @@ impl Stage {
         self.oracle.note(Fact::Body { key: key.clone(), attempt: cx.attempt() });
         if self.panic.swap(false, Ordering::Relaxed) {
             self.oracle.note(Fact::Mishap { key: key.clone(), what: "panic".to_owned() });
-            std::panic::panic_any("ordered to");
+            // As any bug in user code would.
+            std::panic::resume_unwind(Box::new("ordered to"));
         }
         if self.block.swap(false, Ordering::Relaxed) {
             self.oracle.note(Fact::Mishap { key, what: "block".to_owned() });
@@ -100,7 +101,7 @@ fn steps(seed: u64) -> u64 {
 }
 
 fn is_refused(seed: u64) -> bool {
-    seed % 5 == 0
+    seed.is_multiple_of(5)
 }
 
 /// Adds the workflows to a runtime; `versions` are those of `steps` that this node serves.

@@ -5,7 +5,7 @@
 -- events: run, seq, kind, schema_version, task, attempt, payload, birth; changed rows: id, status, ended, deadline_at,
 -- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows; the
 -- fence's token.
--- index: leases_pkey, runs_pkey, runs_key, events_pkey, inbox_pkey, inbox_run
+-- index: leases_pkey, runs_pkey, runs_key, events_pkey, inbox_pkey
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
 with me as materialized (
@@ -121,9 +121,6 @@ sent as (
 ),
 taken as (
     delete from runlog.inbox i using me where i.id = any($39::bigint[])
-),
-dropped as (
-    delete from runlog.inbox i using st where i.run_id = st.id and not st.live and i.id <> all($39::bigint[])
 )
 select (select now from me) as now,
        (select count(*) from ev) as "events!",

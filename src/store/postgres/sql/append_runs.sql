@@ -3,7 +3,7 @@
 -- binds: node, lane; births: id, namespace, workflow, version, status, owned, priority, wake_at, deadline_at, created_at,
 -- parent, metadata; events: run, seq, kind, schema_version, task, attempt, payload; changed rows: id, status, ended,
 -- deadline_at; the fence's token
--- index: leases_pkey, runs_pkey, events_pkey, inbox_run
+-- index: leases_pkey, runs_pkey, events_pkey
 with me as materialized (
     select l.node, clock_timestamp() as now
     from runlog.leases l
@@ -43,9 +43,5 @@ st as (
     from unnest($22::uuid[], $23::text[], $24::boolean[], $25::timestamptz[]) as s (id, status, ended, deadline_at)
     cross join me
     where r.id = s.id and r.owner = me.node and r.status in ('QUEUED', 'RUNNING')
-    returning r.id, s.ended
-),
-dropped as (
-    delete from runlog.inbox i using st where i.run_id = st.id and st.ended
 )
 select (select now from me) as now, (select count(*) from ev) as "events!"

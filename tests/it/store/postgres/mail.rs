@@ -79,6 +79,37 @@ async fn mail_to_a_run_that_has_ended_is_dropped() {
     assert_eq!(stage.store.send(stage.clock.new_run_id(), &cancel()).await.unwrap(), Sent::NotFound);
 }
 
+/// The statement that ends the run began before the message was there, and waits for the row that its sender holds.
+#[tokio::test]
+async fn a_message_that_is_committed_while_the_end_of_its_run_waits_for_it_is_dropped() {
+    let stage = Stage::new().await;
+    let ending = |run| {
+        let row = RowChange { status: Status::Failed, deadline_at: None, release: None };
+        Append { row: Some(row), ..next(run, 1) }
+    };
+    // A batch of nothing but runs, and one that has mail, too.
+    for with_mail in [false, true] {
+        let (run, other) = (stage.running().await, stage.running().await);
+        let mut batch = vec![commit(ending(run))];
+        if with_mail {
+            batch.push(commit(Append { mail: vec![Mail { to: other, body: cancel() }], ..ending(other) }));
+        }
+        let mut sender = stage.pool.begin().await.unwrap();
+        let send = "with target as (update runlog.runs set mail = mail + 1 where id = $1 returning id)
+            insert into runlog.inbox (run_id, body, sent_at) select id, '{}', clock_timestamp() from target";
+        sqlx::query(send).bind(run.uuid()).execute(&mut *sender).await.unwrap();
+
+        let (answer, ()) = tokio::join!(stage.append(&batch), async {
+            stage.until_blocked("Group commit").await;
+            sender.commit().await.unwrap();
+        });
+
+        answer.unwrap();
+        assert_eq!(stage.store.row(run).await.unwrap().unwrap().status, Status::Failed);
+        assert_eq!(stage.count("select count(*) from runlog.inbox").await, 0, "with mail: {with_mail}");
+    }
+}
+
 #[tokio::test]
 async fn a_message_is_taken_in_the_commit_of_its_event() {
     let stage = Stage::new().await;
