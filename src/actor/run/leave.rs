@@ -1,10 +1,11 @@
-//! How a run leaves memory other than by its end: drained, orphaned, or refused by the database.
+//! How a run leaves memory: at its end, drained, orphaned, or refused by the database.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::live::Live;
 use crate::actor::claimer::Hint;
+use crate::actor::watchers::Finish;
 use crate::store::{Release, StoreError};
 
 /// The pause before the log of a run is folded again whose events are refused though it is blocked.
@@ -70,5 +71,15 @@ impl Live {
         self.pending.clear();
         self.state = None;
         self.myself.stop(None);
+    }
+
+    /// Tells whoever waits in this process how the run ended.
+    pub(super) fn announce_end(&self) {
+        let Some(state) = &self.state else { return };
+        self.engine.watchers.finished(self.run, || Finish {
+            status: state.status,
+            output: state.output().cloned(),
+            end: state.end.clone(),
+        });
     }
 }

@@ -15,7 +15,6 @@ use crate::actor::birth::{Born, fold_new};
 use crate::actor::journal::{Outcome, Submission};
 use crate::actor::node::Node;
 use crate::actor::supervisor::Engine;
-use crate::actor::watchers::Finish;
 use crate::model::evolve::fold_in;
 use crate::model::limits::POISON_DEATHS;
 use crate::model::{Command, Event, Message, MessageId, Recorded, RunId, RunState, Status, Timestamp};
@@ -388,14 +387,5 @@ impl Live {
         } else {
             self.perform();
         }
-    }
-
-    fn announce_end(&self) {
-        let Some(state) = &self.state else { return };
-        self.engine.watchers.finished(self.run, || Finish {
-            status: state.status,
-            output: state.output().cloned(),
-            end: state.end.clone(),
-        });
     }
 }
