@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use tokio::process::Command;
 
 use super::Outcome;
@@ -27,7 +27,7 @@ pub async fn leave(ground: &Ground) -> anyhow::Result<Outcome> {
 /// Shorter than the lease: nobody may notice.
 pub async fn pause_below(ground: &Ground) -> anyhow::Result<Outcome> {
     let mut slot = ground.take_joined().await?;
-    pause(&mut slot, LEASE.mul_f64(0.3)).await?;
+    pause(ground, &mut slot, LEASE.mul_f64(0.3)).await?;
     Ok(Outcome::Landed("stopped, went on".to_owned()))
 }
 
@@ -35,7 +35,7 @@ pub async fn pause_beyond(ground: &Ground) -> anyhow::Result<Outcome> {
     let mut slot = ground.take_joined().await?;
     let before = ground.incarnations(&slot).await?;
     let pause_for = LEASE.mul_f64(1.5 + 1.5 * ground.chance.chance());
-    pause(&mut slot, pause_for).await?;
+    pause(ground, &mut slot, pause_for).await?;
     rejoined(ground, &slot, before).await
 }
 
@@ -47,7 +47,7 @@ pub async fn pause_in_commit(ground: &Ground) -> anyhow::Result<Outcome> {
     let before = ground.incarnations(&slot).await?;
     let slow = ground.slow_down(&slot, LEASE.mul_f64(2.5)).await;
     if slow.is_ok() {
-        pause(&mut slot, LEASE * 3).await?;
+        pause(ground, &mut slot, LEASE * 3).await?;
     }
     ground.hurry().await?;
     drop(server);
@@ -56,14 +56,12 @@ pub async fn pause_in_commit(ground: &Ground) -> anyhow::Result<Outcome> {
 }
 
 /// The process must really stand still: state T.
-async fn pause(slot: &mut Slot, time: Duration) -> anyhow::Result<()> {
+async fn pause(ground: &Ground, slot: &mut Slot, time: Duration) -> anyhow::Result<()> {
     slot.signal("STOP").await?;
-    let stopped = slot.state();
+    let stopped = ground.within("the node is in state T", async || Ok(slot.state()? == 'T')).await;
     tokio::time::sleep(time).await;
     slot.signal("CONT").await?;
-    let stopped = stopped?;
-    ensure!(stopped == 'T', "the node was in state {stopped} after SIGSTOP");
-    Ok(())
+    stopped
 }
 
 pub async fn panic(ground: &Ground) -> anyhow::Result<Outcome> {

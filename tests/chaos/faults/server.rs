@@ -108,12 +108,13 @@ pub async fn row_lock(ground: &Ground) -> anyhow::Result<Outcome> {
     let mut holder = PgConnection::connect(&ground.url).await?;
     let mut transaction = holder.begin().await?;
     let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *transaction).await?;
-    let runs = "select id from runlog.runs where status in ('QUEUED', 'RUNNING') order by id desc limit 5
-                for update skip locked";
-    sqlx::query(runs).execute(&mut *transaction).await?;
+    // In the order of the engine's own statements: this is no fault of deadlocks.
     let lease =
         "select node from runlog.leases where not dead and lane >= 0 order by random() limit 1 for update";
     sqlx::query(lease).execute(&mut *transaction).await?;
+    let runs = "select id from runlog.runs where status in ('QUEUED', 'RUNNING') order by id desc limit 5
+                for update skip locked";
+    sqlx::query(runs).execute(&mut *transaction).await?;
     let blocked = "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))";
     let waits =
         async || Ok(sqlx::query_scalar::<_, i64>(blocked).bind(pid).fetch_one(&ground.pool).await? > 0);
