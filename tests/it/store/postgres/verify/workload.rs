@@ -12,7 +12,7 @@ use sqlx::PgPool;
 
 use crate::support::{echo, gate, json, soon, until};
 
-const LEASE: Duration = Duration::from_millis(600);
+const LEASE: Duration = Duration::from_secs(3);
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
