@@ -8,6 +8,7 @@ pub mod ids;
 pub mod status;
 pub mod payload;
 pub mod failure;
+pub mod fingerprint;
 pub mod retry;
 pub mod plan;
 pub mod event;

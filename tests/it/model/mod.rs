@@ -4,6 +4,7 @@ mod samples;
 mod legality;
 mod codec;
 mod payload;
+mod fingerprint;
 mod names;
 mod retry;
 mod rules;
