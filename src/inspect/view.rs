@@ -277,7 +277,7 @@ impl StepView {
             OpState::StepCompleted { input_hash, output, times } => {
                 (input_hash, Some(output), None, None, Some(times), None)
             }
-            OpState::StepFailed { input_hash, error, retry_at, times } => {
+            OpState::StepFailed { input_hash, error, retry_at, times, .. } => {
                 (input_hash, None, Some(error), retry_at, Some(times), None)
             }
             _ => return None,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::event::Allowed;
 use super::limits::WAIT_MAX;
 
 /// How often and when a failed task or step is tried again. The default is [`Retry::none`].
@@ -64,6 +65,11 @@ impl Retry {
     /// Returns how many attempts there are in all.
     pub fn attempts_max(&self) -> u32 {
         self.attempts_max
+    }
+
+    /// Returns what the log says of the policy beside a failure that the code gave this verdict.
+    pub(super) fn allowed(&self, verdict: Verdict) -> Allowed {
+        Allowed { max: self.attempts_max, stop: verdict == Verdict::Stop }
     }
 
     /// Returns how long to wait after attempt number `attempt` (from 1) failed, or `None` when it was the last.

@@ -36,7 +36,8 @@ pub(super) fn decide(
                 let retry_at = settle::retry_at(state, at, attempt, verdict, now);
                 let failure = error.clone();
                 let outcome = AttemptOutcome::failed(failure, retry_at);
-                (TaskEvent::from(AttemptFailed { error, retry_at }), Some(outcome))
+                let allowed = settle::allowed(at, verdict, now);
+                (TaskEvent::from(AttemptFailed { error, retry_at, allowed }), Some(outcome))
             }
             // Nothing new begins any more; the code is told of the cancellation instead.
             Report::StartChild { .. } if state.cancel.is_some() => continue,
@@ -65,7 +66,8 @@ fn decide_op(task: &TaskState, attempt: u32, report: Report, now: Now<'_>) -> Ta
         Report::StepFailed { op, input_hash, error, verdict, retry, took } => {
             let tries = tries_before(task, attempt, &op) + 1;
             let retry_at = retry.delay(tries, verdict, now.chance).map(|delay| after(now.at, delay));
-            StepFailed { op, input_hash, error, retry_at, us: micros(took) }.into()
+            let allowed = Some(retry.allowed(verdict));
+            StepFailed { op, input_hash, error, retry_at, allowed, us: micros(took) }.into()
         }
         Report::Sleep { op, until } => TimerStarted { op, fire_at: instant(until, now.at) }.into(),
         Report::AwaitSignal { op, signal, timeout } => {
@@ -77,7 +79,7 @@ fn decide_op(task: &TaskState, attempt: u32, report: Report, now: Now<'_>) -> Ta
         Report::Extend { by } => TimeoutExtended { deadline: after(now.at, by) }.into(),
         Report::StartChild { child } => child.into(),
         Report::Succeeded { output } => AttemptSucceeded { output }.into(),
-        Report::Failed { error, .. } => AttemptFailed { error, retry_at: None }.into(),
+        Report::Failed { error, .. } => AttemptFailed { error, retry_at: None, allowed: None }.into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{after, attempt_started};
 use crate::model::Timestamp;
 use crate::model::command::Now;
-use crate::model::event::{Event, RunCancelled, RunEvent, RunFailed, RunSucceeded};
+use crate::model::event::{Allowed, Event, RunCancelled, RunEvent, RunFailed, RunSucceeded};
 use crate::model::failure::Failure;
 use crate::model::ids::TaskName;
 use crate::model::plan::{Plan, Role};
@@ -45,6 +45,11 @@ pub(super) fn retry_at(
     }
     let delay = now.rules.tasks.get(at)?.retry.delay(attempt, verdict, now.chance)?;
     Some(after(now.at, delay))
+}
+
+/// Returns what the code allowed an attempt at the task in place `at`, for people.
+pub(super) fn allowed(at: usize, verdict: Verdict, now: Now<'_>) -> Option<Allowed> {
+    now.rules.tasks.get(at).map(|rules| rules.retry.allowed(verdict))
 }
 
 /// Adds what follows from the end of the running attempt at the task in place `ended`.

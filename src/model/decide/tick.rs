@@ -79,7 +79,8 @@ fn times_out(state: &RunState, at: usize, task: &TaskState, now: Now<'_>, events
     let error = Failure::new(TASK_TIMED_OUT, message);
     let retry_at = settle::retry_at(state, at, task.attempt(), Verdict::Retry, now);
     let outcome = AttemptOutcome::failed(error.clone(), retry_at);
-    events.push(task_event(&task.name, task.attempt(), AttemptFailed { error, retry_at }));
+    let allowed = settle::allowed(at, Verdict::Retry, now);
+    events.push(task_event(&task.name, task.attempt(), AttemptFailed { error, retry_at, allowed }));
     settle::after_attempt(state, at, outcome, now, events);
     true
 }

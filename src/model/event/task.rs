@@ -39,6 +39,18 @@ pub struct AttemptFailed {
     /// When the next attempt begins; `None` = this was the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// What the code allowed; `None` where it was not at hand, or an older release wrote the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
+}
+
+/// What the code's retry policy made of a failure. For people: the log's readers decide nothing by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    /// How many tries there may be in all, the first one included.
+    pub max: u32,
+    /// Whether the code said that this very error is not worth another try.
+    pub stop: bool,
 }
 
 /// An at-most-once step is about to run; it will not run again, whatever happens.
@@ -78,6 +90,9 @@ pub struct StepFailed {
     /// When it is tried again; `None` = the code was given the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// What the code allowed; `None` when an older release wrote the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
     /// How long the try took, in microseconds.
     pub us: u64,
 }

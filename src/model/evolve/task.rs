@@ -2,8 +2,8 @@
 
 use crate::model::Timestamp;
 use crate::model::event::{
-    AttemptFailed, AttemptStarted, ChildFinished, ChildStarted, Place, Recorded, SignalAwaited, StepFailed,
-    StepStarted, TaskEvent,
+    Allowed, AttemptFailed, AttemptStarted, ChildFinished, ChildStarted, Place, Recorded, SignalAwaited,
+    StepFailed, StepStarted, TaskEvent,
 };
 use crate::model::failure::{Failure, TASK_TIMED_OUT};
 use crate::model::ids::OpKey;
@@ -29,7 +29,7 @@ pub(super) fn evolve(state: &mut RunState, recorded: &Recorded, place: &Place, e
         }
         TaskEvent::AttemptSucceeded(event) => {
             let task = task(state, at)?;
-            end_attempt(task, recorded, place, None)?;
+            end_attempt(task, recorded, place, None, None)?;
             task.status = TaskStatus::Succeeded;
             task.output = Some(event.output.clone());
             task.due.clear();
@@ -135,13 +135,19 @@ fn attempt_started(
     Ok(())
 }
 
-fn end_attempt(task: &mut TaskState, recorded: &Recorded, place: &Place, error: Option<Failure>) -> Folded {
-    running(task, place)?.end = Some(AttemptEnd { at: recorded.at, error });
+fn end_attempt(
+    task: &mut TaskState,
+    recorded: &Recorded,
+    place: &Place,
+    error: Option<Failure>,
+    allowed: Option<Allowed>,
+) -> Folded {
+    running(task, place)?.end = Some(AttemptEnd { at: recorded.at, error, allowed });
     Ok(())
 }
 
 fn attempt_failed(task: &mut TaskState, recorded: &Recorded, place: &Place, event: &AttemptFailed) -> Folded {
-    end_attempt(task, recorded, place, Some(event.error.clone()))?;
+    end_attempt(task, recorded, place, Some(event.error.clone()), event.allowed)?;
     if event.retry_at.is_none() {
         task.due.clear();
     }
@@ -205,6 +211,7 @@ fn step_failed(task: &mut TaskState, recorded: &Recorded, place: &Place, event: 
         input_hash: event.input_hash.clone(),
         error: event.error.clone(),
         retry_at: event.retry_at,
+        allowed: event.allowed,
         times,
     };
     write_op(task, place, &event.op, state)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
-use crate::model::event::ChildOutcome;
+use crate::model::event::{Allowed, ChildOutcome};
 use crate::model::failure::Failure;
 use crate::model::ids::{NodeId, OpKey, RunId, SignalName, TaskName};
 use crate::model::payload::Payload;
@@ -63,6 +63,8 @@ pub struct AttemptEnd {
     pub at: Timestamp,
     /// Why it failed; `None` when it succeeded.
     pub error: Option<Failure>,
+    /// How many attempts the code allowed when it failed.
+    pub allowed: Option<Allowed>,
 }
 
 /// One durable operation of a task.
@@ -101,6 +103,8 @@ pub enum OpState {
         error: Failure,
         /// When it is tried again; `None` = never in this attempt.
         retry_at: Option<Timestamp>,
+        /// How many tries the code allowed.
+        allowed: Option<Allowed>,
         /// When, and how often.
         times: StepTimes,
     },

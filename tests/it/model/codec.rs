@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use runlog::model::event::{ChildFinished, ChildOutcome, CodecError, Place, RunCreated, Trigger};
+use runlog::model::event::{
+    Allowed, AttemptFailed, ChildFinished, ChildOutcome, CodecError, Place, RunCreated, Trigger,
+};
 use runlog::model::{Event, Failure, Payload, RunEvent, Status, TaskEvent};
 
 use super::samples::*;
@@ -91,6 +93,15 @@ fn a_childs_outcome_is_read_as_it_was_written() {
         let event = of_task("a", 1, ChildFinished { op: op("c"), run: run(7), outcome });
         assert_eq!(again(&event), event);
     }
+}
+
+#[test]
+fn what_a_failed_try_was_allowed_is_read_as_it_was_written() {
+    let allowed = Some(Allowed { max: 3, stop: true });
+    let failed = AttemptFailed { error: Failure::new("E", "no"), retry_at: None, allowed };
+    let event = of_task("a", 3, failed);
+    assert!(event.encode().expect("JSON").payload.ends_with(r#","allowed":{"max":3,"stop":true}}"#));
+    assert_eq!(again(&event), event);
 }
 
 #[test]

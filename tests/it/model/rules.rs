@@ -8,8 +8,8 @@ use runlog::model::effects::wake_at;
 use runlog::model::event::*;
 use runlog::model::limits::EVENTS_MAX;
 use runlog::model::{
-    Command, Event, Failure, Message, MessageId, Now, Plan, Retry, Rules, RunEvent, RunState, Status,
-    TaskRules, TaskStatus, Verdict, snapshot,
+    Command, Event, Failure, Message, MessageId, Now, Plan, Report, Retry, Rules, RunEvent, RunState, Status,
+    TaskEvent, TaskRules, TaskStatus, Verdict, snapshot,
 };
 
 use super::samples::*;
@@ -68,6 +68,7 @@ fn a_step_that_was_retried_and_completed_leaves_nothing_due() {
         input_hash: None,
         error: Failure::new("E", "no"),
         retry_at: Some(at(40)),
+        allowed: None,
         us: 1,
     };
     let done = StepCompleted { op: op("charge"), input_hash: None, output: payload("1"), us: 1 };
@@ -78,7 +79,7 @@ fn a_step_that_was_retried_and_completed_leaves_nothing_due() {
 #[test]
 fn a_cancelled_run_wakes_for_nothing_but_its_abort_and_its_waits() {
     let cancel = CancelRequested { reason: None, by: None, abort_at: at(9_500_000) };
-    let failed = AttemptFailed { error: Failure::new("E", "no"), retry_at: Some(at(30)) };
+    let failed = AttemptFailed { error: Failure::new("E", "no"), retry_at: Some(at(30)), allowed: None };
     let state = follow(plain(), [of_task("a", 1, failed), RunEvent::from(cancel).into()]);
     assert!(state.deadline.is_some_and(|deadline| deadline < at(9_500_000)));
     assert_eq!(wake_at(&state, at(9)), Some(at(9_500_000)));
@@ -88,7 +89,7 @@ fn a_cancelled_run_wakes_for_nothing_but_its_abort_and_its_waits() {
 
 #[test]
 fn the_on_failure_task_does_not_begin_beside_another_task() {
-    let failed = AttemptFailed { error: Failure::new("E", "no"), retry_at: Some(at(30)) };
+    let failed = AttemptFailed { error: Failure::new("E", "no"), retry_at: Some(at(30)), allowed: None };
     let state = follow(
         running(),
         [of_task("a", 1, failed), of_task("b", 1, AttemptStarted { deadline: Some(at(35)) })],
@@ -112,7 +113,7 @@ fn a_child_may_end_after_its_wait_was_dropped() {
 
 #[test]
 fn a_child_of_an_earlier_attempt_does_not_answer_for_a_later_one() {
-    let failed = AttemptFailed { error: Failure::new("E", "no"), retry_at: Some(at(30)) };
+    let failed = AttemptFailed { error: Failure::new("E", "no"), retry_at: Some(at(30)), allowed: None };
     let state = follow(
         running(),
         [
@@ -232,4 +233,35 @@ fn a_run_is_not_started_before_its_time() {
     };
     assert_eq!(start(due - chrono::TimeDelta::microseconds(1)), []);
     assert_eq!(kinds(&start(due)).first(), Some(&"run_started"));
+}
+
+#[test]
+fn a_failed_try_says_what_the_code_allowed() {
+    let retry = Retry::fixed(Duration::from_secs(1)).max_attempts(3);
+    let rules = Rules { tasks: vec![TaskRules { retry: retry.clone(), timeout: None }] };
+    let step = |verdict| Report::StepFailed {
+        op: op("charge"),
+        input_hash: None,
+        error: Failure::new("E", "no"),
+        verdict,
+        retry: retry.clone().max_attempts(7),
+        took: Duration::ZERO,
+    };
+    let task = |verdict| Report::Failed { error: Failure::new("E", "no"), verdict };
+    let cases = [
+        (step(Verdict::Retry), 7, false),
+        (step(Verdict::Stop), 7, true),
+        (task(Verdict::After(Duration::ZERO)), 3, false),
+        (task(Verdict::Stop), 3, true),
+    ];
+    for (report, max, stop) in cases {
+        let command = Command::Advance { task: task_name("a"), attempt: 1, reports: vec![report] };
+        let events = decide(&plain(), command, now(9, &rules)).expect("a decision");
+        let allowed = match &events[0] {
+            Event::Task(_, TaskEvent::StepFailed(failed)) => failed.allowed,
+            Event::Task(_, TaskEvent::AttemptFailed(failed)) => failed.allowed,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(allowed, Some(Allowed { max, stop }));
+    }
 }

@@ -94,11 +94,19 @@ pub(super) fn samples() -> Vec<Event> {
         AttemptStarted { deadline: Some(at(500)) }.into(),
         TimeoutExtended { deadline: at(600) }.into(),
         AttemptSucceeded { output: payload("\"ok\"") }.into(),
-        AttemptFailed { error: failure(), retry_at: Some(at(30)) }.into(),
+        AttemptFailed { error: failure(), retry_at: Some(at(30)), allowed: None }.into(),
         StepStarted { op: op("charge"), input_hash: input_hash.clone() }.into(),
         StepCompleted { op: op("charge"), input_hash: input_hash.clone(), output: payload("{}"), us: 1_500 }
             .into(),
-        StepFailed { op: op("charge"), input_hash, error: failure(), retry_at: Some(at(40)), us: 7 }.into(),
+        StepFailed {
+            op: op("charge"),
+            input_hash,
+            error: failure(),
+            retry_at: Some(at(40)),
+            allowed: None,
+            us: 7,
+        }
+        .into(),
         TimerStarted { op: op("nap"), fire_at: at(50) }.into(),
         TimerFired { op: op("open sleep") }.into(),
         SignalAwaited { op: op("paid"), signal: signal_name("paid"), deadline: Some(at(60)) }.into(),
