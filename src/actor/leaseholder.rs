@@ -60,6 +60,7 @@ impl Leaseholder {
             Heartbeat::Alive { now } => {
                 self.engine.clock.sync(now);
                 self.engine.watchers.prune();
+                self.engine.followers.prune();
                 Ok(true)
             }
             Heartbeat::Fenced { .. } => Ok(false),

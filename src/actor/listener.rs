@@ -36,6 +36,14 @@ impl Listener {
                     self.engine.post(run);
                 }
             }
+            News::Followed(run) => {
+                if self.engine.live.get(run).is_some() {
+                    self.engine.followers.elsewhere(run);
+                }
+            }
+            News::Grown(run) => {
+                self.engine.followers.tell(run);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod birth;
 mod run;
 mod live;
 mod watchers;
+mod followers;
 mod postman;
 mod claimer;
 mod leaseholder;
@@ -21,6 +22,7 @@ mod timekeeper;
 mod supervisor;
 
 pub(crate) use self::birth::{Born, Start};
+pub(crate) use self::followers::SAY_EVERY;
 pub(crate) use self::run::{Begin, Beginning, Creation};
 pub(crate) use self::settings::Settings;
 #[cfg(feature = "testing")]

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::claimer::{Claimer, Hint};
+use super::followers::Followers;
 use super::herald::{Herald, NEWS_WAITING_MAX};
 use super::journal::Lane;
 use super::leaseholder::Leaseholder;
@@ -38,6 +39,7 @@ pub(crate) struct Engine {
     pub(crate) admission: Admission,
     pub(crate) live: Live,
     pub(crate) watchers: Watchers,
+    pub(crate) followers: Followers,
     incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
@@ -79,6 +81,7 @@ impl Engine {
             settings,
             live: Live::new(),
             watchers: Watchers::default(),
+            followers: Followers::default(),
             incarnation: RwLock::new(None),
             supervisor: OnceLock::new(),
             news,

@@ -22,6 +22,7 @@ impl Timekeeper {
                 Err(error) => tracing::warn!(%error, "the database does not tell the time"),
             }
             self.engine.watchers.prune();
+            self.engine.followers.prune();
         }
     }
 }

@@ -187,6 +187,10 @@ pub enum News {
     Soon,
     /// A message was put into the inbox of this run.
     Mail(RunId),
+    /// Somebody follows this run: its owner tells for a while when it grows.
+    Followed(RunId),
+    /// Something of this run was committed, and somebody follows it.
+    Grown(RunId),
 }
 
 /// A node's first answer.

@@ -333,6 +333,7 @@ impl Live {
             Outcome::Committed { at, .. } => match fold_new(self.run, at, Some(self.node.id), events) {
                 Ok(state) => {
                     self.state = state.map(Box::new);
+                    self.engine.grown(self.run);
                     self.perform();
                     let _gone = reply.send(Ok(Creation::Created));
                     return;
@@ -377,6 +378,7 @@ impl Live {
             self.leave_rested(&draft.answers);
         }
         self.after_commit(draft, &events, at);
+        self.engine.grown(self.run);
         if ended {
             self.announce_end();
             self.stop();

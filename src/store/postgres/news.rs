@@ -33,6 +33,8 @@ fn written(news: &News) -> String {
         News::Due => "due".to_owned(),
         News::Soon => "soon".to_owned(),
         News::Mail(run) => format!("mail {run}"),
+        News::Followed(run) => format!("followed {run}"),
+        News::Grown(run) => format!("grown {run}"),
     }
 }
 
@@ -40,6 +42,8 @@ fn written(news: &News) -> String {
 fn read(message: &str) -> News {
     match message.split_once(' ') {
         Some(("mail", run)) => run.parse().map_or(News::Due, News::Mail),
+        Some(("followed", run)) => run.parse().map_or(News::Due, News::Followed),
+        Some(("grown", run)) => run.parse().map_or(News::Due, News::Grown),
         None if message == "soon" => News::Soon,
         Some(_) | None => News::Due,
     }

@@ -16,3 +16,4 @@ mod outages;
 mod journal;
 mod settings;
 mod databases;
+mod watch;
