@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Timestamp;
 use super::event::{ChildOutcome, ChildStarted};
 use super::failure::Failure;
-use super::ids::{MessageId, OpKey, RunId, SignalName, TaskName};
+use super::ids::{MessageId, OpKey, PatchId, RunId, SignalName, TaskName};
 use super::payload::Payload;
 use super::plan::Plan;
 use super::retry::{Retry, Verdict};
@@ -114,6 +114,8 @@ pub enum Report {
         op: OpKey,
         /// The winner's place.
         winner: u32,
+        /// What the losers had built.
+        lost: Vec<OpKey>,
     },
     /// The code read the clock.
     TimeRead {
@@ -121,6 +123,13 @@ pub enum Report {
         op: OpKey,
         /// What it saw.
         now: Timestamp,
+    },
+    /// The code asked for a patch. What was recorded of it before stays.
+    PatchMarked {
+        /// Which.
+        patch: PatchId,
+        /// Whether it applies.
+        applies: bool,
     },
     /// The code dropped a wait.
     Abandon {

@@ -199,7 +199,8 @@ macro_rules! names {
             }
 
             /// Takes a text that the database already holds.
-            pub(crate) fn recorded(text: &str) -> $name {
+            #[doc(hidden)]
+            pub fn recorded(text: &str) -> $name {
                 $name(Arc::from(text))
             }
 
@@ -243,6 +244,8 @@ names! {
     TaskName, "the task's name", NAME_BYTES_MAX;
     /// Names a signal.
     SignalName, "the signal's name", NAME_BYTES_MAX;
+    /// Names a change of a workflow's code.
+    PatchId, "the patch's id", NAME_BYTES_MAX;
     /// Names a tenant: runs of one namespace are never seen from another.
     Namespace, "the namespace", NAME_BYTES_MAX;
     /// The user's own id for a run: the same workflow and key is the same run.

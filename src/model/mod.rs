@@ -28,7 +28,7 @@ pub use self::event::{Event, Recorded, RunEvent, TaskEvent};
 pub use self::evolve::IllegalEvent;
 pub use self::failure::Failure;
 pub use self::ids::{
-    Key, MessageId, Namespace, NodeId, OpKey, RunId, SignalName, TaskName, Version, WorkflowName,
+    Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, SignalName, TaskName, Version, WorkflowName,
 };
 pub use self::mail::Mail;
 pub use self::payload::{Payload, PayloadError};

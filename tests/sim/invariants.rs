@@ -172,7 +172,8 @@ fn of_ops(log: &[Recorded]) -> Vec<String> {
             | TaskEvent::WaitAbandoned(_)
             | TaskEvent::ChildStarted(_)
             | TaskEvent::RaceWon(_)
-            | TaskEvent::TimeRead(_) => {}
+            | TaskEvent::TimeRead(_)
+            | TaskEvent::PatchMarked(_) => {}
         }
     }
     found

@@ -39,7 +39,7 @@ impl Live {
     pub(super) fn spawn_attempt(&mut self, at: usize, definition: &Arc<Definition>) {
         let Some(state) = &self.state else { return };
         let (Some(task), Some(code)) = (state.tasks.get(at), definition.code.get(at)) else { return };
-        let ledger = Arc::new(Ledger::new(task.attempt(), task.ops.clone()));
+        let ledger = Arc::new(Ledger::new(task.attempt(), task.ops.clone(), task.patches.clone()));
         ledger.tell_time(self.told_until);
         let witness = self.engine.settings.witness.clone();
         if let Some(witness) = &witness {

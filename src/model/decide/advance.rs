@@ -7,8 +7,8 @@ use super::{after, task_event};
 use crate::model::Timestamp;
 use crate::model::command::{Now, Rejection, Report, WaitUntil};
 use crate::model::event::{
-    AttemptFailed, AttemptSucceeded, Event, RaceWon, SignalAwaited, StepCompleted, StepFailed, StepStarted,
-    TaskEvent, TimeRead, TimeoutExtended, TimerStarted, WaitAbandoned,
+    AttemptFailed, AttemptSucceeded, Event, PatchMarked, RaceWon, SignalAwaited, StepCompleted, StepFailed,
+    StepStarted, TaskEvent, TimeRead, TimeoutExtended, TimerStarted, WaitAbandoned,
 };
 use crate::model::ids::{OpKey, TaskName};
 use crate::model::state::{Op, OpState, RunState, TaskState};
@@ -42,6 +42,7 @@ pub(super) fn decide(
             // Nothing new begins any more; the code is told of the cancellation instead.
             Report::StartChild { .. } if state.cancel.is_some() => continue,
             Report::StartChild { child } => (child.into(), None),
+            Report::PatchMarked { patch, .. } if task.patches.contains_key(&patch) => continue,
             report => (decide_op(task, attempt, report, now), None),
         };
         events.push(task_event(&name, attempt, event));
@@ -73,8 +74,9 @@ fn decide_op(task: &TaskState, attempt: u32, report: Report, now: Now<'_>) -> Ta
         Report::AwaitSignal { op, signal, timeout } => {
             SignalAwaited { op, signal, deadline: timeout.map(|timeout| after(now.at, timeout)) }.into()
         }
-        Report::RaceWon { op, winner } => RaceWon { op, winner }.into(),
+        Report::RaceWon { op, winner, lost } => RaceWon { op, winner, lost }.into(),
         Report::TimeRead { op, now } => TimeRead { op, now }.into(),
+        Report::PatchMarked { patch, applies } => PatchMarked { patch, applies }.into(),
         Report::Abandon { op } => WaitAbandoned { op }.into(),
         Report::Extend { by } => TimeoutExtended { deadline: after(now.at, by) }.into(),
         Report::StartChild { child } => child.into(),
@@ -117,9 +119,11 @@ fn contradiction<'r>(
         Report::StartChild { child } => (&child.op, "the start of child", true),
         Report::RaceWon { op, .. } => (op, "the winner of race", true),
         Report::TimeRead { op, .. } => (op, "a reading of the clock", true),
-        Report::Abandon { .. } | Report::Extend { .. } | Report::Succeeded { .. } | Report::Failed { .. } => {
-            return None;
-        }
+        Report::PatchMarked { .. }
+        | Report::Abandon { .. }
+        | Report::Extend { .. }
+        | Report::Succeeded { .. }
+        | Report::Failed { .. } => return None,
     };
     let fits = match task.ops.get(op).map(|recorded| (recorded.attempt, &recorded.state)) {
         None => true,

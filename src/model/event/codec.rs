@@ -134,6 +134,7 @@ kinds! {
         ChildFinished(ChildFinished) = "child_finished" v 1,
         RaceWon(RaceWon) = "race_won" v 1,
         TimeRead(TimeRead) = "time_read" v 1,
+        PatchMarked(PatchMarked) = "patch_marked" v 1,
     }
 }
 

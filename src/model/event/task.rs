@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::TaskEvent;
 use crate::model::Timestamp;
 use crate::model::failure::Failure;
-use crate::model::ids::{OpKey, RunId, SignalName, Version, WorkflowName};
+use crate::model::ids::{OpKey, PatchId, RunId, SignalName, Version, WorkflowName};
 use crate::model::payload::Payload;
 use crate::model::status::Status;
 
@@ -222,6 +222,9 @@ pub struct RaceWon {
     pub op: OpKey,
     /// The winner's place among the racers, from 0.
     pub winner: u32,
+    /// What the losers had built by then: code that is run again builds none of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<OpKey>,
 }
 
 /// The code read the clock.
@@ -233,14 +236,24 @@ pub struct TimeRead {
     pub now: Timestamp,
 }
 
+/// The code asked on which side of a patch it is; it is told the same ever after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchMarked {
+    /// Which patch.
+    pub patch: PatchId,
+    /// Whether it applies: the task had not gone past this place before.
+    pub applies: bool,
+}
+
 impl TaskEvent {
-    /// Returns the operation that the event is about; `None` when it is about the attempt as a whole.
+    /// Returns the operation that the event is about; `None` when it is about the attempt as a whole, or a patch.
     pub fn op(&self) -> Option<&OpKey> {
         match self {
             TaskEvent::AttemptStarted(_)
             | TaskEvent::TimeoutExtended(_)
             | TaskEvent::AttemptSucceeded(_)
-            | TaskEvent::AttemptFailed(_) => None,
+            | TaskEvent::AttemptFailed(_)
+            | TaskEvent::PatchMarked(_) => None,
             TaskEvent::StepStarted(event) => Some(&event.op),
             TaskEvent::StepCompleted(event) => Some(&event.op),
             TaskEvent::StepFailed(event) => Some(&event.op),

@@ -132,6 +132,7 @@ fn planned(recorded: &Recorded, task: &crate::model::plan::PlannedTask) -> TaskS
         output: None,
         ops: BTreeMap::new(),
         due: BTreeSet::new(),
+        patches: BTreeMap::new(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::model::Timestamp;
 use crate::model::event::{
-    Allowed, AttemptFailed, AttemptStarted, ChildFinished, ChildStarted, Place, Recorded, SignalAwaited,
-    StepFailed, StepStarted, TaskEvent,
+    Allowed, AttemptFailed, AttemptStarted, ChildFinished, ChildStarted, PatchMarked, Place, Recorded,
+    SignalAwaited, StepFailed, StepStarted, TaskEvent,
 };
 use crate::model::failure::{Failure, TASK_TIMED_OUT};
 use crate::model::ids::OpKey;
@@ -61,13 +61,14 @@ pub(super) fn evolve(state: &mut RunState, recorded: &Recorded, place: &Place, e
         TaskEvent::RaceWon(event) => {
             let task = task(state, at)?;
             refuse_known(task, place, &event.op)?;
-            write_op(task, place, &event.op, OpState::Race { winner: event.winner })
+            write_op(task, place, &event.op, OpState::Race { winner: event.winner, lost: event.lost.clone() })
         }
         TaskEvent::TimeRead(event) => {
             let task = task(state, at)?;
             refuse_known(task, place, &event.op)?;
             write_op(task, place, &event.op, OpState::Time { now: event.now })
         }
+        TaskEvent::PatchMarked(event) => patch_marked(task(state, at)?, place, event),
     }
 }
 
@@ -89,7 +90,8 @@ fn is_progress(event: &TaskEvent) -> bool {
         | TaskEvent::WaitAbandoned(_)
         | TaskEvent::ChildStarted(_)
         | TaskEvent::RaceWon(_)
-        | TaskEvent::TimeRead(_) => true,
+        | TaskEvent::TimeRead(_)
+        | TaskEvent::PatchMarked(_) => true,
     }
 }
 
@@ -197,6 +199,14 @@ fn write_op(task: &mut TaskState, place: &Place, key: &OpKey, state: OpState) ->
     remove_due(task, key);
     task.ops.insert(key.clone(), Op { attempt: place.attempt, state });
     Ok(())
+}
+
+fn patch_marked(task: &mut TaskState, place: &Place, event: &PatchMarked) -> Folded {
+    running(task, place)?;
+    match task.patches.insert(event.patch.clone(), event.applies) {
+        Some(_) => Err(format!("patch {:?} is marked already", event.patch)),
+        None => Ok(()),
+    }
 }
 
 fn step_started(task: &mut TaskState, recorded: &Recorded, place: &Place, event: &StepStarted) -> Folded {

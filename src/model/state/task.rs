@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Timestamp;
 use crate::model::event::{Allowed, ChildOutcome};
 use crate::model::failure::Failure;
-use crate::model::ids::{NodeId, OpKey, RunId, SignalName, TaskName};
+use crate::model::ids::{NodeId, OpKey, PatchId, RunId, SignalName, TaskName};
 use crate::model::payload::Payload;
 use crate::model::plan::Role;
 use crate::model::status::TaskStatus;
@@ -35,6 +35,8 @@ pub struct TaskState {
     pub ops: BTreeMap<OpKey, Op>,
     /// What the open ones among them wait for on the clock.
     pub due: BTreeSet<(Timestamp, OpKey)>,
+    /// Which patches its code asked for, and whether they apply.
+    pub patches: BTreeMap<PatchId, bool>,
 }
 
 /// One try at a task.
@@ -137,6 +139,8 @@ pub enum OpState {
     Race {
         /// Its place among the racers.
         winner: u32,
+        /// What the losers had built.
+        lost: Vec<OpKey>,
     },
     /// A reading of the clock.
     Time {
@@ -151,6 +155,21 @@ impl OpState {
     /// Says whether it is an open wait for a signal called `name`.
     pub fn waits_for(&self, name: &SignalName) -> bool {
         matches!(self, OpState::Signal { signal, outcome: None, .. } if signal == name)
+    }
+
+    /// Returns what the losers of a recorded race had built.
+    pub fn lost(&self) -> &[OpKey] {
+        match self {
+            OpState::Race { lost, .. } => lost,
+            OpState::StepStarted { .. }
+            | OpState::StepCompleted { .. }
+            | OpState::StepFailed { .. }
+            | OpState::Timer { .. }
+            | OpState::Signal { .. }
+            | OpState::Child { .. }
+            | OpState::Time { .. }
+            | OpState::Abandoned => &[],
+        }
     }
 
     /// Returns what kind of operation it is, for people and for comparing with the code.

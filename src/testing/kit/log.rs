@@ -64,6 +64,7 @@ fn about_task(event: &TaskEvent) -> String {
         TaskEvent::AttemptFailed(event) => event.error.kind.to_string(),
         TaskEvent::StepFailed(event) => format!("{} {}", short(&event.op), event.error.kind),
         TaskEvent::RaceWon(event) => format!("{} {}", short(&event.op), event.winner),
+        TaskEvent::PatchMarked(event) => format!("{} {}", event.patch, event.applies),
         TaskEvent::ChildFinished(event) => format!("{} {}", short(&event.op), event.outcome.status),
         event => event.op().map(short).unwrap_or_default(),
     }

@@ -21,7 +21,8 @@ use crate::clock::Clock;
 use crate::model::command::WaitUntil;
 use crate::model::state::OpState;
 use crate::model::{
-    Failure, Key, Namespace, OpKey, Payload, Report, RunId, TaskName, Timestamp, Version, WorkflowName,
+    Failure, Key, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp, Version,
+    WorkflowName,
 };
 use crate::workflow::{CxError, Workflow};
 
@@ -184,6 +185,23 @@ impl Cx {
                 let now = self.facts.clock.now();
                 self.ledger.report(Report::TimeRead { op, now });
                 now
+            }
+        }
+    }
+
+    /// Says whether a change of the code, called `id`, applies to this run: how code evolves under its live runs.
+    ///
+    /// `true` for a task that comes here first with the new code, `false` for one that had recorded operations beyond this
+    /// place, which the old code did. The answer is recorded, and is the same ever after, in every attempt of the task.
+    /// Once no run is left that was told `false`, the call may be removed with the old code.
+    ///
+    /// An id that is empty, too long or holds a control character blocks the run, visibly.
+    pub fn patched(&self, id: &str) -> bool {
+        match PatchId::new(id) {
+            Ok(patch) => self.ledger.patch(patch),
+            Err(broken) => {
+                self.ledger.refuse(broken.to_string());
+                false
             }
         }
     }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::child::Birth;
+use super::racers;
 use crate::model::ids::{NameError, check_op_name};
 use crate::model::state::{Op, OpState};
-use crate::model::{OpKey, Report, Timestamp};
+use crate::model::{OpKey, PatchId, Report, Timestamp};
 use crate::workflow::CxError;
 
 /// The ledger of one attempt.
@@ -26,6 +27,11 @@ struct Book {
     built: HashMap<Arc<str>, u32>,
     /// Recorded by this attempt before it was recovered, and not built by the code yet.
     unclaimed: BTreeSet<OpKey>,
+    /// Recorded by this attempt or an earlier one, and not built by the code yet: the code went past this place before.
+    ahead: BTreeSet<OpKey>,
+    /// What losers of recorded races had built: the code builds it no more, and nothing else gets its place.
+    lost: BTreeSet<OpKey>,
+    patches: BTreeMap<PatchId, bool>,
     /// New operations that wait for the recorded ones to be built: what the code does that the log does not.
     held: BTreeMap<OpKey, String>,
     reports: Vec<Report>,
@@ -69,17 +75,27 @@ impl Book {
     }
 }
 
+/// Says whether it counts as nothing for that attempt: what an earlier one dropped or failed at.
+fn is_stale(op: &Op, attempt: u32) -> bool {
+    op.attempt < attempt && matches!(op.state, OpState::Abandoned | OpState::StepFailed { .. })
+}
+
 impl Ledger {
-    /// Makes the ledger of attempt number `attempt`, with what the log holds of its task.
-    pub(crate) fn new(attempt: u32, recorded: BTreeMap<OpKey, Op>) -> Ledger {
-        let raced = |op: &Op| matches!(op.state, OpState::Race { .. } | OpState::Abandoned);
-        let must_return = |(key, op): (&OpKey, &Op)| (op.attempt == attempt).then(|| key.clone());
-        // A race's loser may have recorded operations that the code does not build again.
-        let unclaimed = match recorded.values().any(raced) {
-            true => BTreeSet::new(),
-            false => recorded.iter().filter_map(must_return).collect(),
-        };
-        let book = Book { ops: recorded, unclaimed, ..Book::default() };
+    /// Makes the ledger of attempt number `attempt`, with what the log holds of its task: operations and patches.
+    pub(crate) fn new(
+        attempt: u32,
+        recorded: BTreeMap<OpKey, Op>,
+        patches: BTreeMap<PatchId, bool>,
+    ) -> Ledger {
+        let lost: BTreeSet<OpKey> = recorded.values().flat_map(|op| op.state.lost()).cloned().collect();
+        let again = || recorded.iter().filter(|(key, _)| !lost.contains(key));
+        // What was dropped outside of a race may have recorded operations that the code does not build again.
+        let dropped = again().any(|(_, op)| op.attempt == attempt && op.state == OpState::Abandoned);
+        let must_return = |(_, op): &(&OpKey, &Op)| op.attempt == attempt && !dropped;
+        let counts = |(_, op): &(&OpKey, &Op)| !is_stale(op, attempt) && op.state != OpState::Abandoned;
+        let unclaimed = again().filter(must_return).map(|(key, _)| key.clone()).collect();
+        let ahead = again().filter(counts).map(|(key, _)| key.clone()).collect();
+        let book = Book { unclaimed, ahead, lost, patches, ops: recorded, ..Book::default() };
         Ledger { attempt, book: Mutex::new(book), driver: OnceLock::new() }
     }
 
@@ -88,14 +104,21 @@ impl Ledger {
     }
 
     /// Claims the next operation called `name`; the error says why it cannot be called that.
+    ///
+    /// What a race's loser had built keeps its place, so that what came after it does, too.
     pub(super) fn claim(&self, name: &str) -> (OpKey, Option<NameError>) {
         let mut book = self.book();
         let (name, count) = match book.built.get_key_value(name) {
             Some((name, count)) => (Arc::clone(name), *count),
             None => (Arc::from(name), 0),
         };
-        book.built.insert(Arc::clone(&name), count + 1);
-        let op = OpKey { name, occurrence: count };
+        let mut op = OpKey { name: Arc::clone(&name), occurrence: count };
+        while book.lost.contains(&op) {
+            op.occurrence += 1;
+        }
+        book.built.insert(name, op.occurrence + 1);
+        book.ahead.remove(&op);
+        racers::note(&op);
         let last = book.unclaimed.remove(&op) && book.unclaimed.is_empty();
         // New operations that were polled before this one was built may begin now.
         let opens = last && !book.held.is_empty();
@@ -117,9 +140,26 @@ impl Ledger {
     pub(super) fn recorded<T>(&self, key: &OpKey, read: impl FnOnce(&OpState) -> Option<T>) -> Option<T> {
         let book = self.book();
         let op = book.ops.get(key)?;
-        let stale =
-            op.attempt < self.attempt && matches!(op.state, OpState::Abandoned | OpState::StepFailed { .. });
-        if stale { None } else { read(&op.state) }
+        if is_stale(op, self.attempt) { None } else { read(&op.state) }
+    }
+
+    /// Answers whether a patch applies: as recorded, or because nothing that is recorded lies ahead of the code.
+    pub(super) fn patch(&self, patch: PatchId) -> bool {
+        let mut book = self.book();
+        if let Some(applies) = book.patches.get(&patch) {
+            return *applies;
+        }
+        let applies = book.ahead.is_empty();
+        book.patches.insert(patch.clone(), applies);
+        book.reports.push(Report::PatchMarked { patch, applies });
+        self.wake_for_reports(book);
+        applies
+    }
+
+    /// Notes that the code cannot go on as it is; the attempt ends as blocked.
+    pub(super) fn refuse(&self, report: String) {
+        self.book().diverged.get_or_insert(report);
+        self.wake();
     }
 
     /// Reports what should be recorded; the driver takes it after its poll, or is woken for it.
@@ -186,9 +226,7 @@ impl Ledger {
 
     /// Notes that the log holds something else in the operation's place; the attempt ends as blocked.
     pub(super) fn diverge(&self, key: &OpKey, code: &str, recorded: &str) {
-        let report = format!("{key}: the code has a {code}, the log has a {recorded}");
-        self.book().diverged.get_or_insert(report);
-        self.wake();
+        self.refuse(format!("{key}: the code has a {code}, the log has a {recorded}"));
     }
 
     /// Registers interest in any change, unless the driver polls anyway.

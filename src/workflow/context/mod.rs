@@ -5,6 +5,7 @@ mod step;
 mod wait;
 mod child;
 mod race;
+mod racers;
 mod transaction;
 mod ledger;
 mod drive;

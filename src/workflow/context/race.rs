@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::cx::Cx;
+use super::racers;
 use crate::model::state::OpState;
 use crate::model::{OpKey, Report};
 
@@ -37,14 +38,14 @@ impl<A: Future, B: Future> Future for Race<A, B> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let Some(first) = this.first.as_mut().filter(|_| this.lane.may_win(0))
-            && let Poll::Ready(output) = first.as_mut().poll(context)
+            && let Poll::Ready(output) = this.lane.poll(0, first, context)
         {
             this.lane.won(0);
             this.second = None;
             return Poll::Ready(Either::First(output));
         }
         if let Some(second) = this.second.as_mut().filter(|_| this.lane.may_win(1))
-            && let Poll::Ready(output) = second.as_mut().poll(context)
+            && let Poll::Ready(output) = this.lane.poll(1, second, context)
         {
             this.lane.won(1);
             this.first = None;
@@ -76,7 +77,7 @@ impl<F: Future> Future for RaceAll<F> {
             if !this.lane.may_win(place) {
                 continue;
             }
-            if let Poll::Ready(output) = racer.as_mut().poll(context) {
+            if let Poll::Ready(output) = this.lane.poll(place, racer, context) {
                 this.lane.won(place);
                 this.racers.clear();
                 return Poll::Ready((place, output));
@@ -94,13 +95,15 @@ struct RaceLane {
     cx: Cx,
     op: OpKey,
     winner: Option<u32>,
+    /// What each racer built so far, while there is no winner.
+    built: Vec<Vec<OpKey>>,
 }
 
 impl RaceLane {
     fn new(cx: &Cx) -> RaceLane {
         let (op, _) = cx.ledger.claim("race");
         let read = |recorded: &OpState| match recorded {
-            OpState::Race { winner } => Some(Ok(*winner)),
+            OpState::Race { winner, .. } => Some(Ok(*winner)),
             other => Some(Err(other.kind())),
         };
         let winner = cx.ledger.recorded(&op, read).map(|recorded| {
@@ -109,7 +112,7 @@ impl RaceLane {
                 NOBODY
             })
         });
-        RaceLane { cx: cx.clone(), op, winner }
+        RaceLane { cx: cx.clone(), op, winner, built: Vec::new() }
     }
 
     /// Says whether the racer in `place` can win: all can before there is a winner, and only that one after.
@@ -117,11 +120,31 @@ impl RaceLane {
         self.winner.is_none_or(|winner| usize::try_from(winner) == Ok(place))
     }
 
+    fn poll<F: Future>(
+        &mut self,
+        place: usize,
+        racer: &mut Pin<Box<F>>,
+        context: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        if self.winner.is_some() {
+            return racer.as_mut().poll(context);
+        }
+        if self.built.len() <= place {
+            self.built.resize_with(place + 1, Vec::new);
+        }
+        match self.built.get_mut(place) {
+            Some(built) => racers::poll(built, || racer.as_mut().poll(context)),
+            None => racer.as_mut().poll(context),
+        }
+    }
+
     fn won(&mut self, place: usize) {
         if self.winner.is_none() {
             let winner = u32::try_from(place).unwrap_or(u32::MAX);
             self.winner = Some(winner);
-            self.cx.ledger.report(Report::RaceWon { op: self.op.clone(), winner });
+            let losers = std::mem::take(&mut self.built).into_iter().enumerate();
+            let lost = losers.filter(|(loser, _)| *loser != place).flat_map(|(_, built)| built).collect();
+            self.cx.ledger.report(Report::RaceWon { op: self.op.clone(), winner, lost });
         }
     }
 }

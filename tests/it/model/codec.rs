@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use runlog::model::event::{
-    Allowed, AttemptFailed, ChildFinished, ChildOutcome, CodecError, Place, RunCreated, Trigger,
+    Allowed, AttemptFailed, ChildFinished, ChildOutcome, CodecError, Place, RaceWon, RunCreated, Trigger,
 };
-use runlog::model::{Event, Failure, Payload, RunEvent, Status, TaskEvent};
+use runlog::model::{Event, Failure, OpKey, Payload, RunEvent, Status, TaskEvent};
 
 use super::samples::*;
 
@@ -59,6 +59,15 @@ fn what_is_left_out_is_read_as_left_out() {
         r#"{"workflow":"checkout","version":"3","namespace":"shop","input":{"b":123456789012345678901234567890,"a":1},"trigger":"manual"}"#
     );
     let event = Event::from(RunEvent::from(bare));
+    assert_eq!(again(&event), event);
+}
+
+#[test]
+fn what_a_races_losers_had_built_is_read_as_it_was_written() {
+    let lost = vec![op("slow"), OpKey { name: "slow".into(), occurrence: 1 }];
+    let event = of_task("a", 1, RaceWon { op: op("first"), winner: 1, lost });
+    let encoded = event.encode().expect("JSON");
+    assert_eq!(encoded.payload, r#"{"op":"first#0","winner":1,"lost":["slow#0","slow#1"]}"#);
     assert_eq!(again(&event), event);
 }
 

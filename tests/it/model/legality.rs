@@ -37,6 +37,7 @@ child_started       -       yes
 child_finished      -       yes
 race_won            -       yes
 time_read           -       yes
+patch_marked        -       yes
 ";
 
 #[test]

@@ -14,8 +14,8 @@ use runlog::model::evolve::{evolve, fold};
 use runlog::model::mail::mail;
 use runlog::model::plan::{PlannedTask, Role};
 use runlog::model::{
-    Command, Event, Failure, Message, MessageId, NodeId, Now, Payload, Plan, Recorded, Rejection, Report,
-    Retry, Rules, RunEvent, RunState, Status, TaskEvent, TaskRules, TaskStatus, Verdict, snapshot,
+    Command, Event, Failure, Message, MessageId, NodeId, Now, PatchId, Payload, Plan, Recorded, Rejection,
+    Report, Retry, Rules, RunEvent, RunState, Status, TaskEvent, TaskRules, TaskStatus, Verdict, snapshot,
 };
 
 use super::samples::{at, created, op, payload, run, signal_name, task_name};
@@ -35,7 +35,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Start),
         6 => (0_u32..40).prop_map(|seconds| Happening::Pass { seconds }),
         1 => (100_u32..300).prop_map(|seconds| Happening::Pass { seconds }),
-        8 => (0_usize..4, 0_u8..13, 0_u8..4, 0_u32..30)
+        8 => (0_usize..4, 0_u8..14, 0_u8..4, 0_u32..30)
             .prop_map(|(task, report, op, seconds)| Happening::Report { task, report, op, seconds }),
         2 => (proptest::collection::vec(0_u8..14, 1..4), any::<bool>())
             .prop_map(|(bodies, live)| Happening::Mail { bodies, live }),
@@ -176,11 +176,15 @@ impl Life {
                     },
                 }
             }
-            7 => Report::RaceWon { op: key("race"), winner: 0 },
+            7 => Report::RaceWon { op: key("race"), winner: 0, lost: vec![key("step")] },
             8 => Report::TimeRead { op: key("now"), now: at(self.second) },
             9 => Report::Abandon { op: key(["sleep", "signal", "child"][usize::from(place) % 3]) },
             10 => Report::Extend { by: wait },
-            11 => Report::Succeeded { output: payload("2") },
+            11 => Report::PatchMarked {
+                patch: PatchId::new(format!("patch{place}")).expect("an id"),
+                applies: seconds.is_multiple_of(2),
+            },
+            12 => Report::Succeeded { output: payload("2") },
             _ => Report::Failed { error: failure(), verdict: Verdict::Retry },
         }
     }

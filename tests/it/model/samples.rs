@@ -7,8 +7,8 @@ use runlog::model::evolve::{born, evolve};
 use runlog::model::failure::CHILD;
 use runlog::model::plan::{PlannedTask, Role};
 use runlog::model::{
-    Event, Failure, Key, Namespace, NodeId, OpKey, Payload, Plan, Recorded, RunEvent, RunId, RunState,
-    SignalName, Status, TaskEvent, TaskName, Timestamp, Version, WorkflowName,
+    Event, Failure, Key, Namespace, NodeId, OpKey, PatchId, Payload, Plan, Recorded, RunEvent, RunId,
+    RunState, SignalName, Status, TaskEvent, TaskName, Timestamp, Version, WorkflowName,
 };
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -90,7 +90,7 @@ pub(super) fn samples() -> Vec<Event> {
     let input_hash = Some("9f86d081".to_owned());
     let outcome =
         ChildOutcome { status: Status::Succeeded, output: Some(payload("{\"total\":3}")), error: None };
-    let task_events: [TaskEvent; 16] = [
+    let task_events: [TaskEvent; 17] = [
         AttemptStarted { deadline: Some(at(500)) }.into(),
         TimeoutExtended { deadline: at(600) }.into(),
         AttemptSucceeded { output: payload("\"ok\"") }.into(),
@@ -121,8 +121,9 @@ pub(super) fn samples() -> Vec<Event> {
         }
         .into(),
         ChildFinished { op: op("open child"), run: run(7), outcome }.into(),
-        RaceWon { op: op("first"), winner: 1 }.into(),
+        RaceWon { op: op("first"), winner: 1, lost: Vec::new() }.into(),
         TimeRead { op: op("now"), now: at(4) }.into(),
+        PatchMarked { patch: PatchId::new("fraud check").expect("an id"), applies: true }.into(),
     ];
     let place = |event: TaskEvent| match event {
         TaskEvent::AttemptStarted(_) => of_task("b", 1, event),

@@ -12,6 +12,7 @@ mod at_most_once;
 mod crash;
 mod version;
 mod divergence;
+mod patched;
 mod parking;
 mod spawned;
 

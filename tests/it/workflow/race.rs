@@ -84,3 +84,73 @@ async fn a_race_of_many_gives_the_winners_place() -> anyhow::Result<()> {
     assert_eq!(run.output().await?, 1);
     Ok(())
 }
+
+/// A race whose loser builds steps of its own, and then a step of the same name.
+fn with_a_busy_loser(charges: &Counter) -> Workflow<(), u32> {
+    let charges = charges.clone();
+    Workflow::function("f", move |cx: Cx, ()| {
+        let charges = charges.clone();
+        async move {
+            let charge = |wait: u64| {
+                let (cx, charges) = (cx.clone(), charges.clone());
+                async move {
+                    let step = cx.step("charge", || async {
+                        tokio::time::sleep(secs(wait)).await;
+                        Ok::<_, Infallible>(charges.hit())
+                    });
+                    step.await
+                }
+            };
+            let loser = async {
+                charge(0).await?;
+                charge(3_600).await
+            };
+            let _won = cx.race(loser, cx.sleep(secs(60))).await;
+            let charged = charge(1).await?;
+            cx.sleep(days(1)).await?;
+            anyhow::Ok(charged)
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_loser_had_built_keeps_its_place_after_a_crash() -> anyhow::Result<()> {
+    let charges = Counter::default();
+    let w = with_a_busy_loser(&charges);
+    let kit = Kit::builder().workflow(w.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    kit.advance(secs(3_000)).await;
+    assert_eq!(charges.get(), 2);
+    kit.crash();
+    kit.recover().await?;
+    assert_eq!(run.output().await?, 2, "the third charge is answered as it was recorded");
+    assert_eq!(charges.get(), 2, "and not made again");
+    let log = run.log().await?;
+    assert!(log.contains("race_won race#0 1\nstep_completed charge#2\n"), "{log}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_is_gone_after_a_race_blocks_the_run() -> anyhow::Result<()> {
+    let charges = Counter::default();
+    let w = with_a_busy_loser(&charges);
+    let kit = Kit::builder().workflow(w.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    kit.advance(secs(3_000)).await;
+    let without: Workflow<(), u32> = Workflow::function("f", |cx: Cx, ()| async move {
+        let loser = async {
+            cx.step("charge", || async { Ok::<_, Infallible>(0) }).await?;
+            cx.step("charge", || async { Ok::<_, Infallible>(0) }).await
+        };
+        let _won = cx.race(loser, cx.sleep(secs(60))).await;
+        cx.sleep(days(1)).await?;
+        anyhow::Ok(0)
+    });
+    kit.deploy(Kit::builder().workflow(without)).await?;
+    kit.advance(days(2)).await;
+    let waits: Vec<_> = run.get().await?.waiting.iter().map(ToString::to_string).collect();
+    assert!(waits.iter().any(|wait| wait.contains("`charge` #3")), "{waits:?}");
+    kit.deploy(Kit::builder().workflow(w)).await?;
+    assert_eq!(run.output().await?, 2);
+    Ok(())
+}

@@ -1,4 +1,5 @@
 -- A durable operation begins once; what an earlier attempt abandoned or failed at may begin again, as anything.
+-- A patch is marked once; no name holds a line break, so that its key is no operation's.
 -- A step that begins after its completion is nothing_begins_after_its_completion.
 -- binds: first run, last run, now, grace
 -- index: events_pkey
@@ -9,15 +10,16 @@ from (
     select run_id, seq, kind, task, attempt, op, lag(kind) over op_log as before, lag(seq) over op_log as before_seq,
            lag(attempt) over op_log as before_attempt
     from (
-        select run_id, seq, kind, task, attempt, payload::json ->> 'op' as op
+        select run_id, seq, kind, task, attempt, coalesce(payload::json ->> 'op', E'\n' || (payload::json ->> 'patch')) as op
         from runlog.events
         where run_id between $1 and $2
           and kind in ('step_started', 'step_completed', 'step_failed', 'timer_started', 'timer_fired',
-                       'signal_awaited', 'signal_timed_out', 'wait_abandoned', 'child_started', 'race_won', 'time_read')
+                       'signal_awaited', 'signal_timed_out', 'wait_abandoned', 'child_started', 'race_won', 'time_read',
+                       'patch_marked')
     ) e
     window op_log as (partition by run_id, task, op order by seq)
 ) e
-where kind in ('step_started', 'timer_started', 'signal_awaited', 'child_started', 'race_won', 'time_read')
+where kind in ('step_started', 'timer_started', 'signal_awaited', 'child_started', 'race_won', 'time_read', 'patch_marked')
   and before is not null
   and not (kind = 'step_started' and before = 'step_completed')
   and not (before in ('wait_abandoned', 'step_failed') and before_attempt < attempt)
