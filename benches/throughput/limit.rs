@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use runlog::clock::Clock;
-use runlog::model::event::Encoded;
+use runlog::model::event::{Encoded, Trigger};
 use runlog::model::{Event, Namespace, NodeId, Recorded, RunId, Status, Version, WorkflowName};
 use runlog::store::postgres::PostgresStore;
 use runlog::store::{Append, Commit, NewRun, NodeInfo, RowChange, Served, Store, Wanted};
@@ -62,6 +62,7 @@ impl Template {
                 status,
                 deadline_at: None,
                 release: None,
+                failure: None,
             });
             let born = (at == 0).then(|| Box::new(self.born(run, begins)));
             let (mail, taken) = (Vec::new(), Vec::new());
@@ -81,6 +82,7 @@ impl Template {
             priority: 0,
             wake_at: (!running).then(|| run.created_at()),
             deadline_at: None,
+            trigger: (&Trigger::Manual).into(),
             parent: None,
             metadata: Default::default(),
         }

@@ -114,6 +114,7 @@ fn append(run: RunId, start: &Start, events: &[Event], state: &RunState) -> Resu
         priority: start.priority,
         wake_at: (!started).then(|| state.queued_until()),
         deadline_at: if started { state.deadline } else { state.origin.start_deadline },
+        trigger: (&start.trigger).into(),
         parent: start.parent.as_ref().map(|parent| parent.run),
         metadata: start.metadata.clone(),
     };

@@ -25,6 +25,10 @@ pub struct Failure {
 pub const PANIC: &str = "panic";
 /// An attempt ran longer than its timeout.
 pub const TASK_TIMED_OUT: &str = "task_timed_out";
+/// A run took longer than its `timeout`.
+pub const TIMED_OUT: &str = "timed_out";
+/// A run was not started within its `start_timeout`.
+pub const START_TIMED_OUT: &str = "start_timed_out";
 /// An at-most-once step was started by a process that died before it recorded the outcome.
 pub const INTERRUPTED: &str = "interrupted";
 /// A value could not be kept or read.

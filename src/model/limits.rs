@@ -37,6 +37,9 @@ pub const DEPTH_MAX: u32 = 32;
 /// Bytes of an error message that are kept; the rest is cut with a visible mark.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
+/// Bytes of an error message, or of its place, that a list shows: a run's row stays inside its page.
+pub const SUMMARY_BYTES_MAX: usize = 1024;
+
 /// Links of an error's source chain that are kept.
 pub const CHAIN_MAX: usize = 16;
 

@@ -19,6 +19,7 @@ pub mod evolve;
 pub mod effects;
 pub mod mail;
 pub mod waiting;
+pub mod summary;
 pub mod snapshot;
 pub mod limits;
 
@@ -36,6 +37,7 @@ pub use self::plan::Plan;
 pub use self::retry::{Retry, Verdict};
 pub use self::state::RunState;
 pub use self::status::{Status, TaskStatus};
+pub use self::summary::{FailureSummary, RunSummary, TriggerSummary};
 pub use self::waiting::Waiting;
 
 /// An instant on the database's clock, to the microsecond.

@@ -174,6 +174,7 @@ impl RuntimeBuilder {
             .map(|definition| Shape {
                 workflow: definition.name.clone(),
                 version: definition.version.clone(),
+                tasks: definition.plan.tasks.iter().map(|task| task.name.clone()).collect(),
                 shape: definition.shape(),
             })
             .collect();

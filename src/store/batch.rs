@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::model::event::Encoded;
-use crate::model::{Key, Mail, MessageId, Namespace, RunId, Status, Timestamp, Version, WorkflowName};
+use crate::model::{
+    FailureSummary, Key, Mail, MessageId, Namespace, RunId, Status, Timestamp, TriggerSummary, Version,
+    WorkflowName,
+};
 
 /// What one actor commits at once: its own run's append first, then those of child runs it creates.
 ///
@@ -52,6 +55,8 @@ pub struct NewRun {
     pub wake_at: Option<Timestamp>,
     /// Its start deadline if it is QUEUED, its deadline if it is RUNNING.
     pub deadline_at: Option<Timestamp>,
+    /// What starts it.
+    pub trigger: TriggerSummary,
     /// The run that starts it.
     pub parent: Option<RunId>,
     /// Tags.
@@ -67,6 +72,8 @@ pub struct RowChange {
     pub deadline_at: Option<Timestamp>,
     /// Set to park the run.
     pub release: Option<Release>,
+    /// Why the run failed or timed out, when this ends it so.
+    pub failure: Option<Box<FailureSummary>>,
 }
 
 /// A run's return into the dispatch index.

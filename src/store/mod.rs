@@ -16,8 +16,8 @@ pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::error::StoreError;
 
 use crate::model::{
-    Key, Message, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Status, Timestamp,
-    Version, WorkflowName,
+    Key, Message, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Status,
+    TaskName, Timestamp, Version, WorkflowName,
 };
 
 /// What every call returns.
@@ -94,6 +94,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Reads a run's row.
     fn row(&self, run: RunId) -> Answer<'_, Option<RunRow>>;
+
+    /// Reads what lists show of runs, oldest first. Unknown ids are left out.
+    fn summaries<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunSummary>>;
 
     /// Finds the run of a key.
     fn find<'a>(
@@ -245,6 +248,8 @@ pub struct Shape {
     pub workflow: WorkflowName,
     /// Its version.
     pub version: Version,
+    /// Its tasks, by which its runs are found.
+    pub tasks: Vec<TaskName>,
     /// Its plan as text; equal texts are equal shapes.
     pub shape: String,
 }

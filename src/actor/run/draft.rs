@@ -11,7 +11,8 @@ use crate::model::event::{Parent, RunClaimed, Trigger};
 use crate::model::evolve::fold_in;
 use crate::model::mail::mail;
 use crate::model::{
-    Command, Event, Mail, Message, MessageId, Recorded, RunEvent, RunId, RunState, Status, TaskEvent,
+    Command, Event, FailureSummary, Mail, Message, MessageId, Recorded, RunEvent, RunId, RunState, Status,
+    TaskEvent,
 };
 use crate::store::{Append, Commit, Release, RowChange, StoreError};
 use crate::workflow::context::Birth;
@@ -184,6 +185,7 @@ impl Live {
             status: status.unwrap_or(state.status),
             deadline_at,
             release: draft.release,
+            failure: FailureSummary::of(state, &draft.events).map(Box::new),
         });
         let own = Append {
             run: self.run,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::simulated::Seen;
-use super::world::{Entry, FullKey, Run, World, full_key};
+use super::world::{Entry, FullKey, Listed, Run, World, full_key};
 use crate::model::{NodeId, RunId, Status, Timestamp};
 use crate::store::{Append, Appended, Commit, Created, NewRun, Release, RowChange, RunRow, StoreError};
 
@@ -213,17 +213,24 @@ impl World {
             claims: 0,
             deaths: 0,
         };
+        let listed = Listed {
+            trigger: born.trigger.clone(),
+            metadata: born.metadata.clone(),
+            node: None,
+            failure: None,
+        };
         self.keys.extend(full_key(born).map(|key| (key, id)));
         self.children.extend(born.parent.map(|parent| (parent, id)));
         self.runs.insert(
             id,
-            Run { row, log: Vec::new(), snapshot: None, died_with: None, kept_at: BTreeSet::new() },
+            Run { row, listed, log: Vec::new(), snapshot: None, died_with: None, kept_at: BTreeSet::new() },
         );
         self.change(id, |_| {});
     }
 
     /// Says whether the release was left out, because a message came that the owner has not seen.
     fn change_row(&mut self, append: &Append, change: &RowChange, at: Timestamp) -> bool {
+        let owner = self.runs.get(&append.run).and_then(|run| run.row.owner);
         self.change(append.run, |row| {
             if row.status == Status::Queued && change.status == Status::Running {
                 row.started_at = Some(at);
@@ -236,6 +243,10 @@ impl World {
                 (row.owner, row.claimed_at, row.wake_at) = (None, None, None);
             }
         });
+        if let Some(run) = self.runs.get_mut(&append.run).filter(|run| run.row.status.is_terminal()) {
+            run.listed.node = owner;
+            run.listed.failure = change.failure.as_deref().cloned();
+        }
         let Some(Release { wake_at, mail_seen, claims }) = change.release else { return false };
         let Some(run) = self.runs.get_mut(&append.run).filter(|run| !run.row.status.is_terminal()) else {
             return false;

@@ -10,6 +10,7 @@ mod claim;
 mod nodes;
 mod inbox;
 mod read;
+mod summaries;
 mod faults;
 mod locks;
 mod transaction;
@@ -39,8 +40,8 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::{
-    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Timestamp, Version,
-    WorkflowName,
+    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
+    Version, WorkflowName,
 };
 
 /// One process's connection to a world of runs that lives in memory.
@@ -253,6 +254,10 @@ impl Store for MemoryStore {
 
     fn row(&self, run: RunId) -> Answer<'_, Option<RunRow>> {
         self.call(Call::of("row"), move |world, _| Ok(world.row(run)))
+    }
+
+    fn summaries<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunSummary>> {
+        self.call(Call::of("summaries"), move |world, _| Ok(world.summaries(runs)))
     }
 
     fn find<'a>(

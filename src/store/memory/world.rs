@@ -6,7 +6,8 @@ use super::locks::Locks;
 use super::simulated::{Seen, Simulated};
 use crate::model::event::{Encoded, Place};
 use crate::model::{
-    Event, Key, Message, Namespace, NodeId, Recorded, RunId, Timestamp, Version, WorkflowName,
+    Event, FailureSummary, Key, Message, Namespace, NodeId, Recorded, RunId, TaskName, Timestamp,
+    TriggerSummary, Version, WorkflowName,
 };
 use crate::store::{NewRun, NodeInfo, RunRow, Shape, StoreError};
 
@@ -27,6 +28,8 @@ pub(super) struct World {
     /// Messages that wait; a run without any has no entry.
     pub(super) inboxes: BTreeMap<RunId, VecDeque<Message>>,
     pub(super) shapes: BTreeMap<(WorkflowName, Version), String>,
+    /// Every task that was ever registered.
+    pub(super) tasks: BTreeSet<(TaskName, WorkflowName, Version)>,
     pub(super) last_message: i64,
     /// Events in all logs.
     pub(super) events: u64,
@@ -46,12 +49,23 @@ pub(super) struct Node {
 
 pub(super) struct Run {
     pub(super) row: RunRow,
+    /// What a list shows beside the row.
+    pub(super) listed: Listed,
     pub(super) log: Vec<Entry>,
     pub(super) snapshot: Option<Snapshot>,
     /// The last node that died with it.
     pub(super) died_with: Option<NodeId>,
     /// The seqs at which a release was left out, so that a batch that comes again is answered as the first time.
     pub(super) kept_at: BTreeSet<u32>,
+}
+
+/// Columns that only lists read.
+pub(super) struct Listed {
+    pub(super) trigger: TriggerSummary,
+    pub(super) metadata: BTreeMap<String, String>,
+    /// The node that ended it.
+    pub(super) node: Option<NodeId>,
+    pub(super) failure: Option<FailureSummary>,
 }
 
 /// An event as a row: decoded at reading, as from the database.
@@ -100,7 +114,7 @@ impl World {
     }
 
     pub(super) fn register(&mut self, workflows: &[Shape]) -> Result<(), StoreError> {
-        for Shape { workflow, version, shape } in workflows {
+        for Shape { workflow, version, shape, .. } in workflows {
             let recorded = self.shapes.get(&(workflow.clone(), version.clone()));
             let differs = recorded.is_some_and(|recorded| recorded != shape);
             let started = |run: &Run| {
@@ -117,8 +131,10 @@ impl World {
                 });
             }
         }
-        for Shape { workflow, version, shape } in workflows {
+        for Shape { workflow, version, tasks, shape } in workflows {
             self.shapes.insert((workflow.clone(), version.clone()), shape.clone());
+            let named = |task: &TaskName| (task.clone(), workflow.clone(), version.clone());
+            self.tasks.extend(tasks.iter().map(named));
         }
         Ok(())
     }

@@ -95,6 +95,16 @@ async fn execute(
         post.births.as_slice() as _,
         taken.as_slice() as _,
         token,
+        births.triggers.as_slice() as _,
+        births.trigger_ids.as_slice() as _,
+        births.trigger_keys.as_slice() as _,
+        births.replays_of.as_slice() as _,
+        rows.failures.tasks.as_slice() as _,
+        rows.failures.kinds.as_slice() as _,
+        rows.failures.messages.as_slice() as _,
+        rows.failures.locations.as_slice() as _,
+        rows.failures.fingerprints.as_slice() as _,
+        rows.failures.caused_by.as_slice() as _,
     );
     statement.fetch_one(connection).await
 }
@@ -160,6 +170,7 @@ async fn execute_runs(
         rows.ended.as_slice() as _,
         rows.deadlines.as_slice() as _,
         token,
+        births.triggers.as_slice() as _,
     );
     let done = statement.fetch_one(connection).await?;
     Ok(Done { now: done.now, events: done.events, born: Vec::new(), kept: Vec::new() })

@@ -6,7 +6,7 @@ use sqlx::types::Uuid;
 
 use super::columns::{Birth, Births, Events, by_key};
 use super::mail::written;
-use crate::model::{RunId, Status, Timestamp};
+use crate::model::{FailureSummary, RunId, Status, TaskName, Timestamp};
 use crate::store::{Append, Commit, NewRun, RowChange, StoreError};
 
 /// A batch, column by column.
@@ -14,7 +14,7 @@ use crate::store::{Append, Commit, NewRun, RowChange, StoreError};
 pub(super) struct Batch<'a> {
     pub(super) births: Births<'a>,
     pub(super) events: Events<'a>,
-    pub(super) rows: Rows,
+    pub(super) rows: Rows<'a>,
     pub(super) post: Post,
     pub(super) taken: Vec<i64>,
     /// Runs this touches; none unless there is mail, which goes to runs of other lanes: then all are locked in the
@@ -28,7 +28,7 @@ pub(super) struct Batch<'a> {
 
 /// What changes in rows of runs.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct Rows<'a> {
     pub(super) ids: Vec<Uuid>,
     pub(super) statuses: Vec<&'static str>,
     pub(super) ended: Vec<bool>,
@@ -38,6 +38,18 @@ pub(super) struct Rows {
     pub(super) mail_seen: Vec<i32>,
     pub(super) claims: Vec<i32>,
     pub(super) births: Vec<Option<Uuid>>,
+    pub(super) failures: Failures<'a>,
+}
+
+/// Why runs end, where they end badly.
+#[derive(Default)]
+pub(super) struct Failures<'a> {
+    pub(super) tasks: Vec<Option<&'a str>>,
+    pub(super) kinds: Vec<Option<&'a str>>,
+    pub(super) messages: Vec<Option<&'a str>>,
+    pub(super) locations: Vec<Option<&'a str>>,
+    pub(super) fingerprints: Vec<Option<&'a str>>,
+    pub(super) caused_by: Vec<Option<Uuid>>,
 }
 
 /// Messages from runs to runs.
@@ -59,7 +71,7 @@ impl<'a> Batch<'a> {
         let appends = gated(commits)?;
         let events = appends.iter().map(|(append, _)| append.events.len()).sum();
         let mut batch = Batch { events: Events::with_capacity(events), ..Batch::default() };
-        let mut changes: Vec<(&Append, &RowChange, Option<Uuid>)> = Vec::with_capacity(appends.len());
+        let mut changes: Vec<(&Append, &'a RowChange, Option<Uuid>)> = Vec::with_capacity(appends.len());
         for (append, birth) in &appends {
             batch.events.push(append, *birth)?;
             batch.post.push(append, *birth)?;
@@ -87,12 +99,15 @@ impl<'a> Batch<'a> {
             && self.taken.is_empty()
     }
 
-    /// Says whether runs begin, go on or end, and nothing else: no key, no message, no release.
+    /// Says whether runs begin, go on or end well, and nothing else: no key, no message, no release, no failure, and no
+    /// trigger but code or a parent.
     pub(super) fn is_only_runs(&self) -> bool {
         self.keyed.is_empty()
             && self.post.recipients.is_empty()
             && self.taken.is_empty()
             && !self.rows.asks.contains(&true)
+            && self.rows.failures.kinds.iter().all(Option::is_none)
+            && self.births.are_plainly_triggered()
     }
 
     fn bear(&mut self, appends: &[Gated<'a>]) -> Result<(), StoreError> {
@@ -163,8 +178,8 @@ fn first_row(append: &Append, new: &NewRun, mail: i32) -> Result<Birth, StoreErr
     Ok(row)
 }
 
-impl Rows {
-    fn push(&mut self, run: RunId, change: &RowChange, birth: Option<Uuid>) {
+impl<'a> Rows<'a> {
+    fn push(&mut self, run: RunId, change: &'a RowChange, birth: Option<Uuid>) {
         self.ids.push(run.uuid());
         self.statuses.push(change.status.as_str());
         self.ended.push(change.status.is_terminal());
@@ -174,6 +189,18 @@ impl Rows {
         self.mail_seen.push(change.release.map_or(0, |release| release.mail_seen));
         self.claims.push(change.release.map_or(0, |release| release.claims));
         self.births.push(birth);
+        self.failures.push(change.failure.as_deref());
+    }
+}
+
+impl<'a> Failures<'a> {
+    fn push(&mut self, failure: Option<&'a FailureSummary>) {
+        self.tasks.push(failure.and_then(|failure| failure.task.as_ref()).map(TaskName::as_str));
+        self.kinds.push(failure.map(|failure| failure.kind.as_str()));
+        self.messages.push(failure.map(|failure| failure.message.as_str()));
+        self.locations.push(failure.and_then(|failure| failure.location.as_deref()));
+        self.fingerprints.push(failure.map(|failure| failure.fingerprint.as_str()));
+        self.caused_by.push(failure.and_then(|failure| failure.caused_by).map(|run| run.uuid()));
     }
 }
 

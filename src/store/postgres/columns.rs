@@ -67,6 +67,10 @@ pub(super) struct Births<'a> {
     pub(super) deadlines: Vec<Option<Timestamp>>,
     pub(super) created_ats: Vec<Timestamp>,
     pub(super) parents: Vec<Option<Uuid>>,
+    pub(super) triggers: Vec<&'a str>,
+    pub(super) trigger_ids: Vec<Option<&'a str>>,
+    pub(super) trigger_keys: Vec<Option<&'a str>>,
+    pub(super) replays_of: Vec<Option<Uuid>>,
     pub(super) metadata: Vec<Option<String>>,
     pub(super) mail: Vec<i32>,
     /// The keyed run that must be born for this one to be.
@@ -102,10 +106,22 @@ impl<'a> Births<'a> {
         self.deadlines.push(row.deadline_at);
         self.created_ats.push(append.run.created_at());
         self.parents.push(new.parent.map(|parent| parent.uuid()));
+        self.triggers.push(&new.trigger.kind);
+        self.trigger_ids.push(new.trigger.id.as_deref());
+        self.trigger_keys.push(new.trigger.key.as_deref());
+        self.replays_of.push(new.trigger.replay_of.map(|of| of.uuid()));
         self.metadata.push(metadata(new)?);
         self.mail.push(row.mail);
         self.births.push(birth);
         Ok(())
+    }
+}
+
+impl Births<'_> {
+    /// Says whether code or a parent started them all: the trigger's kind is all there is to keep of it.
+    pub(super) fn are_plainly_triggered(&self) -> bool {
+        self.trigger_ids.iter().chain(&self.trigger_keys).all(Option::is_none)
+            && self.replays_of.iter().all(Option::is_none)
     }
 }
 

@@ -80,6 +80,10 @@ async fn insert(connection: &mut PgConnection, runs: &[Append]) -> Result<HashSe
         events.tasks.as_slice() as _,
         events.attempts.as_slice() as _,
         events.payloads.as_slice() as _,
+        births.triggers.as_slice() as _,
+        births.trigger_ids.as_slice() as _,
+        births.trigger_keys.as_slice() as _,
+        births.replays_of.as_slice() as _,
     );
     let born = statement.fetch_all(connection).await.map_err(classify)?;
     Ok(born.into_iter().collect())

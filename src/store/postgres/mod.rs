@@ -17,6 +17,7 @@ mod load;
 mod mail;
 mod news;
 mod runs;
+mod summaries;
 mod rows;
 mod errors;
 mod verify;
@@ -37,8 +38,8 @@ use super::{
 };
 use crate::clock;
 use crate::model::{
-    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, Timestamp, Version,
-    WorkflowName,
+    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
+    Version, WorkflowName,
 };
 
 /// The storage of runs in the schema `runlog` of a Postgres database.
@@ -183,6 +184,10 @@ impl Store for PostgresStore {
 
     fn row(&self, run: RunId) -> Answer<'_, Option<RunRow>> {
         Box::pin(within(async move { runs::row(&mut *self.pooled().await?, run).await }))
+    }
+
+    fn summaries<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunSummary>> {
+        Box::pin(within(async move { summaries::summaries(&mut *self.pooled().await?, runs).await }))
     }
 
     fn find<'a>(

@@ -75,7 +75,10 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
         shapes.as_slice() as _
     );
     match refused.fetch_optional(&mut *transaction).await.map_err(classify)? {
-        None => transaction.commit().await.map_err(classify),
+        None => {
+            register_tasks(&mut transaction, workflows).await?;
+            transaction.commit().await.map_err(classify)
+        }
         Some(other) => {
             transaction.rollback().await.map_err(classify)?;
             let (workflow, version) =
@@ -83,4 +86,22 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
             Err(StoreError::ShapeChanged { workflow, version })
         }
     }
+}
+
+async fn register_tasks(connection: &mut PgConnection, workflows: &[Shape]) -> Result<(), StoreError> {
+    let (mut tasks, mut names, mut versions) = (Vec::new(), Vec::new(), Vec::new());
+    for shape in workflows {
+        for task in &shape.tasks {
+            tasks.push(task.as_str());
+            names.push(shape.workflow.as_str());
+            versions.push(shape.version.as_str());
+        }
+    }
+    let recorded = sqlx::query_file!(
+        "src/store/postgres/sql/register_tasks.sql",
+        tasks.as_slice() as _,
+        names.as_slice() as _,
+        versions.as_slice() as _
+    );
+    recorded.execute(connection).await.map_err(classify).map(drop)
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use runlog::clock::Clock;
 use runlog::model::event::{Encoded, RunBlocked, RunCreated, Trigger};
 use runlog::model::{
-    Event, Key, Mail, MessageBody, MessageId, Namespace, NodeId, Payload, RunEvent, RunId, SignalName,
-    Status, Timestamp, Version, WorkflowName,
+    Event, Key, Mail, MessageBody, MessageId, Namespace, NodeId, Payload, RunEvent, RunId, RunSummary,
+    SignalName, Status, Timestamp, Version, WorkflowName,
 };
 use runlog::store::{
     Append, Appended, Claimed, Commit, Created, FenceCause, Heartbeat, Joined, NewRun, NodeInfo, Release,
@@ -107,6 +107,13 @@ impl Process {
 
     pub(super) async fn row(&self, run: RunId) -> RunRow {
         self.store.row(run).await.expect("row").expect("a run")
+    }
+
+    /// Reads what a list shows of a run.
+    pub(super) async fn summary(&self, run: RunId) -> RunSummary {
+        let mut found = self.store.summaries(&[run, run]).await.expect("summaries");
+        assert_eq!(found.len(), 1);
+        found.remove(0)
     }
 
     /// Reads the notes in a run's log: what [`Append::note`] wrote.
@@ -210,6 +217,7 @@ pub(super) fn birth(run: RunId, status: Status) -> Append {
         priority: 0,
         wake_at: (status == Status::Queued).then_some(long_ago()),
         deadline_at: None,
+        trigger: (&Trigger::Manual).into(),
         parent: None,
         metadata: BTreeMap::from([("team".to_owned(), "payments".to_owned())]),
     };
@@ -248,7 +256,7 @@ impl AppendExt for Append {
     }
 
     fn row(mut self, status: Status) -> Append {
-        self.row = Some(RowChange { status, deadline_at: None, release: None });
+        self.row = Some(RowChange { status, deadline_at: None, release: None, failure: None });
         self
     }
 
@@ -259,7 +267,10 @@ impl AppendExt for Append {
 
     fn released(self, wake_at: Option<Timestamp>, mail_seen: i32) -> Append {
         let release = Some(Release { wake_at, mail_seen, claims: 0 });
-        Append { row: Some(RowChange { status: Status::Running, deadline_at: None, release }), ..self }
+        Append {
+            row: Some(RowChange { status: Status::Running, deadline_at: None, release, failure: None }),
+            ..self
+        }
     }
 
     fn mail(mut self, to: RunId, body: MessageBody) -> Append {

@@ -4,8 +4,9 @@
 -- version, key, status, owned, priority, wake_at, deadline_at, created_at, parent, metadata, mail, birth;
 -- events: run, seq, kind, schema_version, task, attempt, payload, birth; changed rows: id, status, ended, deadline_at,
 -- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows; the
--- fence's token.
--- index: leases_pkey, runs_pkey, runs_key, events_pkey, inbox_pkey
+-- fence's token; births again: trigger, trigger_id, trigger_key, replay_of; changed rows again: failed_task, error_kind,
+-- error_message, error_location, fingerprint, caused_by.
+-- index: leases_pkey, runs_pkey, runs_keyed, events_pkey, inbox_pkey
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
 with me as materialized (
@@ -22,17 +23,18 @@ b as materialized (
     select *
     from unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::boolean[],
                 $11::smallint[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::uuid[], $16::text[],
-                $17::int[], $18::uuid[])
+                $17::int[], $18::uuid[], $41::text[], $42::text[], $43::text[], $44::uuid[])
         as b (id, namespace, workflow, version, key, status, owned, priority, wake_at, deadline_at, created_at, parent,
-              metadata, mail, birth)
+              metadata, mail, birth, trigger, trigger_id, trigger_key, replay_of)
 ),
 keyed as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, owner, wake_at, deadline_at,
-                             created_at, started_at, claimed_at, mail, parent, metadata)
+                             created_at, started_at, claimed_at, mail, parent, metadata, trigger, trigger_id,
+                             trigger_key, replay_of)
     select b.id, b.namespace, b.workflow, b.version, b.key, b.status::runlog.run_status, b.priority,
            case when b.owned then me.node end, b.wake_at, b.deadline_at, b.created_at,
            case when b.status = 'RUNNING' then me.now end, case when b.owned then me.now end, b.mail, b.parent,
-           b.metadata::jsonb
+           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of
     from b cross join me
     where b.key is not null
     on conflict do nothing
@@ -40,11 +42,12 @@ keyed as (
 ),
 plain as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, owner, wake_at, deadline_at,
-                             created_at, started_at, claimed_at, mail, parent, metadata)
+                             created_at, started_at, claimed_at, mail, parent, metadata, trigger, trigger_id,
+                             trigger_key, replay_of)
     select b.id, b.namespace, b.workflow, b.version, b.key, b.status::runlog.run_status, b.priority,
            case when b.owned then me.node end, b.wake_at, b.deadline_at, b.created_at,
            case when b.status = 'RUNNING' then me.now end, case when b.owned then me.now end, b.mail, b.parent,
-           b.metadata::jsonb
+           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of
     from b cross join me
     where b.key is null and (b.birth is null or b.birth in (select id from keyed))
     returning id
@@ -66,12 +69,15 @@ m as materialized (
 -- One row a run: what its owner changes, and how many messages come.
 c as materialized (
     select coalesce(s.id, d.recipient) as id, s.status::runlog.run_status as status, s.ended, s.deadline_at,
-           s.asks and d.n is null as asks, s.wake_at, s.mail_seen, s.claims, coalesce(d.n, 0) as mail
+           s.asks and d.n is null as asks, s.wake_at, s.mail_seen, s.claims, coalesce(d.n, 0) as mail,
+           s.failed_task, s.error_kind, s.error_message, s.error_location, s.fingerprint, s.caused_by
     from (
         select *
         from unnest($27::uuid[], $28::text[], $29::boolean[], $30::timestamptz[], $31::boolean[], $32::timestamptz[],
-                    $33::int[], $34::int[], $35::uuid[])
-            as s (id, status, ended, deadline_at, asks, wake_at, mail_seen, claims, birth)
+                    $33::int[], $34::int[], $35::uuid[], $45::text[], $46::text[], $47::text[], $48::text[],
+                    $49::text[], $50::uuid[])
+            as s (id, status, ended, deadline_at, asks, wake_at, mail_seen, claims, birth, failed_task, error_kind,
+                  error_message, error_location, fingerprint, caused_by)
         where s.birth is null or s.birth in (select id from keyed)
     ) s
     full join (select recipient, count(*)::int as n from m group by recipient) d on d.recipient = s.id
@@ -102,6 +108,13 @@ st as (
             else r.claimed_at
         end,
         finished_at = case when r.owner = me.node and c.ended then me.now else r.finished_at end,
+        node = case when r.owner = me.node and c.ended then me.node end,
+        failed_task = case when r.owner = me.node then c.failed_task end,
+        error_kind = case when r.owner = me.node then c.error_kind end,
+        error_message = case when r.owner = me.node then c.error_message end,
+        error_location = case when r.owner = me.node then c.error_location end,
+        fingerprint = case when r.owner = me.node then c.fingerprint end,
+        caused_by = case when r.owner = me.node then c.caused_by end,
         deaths = case when r.owner = me.node and c.status is not null then 0 else r.deaths end,
         mail = r.mail + c.mail
     from c cross join me

@@ -1,8 +1,8 @@
--- Group commit of runs that begin, go on or end, without a key, a message or a release: append.sql without what is idle
--- then, which costs a small batch more than its rows do. No row in `me`: the node is dead, nothing is written.
+-- Group commit of runs that begin, go on or end well, without a key, a message, a release, a failure or a trigger but
+-- code or a parent: append.sql without what is idle then, which costs a small batch more than its rows do. No row in `me`: the node is dead, nothing is written.
 -- binds: node, lane; births: id, namespace, workflow, version, status, owned, priority, wake_at, deadline_at, created_at,
 -- parent, metadata; events: run, seq, kind, schema_version, task, attempt, payload; changed rows: id, status, ended,
--- deadline_at; the fence's token
+-- deadline_at; the fence's token; births again: trigger
 -- index: leases_pkey, runs_pkey, events_pkey
 with me as materialized (
     select l.node, clock_timestamp() as now
@@ -13,14 +13,15 @@ with me as materialized (
 ),
 born as (
     insert into runlog.runs (id, namespace, workflow, version, status, priority, owner, wake_at, deadline_at, created_at,
-                             started_at, claimed_at, parent, metadata)
+                             started_at, claimed_at, parent, metadata, trigger)
     select b.id, b.namespace, b.workflow, b.version, b.status::runlog.run_status, b.priority,
            case when b.owned then me.node end, b.wake_at, b.deadline_at, b.created_at,
            case when b.status = 'RUNNING' then me.now end, case when b.owned then me.now end, b.parent,
-           b.metadata::jsonb
+           b.metadata::jsonb, b.trigger
     from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::smallint[],
-                $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::uuid[], $14::text[])
-        as b (id, namespace, workflow, version, status, owned, priority, wake_at, deadline_at, created_at, parent, metadata)
+                $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::uuid[], $14::text[], $27::text[])
+        as b (id, namespace, workflow, version, status, owned, priority, wake_at, deadline_at, created_at, parent, metadata,
+              trigger)
     cross join me
 ),
 ev as (
@@ -39,6 +40,7 @@ st as (
         claimed_at = case when not s.ended then r.claimed_at end,
         started_at = case when s.status = 'RUNNING' then coalesce(r.started_at, me.now) else r.started_at end,
         finished_at = case when s.ended then me.now end,
+        node = case when s.ended then me.node end,
         deaths = 0
     from unnest($22::uuid[], $23::text[], $24::boolean[], $25::timestamptz[]) as s (id, status, ended, deadline_at)
     cross join me

@@ -1,15 +1,17 @@
 -- Creates runs that nobody owns, with their first events; those whose key or id exists are left out.
 -- binds: births: id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata;
--- events: run, seq, kind, schema_version, task, attempt, payload
--- index: runs_pkey, runs_key, events_pkey
+-- events: run, seq, kind, schema_version, task, attempt, payload; births again: trigger, trigger_id, trigger_key,
+-- replay_of
+-- index: runs_pkey, runs_keyed, events_pkey
 with born as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, wake_at, deadline_at, created_at,
-                             parent, metadata)
+                             parent, metadata, trigger, trigger_id, trigger_key, replay_of)
     select b.id, b.namespace, b.workflow, b.version, b.key, 'QUEUED', b.priority, b.wake_at, b.deadline_at,
-           b.created_at, b.parent, b.metadata::jsonb
+           b.created_at, b.parent, b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::timestamptz[],
-                $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[])
-        as b (id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata)
+                $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $19::text[], $20::text[], $21::text[], $22::uuid[])
+        as b (id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata,
+              trigger, trigger_id, trigger_key, replay_of)
     on conflict do nothing
     returning id
 ),

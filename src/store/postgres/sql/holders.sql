@@ -1,6 +1,6 @@
 -- Finds the runs that hold keys; must follow the insert that left runs out as a statement of its own.
 -- binds: runs that want the keys, namespaces, workflows, keys
--- index: runs_key
+-- index: runs_keyed
 select x.id as "wanted!", r.id as holder
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as x (id, namespace, workflow, key)
 join runlog.runs r on r.namespace = x.namespace and r.workflow = x.workflow and r.key = x.key

@@ -15,6 +15,7 @@ mod read;
 mod register;
 mod deaths;
 mod serving;
+mod summaries;
 
 use super::{Backend, Memory, Postgres};
 
@@ -158,6 +159,13 @@ macro_rules! contract {
                 a_log_is_read_in_pages
                 a_key_finds_its_run
                 children_are_listed_oldest_first
+            }
+            summaries {
+                a_birth_records_what_started_the_run
+                a_run_in_the_queue_records_what_started_it
+                an_end_records_its_node_and_why_it_failed
+                a_run_that_ends_well_records_its_node_only
+                a_parked_run_is_told_from_one_that_is_held
             }
             register {
                 a_shape_is_registered_again_and_again

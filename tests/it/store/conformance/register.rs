@@ -9,7 +9,7 @@ use crate::store::process::*;
 
 fn shape(text: &str) -> Shape {
     let Served { workflow, version, .. } = served();
-    Shape { workflow, version, shape: text.to_owned() }
+    Shape { workflow, version, tasks: vec![], shape: text.to_owned() }
 }
 
 fn is_changed(answer: Result<(), StoreError>) {

@@ -105,7 +105,7 @@ async fn a_run_may_be_created_and_parked_in_one_commit() {
 async fn a_finished_run_is_owned_by_nobody_and_due_never() {
     let stage = Stage::new().await;
     let run = stage.running().await;
-    let row = RowChange { status: Status::Succeeded, deadline_at: None, release: None };
+    let row = RowChange { status: Status::Succeeded, deadline_at: None, release: None, failure: None };
     let done = stage.append(&[commit(Append { row: Some(row), ..next(run, 1) })]).await.unwrap();
     let row = stage.store.row(run).await.unwrap().unwrap();
     assert_eq!((row.status, row.owner, row.wake_at), (Status::Succeeded, None, None));

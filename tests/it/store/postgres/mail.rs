@@ -64,7 +64,7 @@ async fn mail_to_a_run_that_has_ended_is_dropped() {
     };
     assert_eq!(owner, Some(stage.node));
     assert!(stage.store.is_waiting(ended, message).await.unwrap());
-    let row = RowChange { status: Status::Failed, deadline_at: None, release: None };
+    let row = RowChange { status: Status::Failed, deadline_at: None, release: None, failure: None };
     let mail = vec![Mail { to: ended, body: cancel() }];
     let batch =
         [commit(Append { mail, ..next(sender, 1) }), commit(Append { row: Some(row), ..next(ended, 1) })];
@@ -84,7 +84,7 @@ async fn mail_to_a_run_that_has_ended_is_dropped() {
 async fn a_message_that_is_committed_while_the_end_of_its_run_waits_for_it_is_dropped() {
     let stage = Stage::new().await;
     let ending = |run| {
-        let row = RowChange { status: Status::Failed, deadline_at: None, release: None };
+        let row = RowChange { status: Status::Failed, deadline_at: None, release: None, failure: None };
         Append { row: Some(row), ..next(run, 1) }
     };
     // A batch of nothing but runs, and one that has mail, too.

@@ -125,6 +125,7 @@ pub(crate) fn born(run: RunId, key: Option<&str>, status: Status) -> Append {
         priority: 0,
         wake_at: (status == Status::Queued).then(|| run.created_at()),
         deadline_at: None,
+        trigger: (&Trigger::Manual).into(),
         parent: None,
         metadata: Default::default(),
     };
@@ -148,7 +149,7 @@ pub(crate) fn next(run: RunId, expected: u32) -> Append {
 pub(crate) fn parking(run: RunId, expected: u32, mail_seen: i32) -> Append {
     let release = Some(Release { wake_at: None, mail_seen, claims: 0 });
     Append {
-        row: Some(RowChange { status: Status::Running, deadline_at: None, release }),
+        row: Some(RowChange { status: Status::Running, deadline_at: None, release, failure: None }),
         ..next(run, expected)
     }
 }

@@ -4,6 +4,13 @@ use runlog::store::{Shape, Store, StoreError};
 
 use super::*;
 
+/// Reads the number of the newest migration off its file.
+fn newest() -> i64 {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+    let number = |name: &str| name.split_once('_')?.0.parse::<i64>().ok();
+    folder.filter_map(|file| number(file.unwrap().file_name().to_str().unwrap())).max().unwrap()
+}
+
 #[tokio::test]
 async fn two_nodes_may_migrate_at_once() {
     let pool = database().await;
@@ -17,16 +24,20 @@ async fn two_nodes_may_migrate_at_once() {
 #[tokio::test]
 async fn a_schema_that_is_not_there_is_named() {
     let answer = PostgresStore::open(database().await, 2, false).await.unwrap_err();
-    assert!(matches!(answer, StoreError::SchemaTooOld { found: 0, known: 3 }), "{answer:?}");
+    assert!(
+        matches!(answer, StoreError::SchemaTooOld { found: 0, known } if known == newest()),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_schema_of_a_newer_release_is_refused() {
     let stage = Stage::new().await;
-    let migrate = "insert into runlog.migrations values (9, 'later', now(), true, '', 0)";
+    let migrate = "insert into runlog.migrations values (9999, 'later', now(), true, '', 0)";
     stage.psql(migrate).await.unwrap();
     let answer = PostgresStore::open(stage.pool.clone(), 2, true).await.unwrap_err();
-    assert!(matches!(answer, StoreError::SchemaTooNew { found: 9, known: 3 }), "{answer:?}");
+    let StoreError::SchemaTooNew { found, known } = answer else { panic!("{answer:?}") };
+    assert_eq!((found, known), (9_999, newest()));
 }
 
 #[tokio::test]
@@ -50,7 +61,9 @@ async fn a_server_that_is_not_there_is_unavailable() {
 #[tokio::test]
 async fn a_shape_may_change_only_while_no_run_started_with_the_old_one() {
     let stage = Stage::new().await;
-    let shape = |text: &str| [Shape { workflow: workflow(), version: version(), shape: text.to_owned() }];
+    let shape = |text: &str| {
+        [Shape { workflow: workflow(), version: version(), tasks: vec![], shape: text.to_owned() }]
+    };
     stage.store.register(&shape("a")).await.unwrap();
     stage.store.create(&[born(stage.clock.new_run_id(), None, Status::Queued)]).await.unwrap();
     stage.store.register(&shape("b")).await.unwrap();
