@@ -29,6 +29,8 @@ pub mod clock;
 mod actor;
 pub mod runtime;
 pub mod inspect;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "cli")]

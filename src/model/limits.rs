@@ -92,3 +92,28 @@ pub const SUSPECT_WATCH: Duration = Duration::from_secs(60);
 
 /// Events after which a snapshot is worth its row when a run is parked.
 pub const SNAPSHOT_EVERY_EVENTS: u32 = 256;
+
+/// Bytes of a payload that an answer about a run carries inline: a page of them stays readable; a larger one is left out,
+/// named by its size, and fetched by itself.
+pub const PAYLOAD_INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of a request's body: one payload and everything that may stand beside it.
+pub const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + (128 << 10);
+
+/// How long a request's body may take to arrive: what a phone on a train needs for the largest one.
+pub const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long the server works on a question for a list before it gives up: a person waits no longer.
+pub const LIST_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long the server works on a question about one run before it gives up: the longest log takes about a second.
+pub const DETAIL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Connections for each of the two kinds of questions: readers wait for each other, never the engine for them.
+pub const READER_CONNECTIONS: u32 = 2;
+
+/// Rows of one page of a list.
+pub const PAGE_ROWS_MAX: u32 = 500;
+
+/// Rows of one page of a list unless the reader says otherwise.
+pub const PAGE_ROWS_DEFAULT: u32 = 50;

@@ -91,6 +91,11 @@ impl Runtime {
         Runtime { engine }
     }
 
+    /// Returns the store that the engine works on.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.engine.store
+    }
+
     /// Begins to start a run.
     pub fn run<I: Serialize, O>(&self, workflow: &Workflow<I, O>, input: I) -> NewRun<'_, O> {
         NewRun::typed(self, workflow, &input)

@@ -101,3 +101,13 @@ pub enum StoreError {
         message: String,
     },
 }
+
+impl StoreError {
+    /// Says whether the server gave up on a question because it took longer than it may.
+    pub fn is_timeout(&self) -> bool {
+        let StoreError::Unavailable { source } = self else { return false };
+        let Some(sqlx::Error::Database(refusal)) = source.downcast_ref::<sqlx::Error>() else { return false };
+        // query_canceled
+        refusal.code().is_some_and(|code| code == "57014")
+    }
+}

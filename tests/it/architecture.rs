@@ -14,7 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("inspect", &["model", "store"]),
     ("runtime", &["model", "clock", "workflow", "store", "actor", "inspect"]),
     ("testing", &["model", "clock", "workflow", "store", "actor", "runtime", "inspect"]),
-    ("cli", &["model", "workflow", "store", "runtime", "inspect", "testing"]),
+    ("http", &["model", "clock", "store", "inspect", "runtime"]),
+    ("cli", &["model", "workflow", "store", "runtime", "inspect", "http", "testing"]),
 ];
 
 const LINES_MAX: usize = 400;

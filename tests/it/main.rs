@@ -17,6 +17,8 @@ mod nodes;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod examples;

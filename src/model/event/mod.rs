@@ -5,6 +5,7 @@
 mod run;
 mod task;
 mod codec;
+mod payloads;
 
 pub use self::codec::{CodecError, Encoded, RunEvent, TaskEvent};
 pub use self::run::*;

@@ -6,6 +6,7 @@
 
 mod schema;
 mod dedicated;
+mod readers;
 mod nodes;
 mod append;
 mod batch;

@@ -1,0 +1,121 @@
+//! The REST interface: everything about runs over HTTP, as a router to mount in any axum service.
+//!
+//! ```no_run
+//! # async fn mount(runtime: runlog::Runtime) {
+//! use runlog::http::{Access, Action};
+//!
+//! #[derive(Clone)]
+//! struct User { name: String, admin: bool }
+//!
+//! let runlog = runlog::http::router(&runtime)
+//!     .access(|request| match request.extensions.get::<User>() {
+//!         Some(user) if user.admin => Access::all(&user.name),
+//!         Some(user) => Access::read_only(&user.name).allow(Action::Replay),
+//!         None => Access::unauthenticated(),
+//!     })
+//!     .into_router();
+//! let app: axum::Router = axum::Router::new().nest("/admin/runlog", runlog);
+//! # }
+//! ```
+//!
+//! Without a decision about access there is no router:
+//!
+//! ```compile_fail
+//! # async fn mount(runtime: runlog::Runtime) {
+//! let app: axum::Router = runlog::http::router(&runtime).into_router();
+//! # }
+//! ```
+//!
+//! ```no_run
+//! # async fn mount(runtime: runlog::Runtime) {
+//! let app: axum::Router = runlog::http::router(&runtime).allow_all_insecure().into_router();
+//! # }
+//! ```
+//!
+//! `docs/API.md` lists every address, the errors, and what is promised. Readers have connections of their own with a
+//! limit on every question's time, so that whatever they ask, the engine goes on.
+
+mod access;
+mod problem;
+mod table;
+mod meter;
+mod service;
+mod extract;
+mod observe;
+mod body;
+mod routes;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::http::request::Parts;
+use axum::middleware;
+
+pub use self::access::{Access, Action, UnknownAction};
+pub use self::problem::Code;
+pub use self::table::{ROUTES, Route};
+
+use self::access::Gate;
+use self::service::Service;
+use crate::runtime::Runtime;
+
+/// Begins to build the router. Who may do what must be decided before it is one.
+pub fn router(runtime: &Runtime) -> Routes<Undecided> {
+    Routes { runtime: runtime.clone(), gate: Gate::Open, state: PhantomData }
+}
+
+/// Returns the OpenAPI 3.1 document as JSON: what `GET /api/v1/openapi.json` answers.
+pub fn openapi() -> String {
+    let (_, document) = routes::all().split_for_parts();
+    let mut json = document.to_pretty_json().unwrap_or_default();
+    json.push('\n');
+    json
+}
+
+/// A router under construction; see [`router`].
+#[must_use = "a router serves when it is mounted"]
+pub struct Routes<State> {
+    runtime: Runtime,
+    gate: Gate,
+    state: PhantomData<State>,
+}
+
+/// Nobody said yet who may do what.
+#[derive(Debug)]
+pub enum Undecided {}
+
+/// It is decided who may do what.
+#[derive(Debug)]
+pub enum Guarded {}
+
+impl Routes<Undecided> {
+    /// Asks `decide` about every request, after the embedder's own middleware: what that put into the request's
+    /// extensions is there.
+    pub fn access(self, decide: impl Fn(&Parts) -> Access + Send + Sync + 'static) -> Routes<Guarded> {
+        self.behind(Gate::Host(Box::new(decide)))
+    }
+
+    /// Lets whoever reaches the socket do everything, under the name `anyone`.
+    pub fn allow_all_insecure(self) -> Routes<Guarded> {
+        self.behind(Gate::Open)
+    }
+
+    fn behind(self, gate: Gate) -> Routes<Guarded> {
+        Routes { runtime: self.runtime, gate, state: PhantomData }
+    }
+}
+
+impl Routes<Guarded> {
+    /// Makes the router. It works at any place: nested below a path, or alone.
+    pub fn into_router(self) -> axum::Router {
+        let (router, document) = routes::all().split_for_parts();
+        let document = document.to_json().unwrap_or_default();
+        let service = Arc::new(Service::new(self.runtime, self.gate, document.into()));
+        router
+            .fallback(routes::nothing_here)
+            .method_not_allowed_fallback(routes::no_such_method)
+            .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::admit))
+            .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::observe))
+            .with_state(service)
+    }
+}

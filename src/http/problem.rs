@@ -1,0 +1,288 @@
+//! What a refusal looks like: RFC 9457, with a code that stays.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use crate::inspect::InspectError;
+use crate::model::ids::NameError;
+use crate::model::{PayloadError, RunId};
+use crate::runtime::Error;
+use crate::store::StoreError;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $status:literal $code:literal $title:literal,)+) => {
+        /// What went wrong: the part of a refusal that programs branch on. It never changes its meaning; new ones may come.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Code] = &[$(Code::$variant,)+];
+
+            /// Returns the word for it, as in the member `code`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $code,)+ }
+            }
+
+            /// Returns the HTTP status that it comes with.
+            pub fn status(self) -> u16 {
+                match self { $(Code::$variant => $status,)+ }
+            }
+
+            /// Returns what it means, in a few words.
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$variant => $title,)+ }
+            }
+
+            fn variant(self) -> &'static str {
+                match self { $(Code::$variant => stringify!($variant),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is no JSON, or no UTF-8.
+    InvalidJson = 400 "invalid_json" "The body is not JSON",
+    /// The body has a member that this release does not know; prefix it with `x_` to have it ignored.
+    UnknownField = 400 "unknown_field" "The body has an unknown member",
+    /// A query parameter is unknown, comes twice, or cannot be read.
+    InvalidQuery = 400 "invalid_query" "A query parameter is wrong",
+    /// The filter does not parse; `offset` says where, `expected` and `suggestion` what would.
+    InvalidFilter = 400 "invalid_filter" "The filter does not parse",
+    /// The cursor belongs to another query, or is none.
+    CursorMismatch = 400 "cursor_mismatch" "The cursor does not fit the query",
+    /// A header cannot be read.
+    InvalidHeader = 400 "invalid_header" "A header is wrong",
+    /// Nobody is logged in, or the token is unknown, revoked or expired.
+    Unauthenticated = 401 "unauthenticated" "Log in first",
+    /// The caller may not do this; `action` names what is missing.
+    Forbidden = 403 "forbidden" "This is not allowed",
+    /// A browser sent this on behalf of another site.
+    CrossSite = 403 "cross_site" "Another site's request is refused",
+    /// There is no such run for this caller.
+    RunNotFound = 404 "run_not_found" "There is no such run",
+    /// There is no such task in the run.
+    TaskNotFound = 404 "task_not_found" "There is no such task",
+    /// There is no such event in the run's log.
+    EventNotFound = 404 "event_not_found" "There is no such event",
+    /// The run or task has no such payload, or none yet.
+    PayloadNotFound = 404 "payload_not_found" "There is no such payload",
+    /// No workflow of that name is known.
+    WorkflowNotFound = 404 "workflow_not_found" "There is no such workflow",
+    /// There is nothing at this address.
+    NotFound = 404 "not_found" "There is nothing here",
+    /// The address takes no such method; `Allow` lists those that it takes.
+    MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here",
+    /// The body did not arrive in time.
+    BodyTimedOut = 408 "body_timed_out" "The body did not arrive in time",
+    /// The run's status does not allow it; `run_status` says what that is.
+    IllegalTransition = 409 "illegal_transition" "The run's status does not allow it",
+    /// The key is taken and `if_exists` is `fail`; `run` names who has it.
+    DuplicateKey = 409 "duplicate_key" "The key is taken",
+    /// The body is larger than is ever needed.
+    BodyTooLarge = 413 "body_too_large" "The body is too large",
+    /// The body is not `application/json`.
+    UnsupportedMediaType = 415 "unsupported_media_type" "The body must be JSON",
+    /// The body is JSON and not what is needed here; `errors` point at it.
+    SchemaViolation = 422 "schema_violation" "The body is not as it must be",
+    /// A bug of ours; the request id finds it in the log.
+    Internal = 500 "internal" "Something went wrong here",
+    /// The run's log is damaged and cannot be folded.
+    LogUnreadable = 500 "log_unreadable" "The run's log cannot be read",
+    /// The database does not answer: try again. Whether a write happened is unknown.
+    DatabaseUnavailable = 503 "database_unavailable" "The database does not answer",
+    /// The question took the database too long: ask for less.
+    QueryTimedOut = 503 "query_timed_out" "The question took too long",
+    /// The schema is not this release's.
+    NotMigrated = 503 "not_migrated" "The schema is not up to date",
+    /// The node shuts down or lost its lease: try again, here or elsewhere.
+    NotRunning = 503 "not_running" "The node is not running",
+    /// As many streams are open as this process serves.
+    TooManyStreams = 503 "too_many_streams" "Too many streams are open",
+}
+
+impl Code {
+    /// Returns the page that explains it.
+    pub fn page(self) -> String {
+        format!("https://docs.rs/runlog/latest/runlog/http/enum.Code.html#variant.{}", self.variant())
+    }
+}
+
+/// A refusal under construction. The answer's `instance` and `request_id` are added on its way out.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    errors: Vec<Value>,
+    facts: Map<String, Value>,
+}
+
+impl Problem {
+    pub(super) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem { code, detail: detail.into(), errors: Vec::new(), facts: Map::new() }
+    }
+
+    /// Points at a member of the body.
+    pub(super) fn at(pointer: &str, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        let whole = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
+        Problem::new(Code::SchemaViolation, whole).error(pointer, &detail)
+    }
+
+    pub(super) fn no_run(id: &str) -> Problem {
+        let id: String = id.chars().take(64).collect();
+        Problem::new(Code::RunNotFound, format!("there is no run {id}; retention may have removed it"))
+    }
+
+    #[must_use]
+    pub(super) fn error(mut self, pointer: &str, detail: &str) -> Problem {
+        self.errors.push(serde_json::json!({ "pointer": pointer, "detail": detail }));
+        self
+    }
+
+    /// Adds a member that programs may want.
+    #[must_use]
+    pub(super) fn fact(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(super) fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Makes the answer of it.
+    pub(super) fn render(self, instance: &str, request_id: &str) -> Response {
+        let mut body = Map::new();
+        let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
+        put("type", self.code.page().into());
+        put("title", self.code.title().into());
+        put("status", self.code.status().into());
+        put("detail", self.detail.into_owned().into());
+        put("instance", instance.into());
+        put("code", self.code.as_str().into());
+        put("request_id", request_id.into());
+        if !self.errors.is_empty() {
+            put("errors", Value::Array(self.errors));
+        }
+        body.extend(self.facts);
+        let mut response = (status(self.code), Value::Object(body).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self.code {
+            Code::Unauthenticated => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            code if code.status() == 503 => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The body is made when the request's id is at hand, by [`observe`](super::observe::observe).
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = status(self.code).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let detail = error.to_string();
+        match error {
+            Error::UnknownWorkflow { workflow, .. } => {
+                Problem::new(Code::WorkflowNotFound, detail).fact("workflow", workflow)
+            }
+            Error::Name(_) => Problem::new(Code::SchemaViolation, detail),
+            Error::Payload { field, source } => Problem::at(&format!("/{field}"), source.to_string()),
+            Error::Field { field, problem } => Problem::at(&format!("/{field}"), problem),
+            Error::KeyExists { run, workflow, key } => Problem::new(Code::DuplicateKey, detail)
+                .fact("run", run.to_string())
+                .fact("workflow", workflow)
+                .fact("key", key),
+            Error::Finished { run, status, .. } => Problem::new(Code::IllegalTransition, detail)
+                .fact("run", run.to_string())
+                .fact("run_status", status.as_str()),
+            Error::NotFound { run } => Problem::no_run(&run.to_string()),
+            Error::NotRunning => Problem::new(Code::NotRunning, detail),
+            Error::Quarantined { run, .. } => unreadable(run, detail),
+            Error::Store(error) => error.into(),
+            Error::Workflow(_) | Error::Setting { .. } => Problem::new(Code::Internal, detail),
+        }
+    }
+}
+
+fn unreadable(run: RunId, detail: String) -> Problem {
+    Problem::new(Code::LogUnreadable, detail).fact("run", run.to_string())
+}
+
+impl From<InspectError> for Problem {
+    fn from(error: InspectError) -> Problem {
+        match error {
+            InspectError::Illegal(illegal) => unreadable(illegal.run, illegal.to_string()),
+            InspectError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            timeout @ StoreError::Unavailable { .. } if timeout.is_timeout() => {
+                Problem::new(Code::QueryTimedOut, "the database was stopped after its time: ask for less")
+            }
+            // What the driver says may name hosts and users.
+            StoreError::Unavailable { .. }
+            | StoreError::ReadOnly { .. }
+            | StoreError::ServerTooOld { .. } => {
+                tracing::warn!(error = %detail, "a request found no database");
+                Problem::new(Code::DatabaseUnavailable, "the database does not answer")
+            }
+            StoreError::SchemaTooNew { .. } | StoreError::SchemaTooOld { .. } => {
+                Problem::new(Code::NotMigrated, detail)
+            }
+            StoreError::Fenced => Problem::new(Code::NotRunning, detail),
+            StoreError::Conflict { .. }
+            | StoreError::Refused { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::ShapeChanged { .. }
+            | StoreError::Migration { .. }
+            | StoreError::NeedsPostgres { .. }
+            | StoreError::Bug { .. } => {
+                tracing::error!(error = %detail, "a request failed");
+                Problem::new(Code::Internal, "the log of this process says more")
+            }
+        }
+    }
+}
+
+/// Points at the member that cannot be a name.
+pub(super) fn named(pointer: &'static str) -> impl Fn(NameError) -> Problem {
+    move |error| Problem::at(pointer, error.to_string())
+}
+
+/// Points at the member whose payload is refused.
+pub(super) fn paid(pointer: &'static str) -> impl Fn(PayloadError) -> Problem {
+    move |error| Problem::at(pointer, error.to_string())
+}

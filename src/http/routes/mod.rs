@@ -1,0 +1,104 @@
+//! The handlers, by what they are about.
+
+mod start;
+mod runs;
+mod tasks;
+mod events;
+mod payloads;
+mod commands;
+mod workflows;
+mod health;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::body::{FieldProblem, ProblemBody};
+use super::problem::{Code, Problem};
+use super::service::Service;
+
+/// What the document says before its paths.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "runlog",
+        description = "Durable, inspectable workflows on nothing but Postgres: everything about runs.\n\nRefusals are \
+                       `application/problem+json` (RFC 9457); `code` never changes its meaning. Answers may get further \
+                       members, and words such as `status` and `kind` further values.",
+        license(name = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(ProblemBody, FieldProblem)),
+    security(("bearer" = [])),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Every address with its handler and its description.
+pub(super) fn all() -> OpenApiRouter<Arc<Service>> {
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(start::start))
+        .routes(routes!(runs::get))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::get))
+        .routes(routes!(tasks::attempts))
+        .routes(routes!(events::list))
+        .routes(routes!(events::get))
+        .routes(routes!(payloads::input))
+        .routes(routes!(payloads::output))
+        .routes(routes!(payloads::task_output))
+        .routes(routes!(commands::cancel))
+        .routes(routes!(commands::signal))
+        .routes(routes!(workflows::list))
+        .routes(routes!(document));
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .nest("/api/v1", v1)
+}
+
+/// What a list or an object is answered with.
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// This document: OpenAPI 3.1
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "service", security(()),
+    responses((status = 200, description = "the document", body = serde_json::Value))
+)]
+async fn document(State(service): State<Arc<Service>>) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], service.document.to_string()).into_response()
+}
+
+/// No address of ours.
+pub(super) async fn nothing_here() -> Problem {
+    Problem::new(Code::NotFound, "docs/API.md lists every address")
+}
+
+/// An address of ours, asked in another way.
+pub(super) async fn no_such_method() -> Problem {
+    Problem::new(Code::MethodNotAllowed, "the header Allow lists the methods")
+}
+
+/// Answers with 202: it is accepted, and will happen.
+fn accepted<T: Serialize>(body: T) -> Response {
+    (axum::http::StatusCode::ACCEPTED, Json(body)).into_response()
+}

@@ -1,0 +1,38 @@
+//! Reading one run.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+
+use super::Answer;
+use crate::http::access::Caller;
+use crate::http::body::{ProblemBody, RunBody, Sight};
+use crate::http::extract::TheRun;
+use crate::http::problem::Problem;
+use crate::http::service::Service;
+use crate::inspect::{self, RunView};
+use crate::model::RunId;
+
+/// Everything about a run at once
+#[utoipa::path(
+    get, path = "/runs/{id}", tag = "runs",
+    params(("id" = String, Path, description = "the run's id")),
+    responses(
+        (status = 200, description = "the run", body = RunBody),
+        (status = 404, description = "`run_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    TheRun(row): TheRun,
+) -> Answer<RunBody> {
+    Ok(Json(RunBody::new(&view(&service, row.run).await?, Sight::of(&caller))))
+}
+
+/// Reads everything about a run that is there.
+pub(super) async fn view(service: &Service, run: RunId) -> Result<RunView, Problem> {
+    let view = inspect::get(service.details().await?, run).await?;
+    view.ok_or_else(|| Problem::no_run(&run.to_string()))
+}

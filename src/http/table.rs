@@ -1,0 +1,67 @@
+//! Every address, who may use it, and which query parameters it takes. What is not here is refused.
+
+use axum::extract::{MatchedPath, NestedPath, Request};
+use axum::http::{Extensions, Method};
+
+use super::access::Action;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Route {
+    /// The method; `HEAD` goes with `GET`.
+    pub method: Method,
+    /// The path below the mount, as the router writes it.
+    pub path: &'static str,
+    /// What the caller must be allowed; `None` = anybody may ask.
+    pub action: Option<Action>,
+    /// The query parameters.
+    pub params: &'static [&'static str],
+}
+
+const fn row(method: Method, path: &'static str, action: Action, params: &'static [&'static str]) -> Route {
+    Route { method, path, action: Some(action), params }
+}
+
+const fn public(path: &'static str) -> Route {
+    Route { method: Method::GET, path, action: None, params: &[] }
+}
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+
+/// Every route.
+pub const ROUTES: &[Route] = &[
+    public("/healthz"),
+    public("/readyz"),
+    row(GET, "/metrics", Action::Read, &[]),
+    public("/api/v1/openapi.json"),
+    row(POST, "/api/v1/runs", Action::Start, &[]),
+    row(GET, "/api/v1/runs/{id}", Action::Read, &[]),
+    row(GET, "/api/v1/runs/{id}/tasks", Action::Read, &[]),
+    row(GET, "/api/v1/runs/{id}/tasks/{name}", Action::Read, &[]),
+    row(GET, "/api/v1/runs/{id}/tasks/{name}/attempts", Action::Read, &[]),
+    row(GET, "/api/v1/runs/{id}/tasks/{name}/output", Action::ReadPayload, &[]),
+    row(GET, "/api/v1/runs/{id}/events", Action::Read, &["after", "kind", "limit"]),
+    row(GET, "/api/v1/runs/{id}/events/{seq}", Action::Read, &[]),
+    row(GET, "/api/v1/runs/{id}/input", Action::ReadPayload, &[]),
+    row(GET, "/api/v1/runs/{id}/output", Action::ReadPayload, &[]),
+    row(POST, "/api/v1/runs/{id}/cancel", Action::Cancel, &[]),
+    row(POST, "/api/v1/runs/{id}/signals/{name}", Action::Signal, &[]),
+    row(GET, "/api/v1/workflows", Action::Read, &[]),
+];
+
+/// Finds the row of a request; `None` when no handler of ours will take it.
+pub(super) fn find(request: &Request) -> Option<&'static Route> {
+    let path = template(request.extensions())?;
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    ROUTES.iter().find(|route| route.path == path && route.method == *method)
+}
+
+/// Returns the matched path below wherever the embedder mounted us.
+fn template(extensions: &Extensions) -> Option<&str> {
+    let matched = extensions.get::<MatchedPath>()?.as_str();
+    match extensions.get::<NestedPath>() {
+        Some(mount) => matched.strip_prefix(mount.as_str()),
+        None => Some(matched),
+    }
+}

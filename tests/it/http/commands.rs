@@ -1,0 +1,66 @@
+//! Cancelling and signalling.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_is_decided_when_it_is_answered_and_says_who_and_why() {
+    let stage = Stage::new().await;
+    let app = stage.as_caller(Access::all("ada"));
+    let id = start(&app, json!({ "workflow": "gate" })).await;
+    let path = format!("/api/v1/runs/{id}/cancel");
+    let answer = post(&app, &path, r#"{"reason":"wrong order","grace_ms":1000}"#).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    ended(&stage, &id).await;
+    let run = get(&app, &format!("/api/v1/runs/{id}")).await.json();
+    assert_eq!(run["status"], "CANCELLED");
+    assert_eq!(
+        (&run["cancelled"]["by"], &run["cancelled"]["reason"]),
+        (&json!("ada"), &json!("wrong order"))
+    );
+    let events = run["events"].clone();
+    assert_eq!(post(&app, &path, "{}").await.status, 202, "cancelled already: the same answer");
+    assert_eq!(
+        get(&app, &format!("/api/v1/runs/{id}")).await.json()["events"],
+        events,
+        "and no second event"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_works_from_a_client_whichever_node_owns_the_run() {
+    let stage = Stage::new().await;
+    let client = stage.ground.builder().client().start().await.unwrap();
+    let app = router(&client).allow_all_insecure().into_router();
+    let id = start(&stage.open(), json!({ "workflow": "gate" })).await;
+    assert_eq!(
+        post(&app, &format!("/api/v1/runs/{id}/cancel"), "").await.status,
+        202,
+        "no body is an empty one"
+    );
+    ended(&stage, &id).await;
+    assert_eq!(get(&app, &format!("/api/v1/runs/{id}")).await.json()["status"], "CANCELLED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_ended_run_cannot_do_is_a_conflict() {
+    let stage = Stage::new().await;
+    let id = echoed(&stage, "1").await;
+    let app = stage.open();
+    for path in ["cancel", "signals/go"] {
+        let refused = post(&app, &format!("/api/v1/runs/{id}/{path}"), "{}").await;
+        let problem = refused.assert_problem(409, "illegal_transition");
+        assert_eq!((&problem["run_status"], &problem["run"]), (&json!("SUCCEEDED"), &json!(id)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_carries_its_payload() {
+    let stage = Stage::new().await;
+    let app = stage.open();
+    let id = start(&app, json!({ "workflow": "gate" })).await;
+    let path = format!("/api/v1/runs/{id}/signals/go");
+    assert_eq!(post(&app, &path, r#"{"payload":"on your marks"}"#).await.status, 202);
+    ended(&stage, &id).await;
+    let run = get(&app, &format!("/api/v1/runs/{id}")).await.json();
+    assert_eq!((&run["status"], &run["output"]), (&json!("SUCCEEDED"), &json!("on your marks")));
+}
