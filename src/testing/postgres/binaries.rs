@@ -90,8 +90,15 @@ impl Binaries {
         self.major
     }
 
+    /// Returns the path of a program: in the folder, or, where that has but links to some of them, beside the server that they
+    /// lead to.
     pub(super) fn program(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        let program = self.folder.join(name);
+        let server = self.folder.join("postgres");
+        match server.canonicalize() {
+            Ok(server) if !program.is_file() => server.with_file_name(name),
+            _ => program,
+        }
     }
 }
 

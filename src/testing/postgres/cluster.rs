@@ -1,6 +1,7 @@
 //! One cluster and the process that serves it: everything here blocks its thread.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,32 @@ impl Cluster {
             fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
         }
         cluster
+    }
+
+    /// Makes a cluster in a new temporary folder that follows this one, whose server is running.
+    pub(super) fn replica(&self) -> Result<Self, Error> {
+        let folder = folders::temporary(&env::temp_dir(), &self.account)?;
+        let copied = self.copy_to(&folder.join("data"));
+        let (binaries, account) = (self.binaries.clone(), self.account.clone());
+        let cluster =
+            copied.and_then(|()| Self::open(binaries, account, folder.clone(), self.durability, true));
+        if cluster.is_err() {
+            fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
+        }
+        cluster
+    }
+
+    /// Copies the data, with the settings of a replica that streams from here.
+    fn copy_to(&self, data: &Path) -> Result<(), Error> {
+        let (host, port) = match &self.door {
+            Door::Socket { folder, port } => (folder.as_os_str(), port.to_string()),
+            Door::Port(port) => (OsStr::new("127.0.0.1"), port.to_string()),
+        };
+        let options =
+            ["--username=postgres", "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--port"];
+        let arguments = options.iter().map(OsStr::new).chain([OsStr::new(&port), OsStr::new("--host"), host]);
+        let arguments: Vec<&OsStr> = arguments.chain([OsStr::new("--pgdata"), data.as_os_str()]).collect();
+        self.account.run(self.binaries.program("pg_basebackup"), &arguments)
     }
 
     /// Opens the cluster in `folder`, or makes one there.

@@ -79,6 +79,17 @@ impl Server {
         blocking(move || Self::kept(binaries, folder, durability)).await
     }
 
+    /// Starts a replica of this server in a temporary folder: it streams what this one commits, asynchronously, and answers
+    /// reads. `select pg_promote()` on it makes it a server of its own, with a timeline of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::temporary`]; [`Error::Run`] or [`Error::Failed`] with what `pg_basebackup` said.
+    pub async fn replica(&self) -> Result<Self, Error> {
+        let cluster = Arc::clone(&self.cluster);
+        blocking(move || Self::start(cluster.replica()?)).await
+    }
+
     /// The URL of the database of that name, as sqlx reads it; it stays the same across [`Server::crash`].
     ///
     /// The database `postgres` exists, others are to be created first.

@@ -9,3 +9,4 @@ mod poison;
 mod failover;
 mod silence;
 mod restored;
+mod promoted;
