@@ -255,7 +255,9 @@ impl From<StoreError> for Problem {
             // What the driver says may name hosts and users.
             StoreError::Unavailable { .. }
             | StoreError::ReadOnly { .. }
-            | StoreError::ServerTooOld { .. } => {
+            | StoreError::ServerTooOld { .. }
+            | StoreError::SessionsShared
+            | StoreError::StatementsKept => {
                 tracing::warn!(error = %detail, "a request found no database");
                 Problem::new(Code::DatabaseUnavailable, "the database does not answer")
             }

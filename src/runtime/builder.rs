@@ -26,6 +26,7 @@ pub struct RuntimeBuilder {
     settings: Settings,
     workflow_slots: Vec<(String, usize)>,
     migrate: bool,
+    pooler: bool,
     clock: Option<Arc<Clock>>,
 }
 
@@ -46,7 +47,15 @@ impl RuntimeBuilder {
     fn with(storage: Storage) -> RuntimeBuilder {
         let (registry, settings) = (Ok(Registry::default()), Settings::default());
         let workflow_slots = Vec::new();
-        RuntimeBuilder { storage, registry, settings, workflow_slots, migrate: true, clock: None }
+        RuntimeBuilder {
+            storage,
+            registry,
+            settings,
+            workflow_slots,
+            migrate: true,
+            pooler: false,
+            clock: None,
+        }
     }
 
     /// Serves a workflow. Several versions of one workflow may be served side by side; starts by name go to the one
@@ -100,9 +109,17 @@ impl RuntimeBuilder {
     }
 
     /// Sets whether to hear by `LISTEN` of what other nodes put into the queue; without, this node finds out within its
-    /// poll interval. Say no behind a pooler in transaction mode, which cannot pass it on. Default: yes.
+    /// poll interval. Default: yes, but through a [`pooler`](RuntimeBuilder::pooler).
     pub fn listen(mut self, listen: bool) -> Self {
         self.settings.listen = listen;
+        self
+    }
+
+    /// Sets whether the pool's connections go through a pooler in transaction mode, such as pgbouncer. Then each call is a
+    /// transaction of its own, nothing listens, the pool must keep no statements (`statement-cache-capacity=0` in its URL), and
+    /// migrations are to be run without the pooler. Default: no.
+    pub fn pooler(mut self, pooler: bool) -> Self {
+        self.pooler = pooler;
         self
     }
 
@@ -164,6 +181,10 @@ impl RuntimeBuilder {
         }
         let store: Arc<dyn Store> = match self.storage {
             Storage::Given(store) => store,
+            Storage::Postgres(pool) if self.pooler => {
+                self.settings.listen = false;
+                Arc::new(PostgresStore::open_through_pooler(pool, self.settings.lanes).await?)
+            }
             Storage::Postgres(pool) => {
                 Arc::new(PostgresStore::open(pool, self.settings.lanes, self.migrate).await?)
             }

@@ -66,6 +66,16 @@ pub enum StoreError {
         /// Its name.
         database: String,
     },
+    /// The pool's connections share server processes: a pooler in transaction mode stands in between, and nobody said so.
+    #[error(
+        "two connections of the pool share one server process: say `.pooler(true)` to work through a pooler"
+    )]
+    SessionsShared,
+    /// The driver would keep prepared statements that a pooler in transaction mode loses or, worse, mistakes.
+    #[error(
+        "through a pooler no statement may be kept: open the pool with `statement-cache-capacity=0` in its URL"
+    )]
+    StatementsKept,
     /// A newer release migrated the schema.
     #[error("the schema is at migration {found}, this release knows {known}: upgrade this node")]
     SchemaTooNew {

@@ -138,7 +138,13 @@ pub trait Store: Send + Sync + 'static {
         append: &'a Append,
     ) -> Answer<'a, Timestamp>;
 
-    /// Returns the embedder's own pool, for `cx.transaction`; `None` where there is no Postgres.
+    /// Begins a transaction of the code, for `cx.transaction`, on the embedder's pool.
+    ///
+    /// # Errors
+    /// [`StoreError::NeedsPostgres`] where there is none; [`StoreError::Unavailable`].
+    fn begin(&self) -> Answer<'_, sqlx::PgTransaction<'static>>;
+
+    /// Returns the embedder's own pool; `None` where there is no Postgres.
     fn pool(&self) -> Option<&sqlx::PgPool>;
 }
 

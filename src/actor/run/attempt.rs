@@ -14,6 +14,7 @@ use crate::actor::settings::Witness;
 use crate::model::plan::Role;
 use crate::model::state::TaskState;
 use crate::model::{NodeId, OpKey, Report, RunId, RunState, TaskName};
+use crate::store::Store;
 use crate::workflow::context::{AttemptFacts, Cx, Drive, Host, Ledger, TaskErrors};
 use crate::workflow::{CxError, Definition, Inputs};
 
@@ -47,7 +48,7 @@ impl Live {
         }
         let host = Arc::new(RunHost {
             witness: witness.map(|witness| (witness, self.node.id, self.run)),
-            pool: self.engine.store.pool().cloned(),
+            store: Arc::clone(&self.engine.store),
             run: self.myself.clone(),
             task: task.name.clone(),
             attempt: task.attempt(),
@@ -120,7 +121,7 @@ fn errors(state: &RunState) -> TaskErrors {
 /// What the attempt's transactions need from outside.
 struct RunHost {
     witness: Option<(Witness, NodeId, RunId)>,
-    pool: Option<sqlx::PgPool>,
+    store: Arc<dyn Store>,
     run: ActorRef<RunMsg>,
     task: TaskName,
     attempt: u32,
@@ -138,15 +139,7 @@ impl Host for RunHost {
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<sqlx::PgTransaction<'static>, CxError>> {
-        async move {
-            let needs = crate::store::StoreError::NeedsPostgres { what: "cx.transaction" };
-            let pool = self.pool.as_ref().ok_or_else(|| refused(needs))?;
-            // In a future of its own: a beginning that is given up half way would go back into the pool open.
-            let pool = pool.clone();
-            let begun = tokio::spawn(async move { pool.begin().await });
-            begun.await.map_err(refused)?.map_err(refused)
-        }
-        .boxed()
+        async move { self.store.begin().await.map_err(refused) }.boxed()
     }
 
     fn commit(

@@ -313,6 +313,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn begin(&self) -> Answer<'_, sqlx::PgTransaction<'static>> {
+        Box::pin(async { Err(StoreError::NeedsPostgres { what: "cx.transaction" }) })
+    }
+
     fn checkpoint<'a>(
         &'a self,
         _transaction: &'a mut sqlx::PgTransaction<'static>,

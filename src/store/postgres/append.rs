@@ -8,6 +8,7 @@ use sqlx::types::Uuid;
 use super::batch::Batch;
 use super::columns::Events;
 use super::errors::{classify, is_written};
+use super::route::Route;
 use super::rows::run_ids;
 use super::written::{self, settle};
 use crate::model::{NodeId, RunId, Timestamp};
@@ -15,6 +16,7 @@ use crate::store::{Append, Appended, Commit, StoreError};
 
 pub(super) async fn append(
     connection: &mut PgConnection,
+    route: Route,
     token: i64,
     node: NodeId,
     lane: u16,
@@ -31,7 +33,10 @@ pub(super) async fn append(
     };
     match done {
         Ok(done) => answer(connection, node, commits, batch, done).await,
-        Err(error) if is_written(&error) => settle(connection, node, commits).await,
+        Err(error) if is_written(&error) => {
+            route.start_over(connection).await?;
+            settle(connection, node, commits).await
+        }
         Err(error) => Err(classify(error)),
     }
 }

@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::errors::{classify, late};
+use super::route::Route;
 use crate::store::StoreError;
 
 /// How long any call may take, waiting for its connection included: as long as the default lease, after which the
@@ -32,6 +32,7 @@ pub(super) async fn within<T>(call: impl Future<Output = Result<T, StoreError>>)
 #[derive(Debug)]
 pub(super) struct Dedicated {
     pool: PgPool,
+    route: Route,
     plans: Plans,
     idle: Mutex<Option<Idle>>,
 }
@@ -54,48 +55,58 @@ struct Idle {
 /// A connection in use.
 pub(super) struct Taken<'a> {
     place: MutexGuard<'a, Option<Idle>>,
+    route: Route,
     uses: u32,
     /// The connection.
     pub(super) connection: PgConnection,
 }
 
 impl Dedicated {
-    pub(super) fn new(pool: PgPool, plans: Plans) -> Dedicated {
-        Dedicated { pool, plans, idle: Mutex::new(None) }
+    pub(super) fn new(pool: PgPool, route: Route, plans: Plans) -> Dedicated {
+        Dedicated { pool, route, plans, idle: Mutex::new(None) }
     }
 
-    /// Waits for the connection, and opens it if there is none.
+    /// Waits for the connection, opens it if there is none, and begins the call on it.
     pub(super) async fn take(&self) -> Result<Taken<'_>, StoreError> {
         let mut place = self.idle.lock().await;
-        if let Some(Idle { mut connection, uses }) = place.take() {
-            if uses % USES_PER_PLAN == 0 {
+        let Idle { mut connection, uses } = match place.take() {
+            Some(idle) => idle,
+            None => Idle { connection: self.connect().await.map_err(classify)?, uses: 0 },
+        };
+        match self.route {
+            Route::Direct if uses % USES_PER_PLAN == USES_PER_PLAN - 1 => {
                 connection.clear_cached_statements().await.map_err(classify)?;
             }
-            return Ok(Taken { place, uses, connection });
+            Route::Direct => {}
+            Route::Pooled => self.route.begin(&mut connection).await?,
         }
-        let options = self.pool.connect_options().as_ref().clone();
-        let options = match self.plans {
-            Plans::Kept => options,
-            Plans::Fresh => options.statement_cache_capacity(0),
-        };
-        let connection = connect(&options).await.map_err(classify)?;
-        Ok(Taken { place, uses: 0, connection })
+        Ok(Taken { place, route: self.route, uses, connection })
     }
-}
 
-/// Connects without the server's just-in-time compiler: it takes a quarter of a second for a statement that takes a
-/// millisecond, whenever the planner overrates a table that nobody analysed yet. Asked for at the connection's start, it
-/// is no session state; a pooler in between that knows no such option refuses it, and is asked without.
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    match PgConnection::connect_with(&options.clone().options([("jit", "off")])).await {
-        Err(sqlx::Error::Database(_)) => PgConnection::connect_with(options).await,
-        connected => connected,
+    /// Connects without the server's just-in-time compiler: it takes a quarter of a second for a statement that takes a
+    /// millisecond, whenever the planner overrates a table that nobody analysed yet. Asked for at the connection's start, it
+    /// is no session state; a server in between that knows no such option refuses it, and is asked without. So it is with
+    /// plans: the server makes them anew where they are to be fresh. Statements that the driver does not keep would be no
+    /// way to that: it gives them a name, and the server keeps them all.
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let options = self.pool.connect_options();
+        let wanted: &[(&str, &str)] = match (self.route, self.plans) {
+            (Route::Pooled, _) => return PgConnection::connect_with(&options).await,
+            (Route::Direct, Plans::Kept) => &[("jit", "off")],
+            (Route::Direct, Plans::Fresh) => &[("jit", "off"), ("plan_cache_mode", "force_custom_plan")],
+        };
+        let wanted = options.as_ref().clone().options(wanted.iter().copied());
+        match PgConnection::connect_with(&wanted).await {
+            Err(sqlx::Error::Database(_)) => PgConnection::connect_with(&options).await,
+            connected => connected,
+        }
     }
 }
 
 impl Taken<'_> {
-    /// Puts the connection back, unless the answer says that it is of no use any more.
-    pub(super) fn settle<T>(mut self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Ends the call and puts the connection back, unless the answer says that it is of no use any more.
+    pub(super) async fn settle<T>(mut self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        let answer = self.route.end(&mut self.connection, answer).await;
         if !matches!(answer, Err(StoreError::Unavailable { .. })) {
             *self.place = Some(Idle { connection: self.connection, uses: self.uses.wrapping_add(1) });
         }

@@ -2,10 +2,13 @@
 //!
 //! Each statement is a file in `sql/`, checked when the crate is built. Every lane appends on a connection of its
 //! own, heartbeats and rescues share one, claims and their loads another, and one listens; everything else goes through the
-//! embedder's pool. None of them keeps state in the session, so all work behind pgbouncer in transaction mode.
+//! embedder's pool. None but the one that listens keeps state in the session; what a pooler in transaction mode needs beyond
+//! that is in `route.rs`.
 
 mod schema;
+mod route;
 mod dedicated;
+mod borrowed;
 mod readers;
 mod nodes;
 mod append;
@@ -25,14 +28,15 @@ mod verify;
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, PgTransaction, Postgres};
+use sqlx::{PgPool, PgTransaction};
 
 pub use self::create::create_in;
 pub use self::verify::{Checked, INVARIANTS, Invariant, Report, Scope, Violation, verify, verify_each};
 
+use self::borrowed::Borrowed;
 use self::dedicated::{Dedicated, Plans, within};
 use self::news::Listener;
+use self::route::Route;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
     Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
@@ -47,6 +51,7 @@ use crate::model::{
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    route: Route,
     lanes: Vec<Dedicated>,
     control: Dedicated,
     dispatch: Dedicated,
@@ -65,13 +70,31 @@ impl PostgresStore {
     /// [`StoreError::Unavailable`]: nobody answers, try again. [`StoreError::ServerTooOld`], [`StoreError::ReadOnly`]:
     /// use another server. [`StoreError::SchemaTooNew`]: upgrade this node. [`StoreError::SchemaTooOld`]: run the
     /// migrations first, or pass `migrate`. [`StoreError::Migration`]: see what the migrator said.
+    /// [`StoreError::SessionsShared`]: use [`open_through_pooler`](PostgresStore::open_through_pooler).
     pub async fn open(pool: PgPool, lanes: u16, migrate: bool) -> Result<PostgresStore, StoreError> {
+        within(route::require_sessions(&pool.connect_options())).await?;
         schema::prepare(&pool, migrate).await?;
-        let dedicated = |plans| Dedicated::new(pool.clone(), plans);
+        Ok(PostgresStore::with(pool, lanes, Route::Direct))
+    }
+
+    /// As [`open`](PostgresStore::open), where the pool's connections go through a pooler in transaction mode, such as
+    /// pgbouncer. Each call is a transaction of its own, which costs two exchanges more. Runs no migrations: the migrator's
+    /// lock belongs to a session.
+    ///
+    /// # Errors
+    /// As [`open`](PostgresStore::open), and [`StoreError::StatementsKept`]: open the pool without a statement cache.
+    pub async fn open_through_pooler(pool: PgPool, lanes: u16) -> Result<PostgresStore, StoreError> {
+        route::require_no_statements(&pool.connect_options())?;
+        schema::prepare_through_pooler(&pool).await?;
+        Ok(PostgresStore::with(pool, lanes, Route::Pooled))
+    }
+
+    fn with(pool: PgPool, lanes: u16, route: Route) -> PostgresStore {
+        let dedicated = |plans| Dedicated::new(pool.clone(), route, plans);
         let lanes = (0..lanes).map(|_| dedicated(Plans::Kept)).collect();
         let (control, dispatch) = (dedicated(Plans::Fresh), dedicated(Plans::Fresh));
         let (listener, token) = (Listener::new(&pool), clock::draw_token());
-        Ok(PostgresStore { lanes, control, dispatch, listener, token, pool })
+        PostgresStore { lanes, control, dispatch, listener, token, route, pool }
     }
 
     fn lane(&self, lane: u16) -> Result<&Dedicated, StoreError> {
@@ -80,8 +103,8 @@ impl PostgresStore {
         self.lanes.get(usize::from(lane)).ok_or_else(|| StoreError::Bug { message: message() })
     }
 
-    async fn pooled(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        self.pool.acquire().await.map_err(errors::classify)
+    async fn borrow(&self) -> Result<Borrowed, StoreError> {
+        Borrowed::from(&self.pool, self.route).await
     }
 }
 
@@ -89,8 +112,8 @@ impl Store for PostgresStore {
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined> {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
-            let answer = nodes::join(&mut taken.connection, self.token, node, lanes, lease).await;
-            taken.settle(answer)
+            let answer = nodes::join(&mut taken.connection, self.route, self.token, node, lanes, lease).await;
+            taken.settle(answer).await
         }))
     }
 
@@ -98,7 +121,7 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
             let answer = nodes::heartbeat(&mut taken.connection, self.token, node, lease).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
@@ -106,7 +129,7 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
             let answer = nodes::leave(&mut taken.connection, self.token, node).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
@@ -114,7 +137,7 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
             let answer = nodes::rescue(&mut taken.connection).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
@@ -123,27 +146,32 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut taken = self.control.take().await?;
             let answer = runs::register(&mut taken.connection, workflows).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
     fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended> {
         Box::pin(within(async move {
             let mut taken = self.lane(lane)?.take().await?;
-            let answer = append::append(&mut taken.connection, self.token, node, lane, batch).await;
-            taken.settle(answer)
+            let answer =
+                append::append(&mut taken.connection, self.route, self.token, node, lane, batch).await;
+            taken.settle(answer).await
         }))
     }
 
     fn create<'a>(&'a self, runs: &'a [Append]) -> Answer<'a, Vec<Created>> {
-        Box::pin(within(async move { create_in(&mut *self.pooled().await?, runs).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = create_in(&mut borrowed, runs).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn claim<'a>(&'a self, node: NodeId, wanted: &'a Wanted) -> Answer<'a, Claimed> {
         Box::pin(within(async move {
             let mut taken = self.dispatch.take().await?;
             let answer = claim::claim(&mut taken.connection, self.token, node, wanted).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
@@ -151,7 +179,7 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut taken = self.dispatch.take().await?;
             let answer = claim::held(&mut taken.connection, node).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
@@ -159,7 +187,7 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut taken = self.dispatch.take().await?;
             let answer = load::load(&mut taken.connection, runs).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
@@ -167,28 +195,48 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut taken = self.dispatch.take().await?;
             let answer = mail::inbox(&mut taken.connection, runs).await;
-            taken.settle(answer)
+            taken.settle(answer).await
         }))
     }
 
     fn send<'a>(&'a self, run: RunId, body: &'a MessageBody) -> Answer<'a, Sent> {
-        Box::pin(within(async move { mail::send(&mut *self.pooled().await?, run, body).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = mail::send(&mut borrowed, run, body).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn is_waiting(&self, run: RunId, message: MessageId) -> Answer<'_, bool> {
-        Box::pin(within(async move { mail::is_waiting(&mut *self.pooled().await?, run, message).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = mail::is_waiting(&mut borrowed, run, message).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn keep_snapshot<'a>(&'a self, state: &'a RunState) -> Answer<'a, ()> {
-        Box::pin(within(async move { load::keep_snapshot(&mut *self.pooled().await?, state).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = load::keep_snapshot(&mut borrowed, state).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn row(&self, run: RunId) -> Answer<'_, Option<RunRow>> {
-        Box::pin(within(async move { runs::row(&mut *self.pooled().await?, run).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = runs::row(&mut borrowed, run).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn summaries<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunSummary>> {
-        Box::pin(within(async move { summaries::summaries(&mut *self.pooled().await?, runs).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = summaries::summaries(&mut borrowed, runs).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn find<'a>(
@@ -197,29 +245,51 @@ impl Store for PostgresStore {
         workflow: &'a WorkflowName,
         key: &'a Key,
     ) -> Answer<'a, Option<RunId>> {
-        Box::pin(within(
-            async move { runs::find(&mut *self.pooled().await?, namespace, workflow, key).await },
-        ))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = runs::find(&mut borrowed, namespace, workflow, key).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn log(&self, run: RunId, after: u32, limit: u32) -> Answer<'_, Vec<Recorded>> {
-        Box::pin(within(async move { runs::log(&mut *self.pooled().await?, run, after, limit).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = runs::log(&mut borrowed, run, after, limit).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>> {
-        Box::pin(within(async move { runs::children(&mut *self.pooled().await?, run, limit).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = runs::children(&mut borrowed, run, limit).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
-        Box::pin(within(async move { nodes::serving(&mut *self.pooled().await?, workflow, version).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = nodes::serving(&mut borrowed, workflow, version).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {
-        Box::pin(within(async move { nodes::now(&mut *self.pooled().await?).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = nodes::now(&mut borrowed).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn announce<'a>(&'a self, news: &'a [News]) -> Answer<'a, ()> {
-        Box::pin(within(async move { news::announce(&mut *self.pooled().await?, news).await }))
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = news::announce(&mut borrowed, news).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn listen(&self) -> Answer<'_, Vec<News>> {
@@ -234,6 +304,16 @@ impl Store for PostgresStore {
         append: &'a Append,
     ) -> Answer<'a, Timestamp> {
         Box::pin(within(append::checkpoint(transaction, self.token, node, lane, append)))
+    }
+
+    fn begin(&self) -> Answer<'_, PgTransaction<'static>> {
+        Box::pin(within(async move {
+            // In a task of its own: a beginning that is given up half way would go back into the pool open.
+            let (pool, begin) = (self.pool.clone(), self.route.begin_of_code());
+            let begun = tokio::spawn(async move { pool.begin_with(begin).await });
+            let bug = |error: tokio::task::JoinError| StoreError::Bug { message: error.to_string() };
+            begun.await.map_err(bug)?.map_err(errors::classify)
+        }))
     }
 
     fn pool(&self) -> Option<&PgPool> {

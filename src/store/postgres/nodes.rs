@@ -6,6 +6,7 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::{Connection, PgConnection};
 
 use super::errors::classify;
+use super::route::Route;
 use crate::model::{NodeId, Timestamp, Version, WorkflowName};
 use crate::store::{FenceCause, Heartbeat, Joined, NodeInfo, Rescue, Served, Serving, StoreError};
 
@@ -17,12 +18,13 @@ const RESCUED_MAX: i64 = 1_000;
 
 pub(super) async fn join(
     connection: &mut PgConnection,
+    route: Route,
     token: i64,
     node: &NodeInfo,
     lanes: u16,
     lease: Duration,
 ) -> Result<Joined, StoreError> {
-    make_partitions(connection).await?;
+    make_partitions(connection, route).await?;
     let served = ServedColumns::of(&node.served);
     let joined = sqlx::query_file!(
         "src/store/postgres/sql/join.sql",
@@ -43,12 +45,12 @@ pub(super) async fn join(
 }
 
 /// A refusal costs nothing now: events without a partition of their own go to the default one.
-async fn make_partitions(connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn make_partitions(connection: &mut PgConnection, route: Route) -> Result<(), StoreError> {
     let made = sqlx::query_file!("src/store/postgres/sql/ensure_partitions.sql", MONTHS_AHEAD);
-    match made.execute(connection).await.map_err(classify) {
+    match made.execute(&mut *connection).await.map_err(classify) {
         Err(StoreError::Refused { message }) => {
             tracing::warn!(%message, "cannot make partitions of runlog.events: run the migrations' role's upkeep");
-            Ok(())
+            route.start_over(connection).await
         }
         other => other.map(drop),
     }

@@ -9,6 +9,7 @@ use super::PostgresStore;
 use super::dedicated::{Dedicated, Plans, within};
 use super::errors::classify;
 use super::news::Listener;
+use super::route::Route;
 use crate::store::StoreError;
 
 /// How long a connection that nobody uses is kept.
@@ -29,14 +30,15 @@ impl PostgresStore {
         statement: Duration,
     ) -> Result<PostgresStore, StoreError> {
         let options = within(limited(&pool.connect_options(), statement)).await?;
+        let route = Route::of(&options);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(statement)
             .idle_timeout(IDLE_MAX)
             .connect_lazy_with(options);
-        let dedicated = || Dedicated::new(pool.clone(), Plans::Fresh);
+        let dedicated = || Dedicated::new(pool.clone(), route, Plans::Fresh);
         let (control, dispatch, listener) = (dedicated(), dedicated(), Listener::new(&pool));
-        Ok(PostgresStore { lanes: Vec::new(), control, dispatch, listener, token: 0, pool })
+        Ok(PostgresStore { lanes: Vec::new(), control, dispatch, listener, token: 0, route, pool })
     }
 }
 

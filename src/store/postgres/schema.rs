@@ -5,6 +5,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use super::dedicated::within;
 use super::errors::classify;
+use super::route::Route;
 use crate::store::StoreError;
 
 /// `migrations/`; the table and schema for its bookkeeping stand in `sqlx.toml`.
@@ -44,10 +45,28 @@ pub(super) async fn prepare(pool: &PgPool, migrate: bool) -> Result<(), StoreErr
     Ok(())
 }
 
+/// As [`prepare`] without migrations, in one transaction.
+pub(super) async fn prepare_through_pooler(pool: &PgPool) -> Result<(), StoreError> {
+    let known = newest();
+    let found = within(async {
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(classify)?;
+        Route::Pooled.begin(&mut connection).await?;
+        let found = inspect(&mut connection, Access::Write).await;
+        let found = Route::Pooled.end(&mut connection, found).await?;
+        connection.close().await.map_err(classify)?;
+        Ok(found)
+    })
+    .await?;
+    compare(found, known)
+}
+
 /// Refuses a schema that is not this release's; a replica will do.
 pub(super) async fn require(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let known = newest();
-    match inspect(connection, Access::Read).await? {
+    compare(inspect(connection, Access::Read).await?, newest())
+}
+
+fn compare(found: i64, known: i64) -> Result<(), StoreError> {
+    match found {
         found if found > known => Err(StoreError::SchemaTooNew { found, known }),
         found if found < known => Err(StoreError::SchemaTooOld { found, known }),
         _ => Ok(()),

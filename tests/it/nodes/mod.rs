@@ -10,3 +10,4 @@ mod failover;
 mod silence;
 mod restored;
 mod promoted;
+mod pooler;

@@ -68,15 +68,13 @@ pub async fn verify_each(
     scope: &Scope,
     mut told: impl FnMut(&Checked),
 ) -> Result<Report, StoreError> {
-    let mut connection = within(async {
-        let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(classify)?;
-        schema::require(&mut connection).await?;
-        Ok(connection)
-    })
-    .await?;
-    // The just-in-time compiler would take longer than most of the statements.
-    let begin = "begin isolation level repeatable read, read only; set local jit = off";
+    let connection = async { PgConnection::connect_with(&pool.connect_options()).await.map_err(classify) };
+    let mut connection = within(connection).await?;
+    // The just-in-time compiler would take longer than most of the statements; where a pooler shares the server process, others
+    // left statements there.
+    let begin = "begin isolation level repeatable read, read only; deallocate all; set local jit = off";
     let mut transaction = connection.begin_with(begin).await.map_err(classify)?;
+    within(schema::require(&mut transaction)).await?;
     let now = sqlx::query_scalar(include_str!("moment.sql")).persistent(false);
     let now: Timestamp = now.fetch_one(&mut *transaction).await.map_err(classify)?;
     let (first, last) = range(scope, now);

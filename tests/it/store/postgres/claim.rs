@@ -95,3 +95,29 @@ async fn a_claim_reads_the_dispatch_index_and_no_whole_table() {
     );
     assert!(!plan.contains("Seq Scan on runs"), "{plan}");
 }
+
+#[tokio::test]
+async fn claims_leave_nothing_behind_in_the_server_process_that_answers_them() {
+    let stage = Stage::new().await;
+    let claim = async || stage.store.claim(stage.node, &wanted(1)).await.unwrap();
+    claim().await;
+    let process = "select pid from pg_stat_activity
+        where datname = current_database() and query like '-- Gives unowned live runs%'";
+    let process: i32 = sqlx::query_scalar(process).fetch_one(&stage.pool).await.unwrap();
+    // Of its own, without what it shares with the others (proc(5)). Where there is no /proc, or the server is elsewhere,
+    // only that the claims answer is seen.
+    let memory_kib = || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.strip_suffix(" kB"));
+        line.map_or(0, |kib| kib.trim().parse::<i64>().unwrap())
+    };
+    for _ in 0..50 {
+        claim().await;
+    }
+    let before = memory_kib();
+    for _ in 0..300 {
+        claim().await;
+    }
+    let grown = memory_kib() - before;
+    assert!(grown < 4_096, "{grown} KiB more after 300 claims");
+}
