@@ -1,10 +1,12 @@
 //! What the engine does per second on this machine, beside what the same Postgres does without it.
 //!
-//! `cargo bench --bench throughput -- [--quick] [--only W1] [--in-flight 256] [--rounds 5] [--seconds 3]`
+//! `cargo bench --bench throughput -- [--quick] [--only W1] [--in-flight 256] [--rounds 5] [--seconds 3] [--live 10000]
+//! [--parked 1000000]`
 //!
 //! Every round measures each workload three times, one after the other: by the engine, by *limit* (a bare journal that sends
 //! the same rows) and by *raw* (a commit per event). What is printed are medians over the rounds. The server is private, of
-//! this run only, with Postgres' own durability.
+//! this run only, with Postgres' own durability. The ids of the workloads are W1 to W5, and P5 (memory), P6 (ten thousand
+//! runs in flight at a kill) and P8 (an idle node); `--only P5` measures P8, too.
 
 #![expect(
     unreachable_pub,
@@ -15,6 +17,8 @@ mod workloads;
 mod limit;
 mod raw;
 mod kill;
+mod rest;
+mod orders;
 mod meter;
 mod server;
 mod cells;
@@ -36,23 +40,41 @@ pub struct Settings {
     window: Duration,
     /// Runs of one bulk start.
     bulk: usize,
+    /// Runs in memory, for P5.
+    live: usize,
+    /// Runs parked, for P5.
+    parked: usize,
+    /// Whether everything that takes long is left out.
+    quick: bool,
 }
 
 impl Settings {
     fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Settings> {
-        let mut settings =
-            Settings { only: None, in_flight: None, rounds: 5, window: Duration::from_secs(3), bulk: 10_000 };
+        let mut settings = Settings {
+            only: None,
+            in_flight: None,
+            rounds: 5,
+            window: Duration::from_secs(3),
+            bulk: 10_000,
+            live: 10_000,
+            parked: 20_000,
+            quick: false,
+        };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
             match argument.as_str() {
                 // What cargo itself passes on.
                 "--bench" => {}
-                "--quick" => (settings.rounds, settings.window) = (1, Duration::from_secs(1)),
+                "--quick" => {
+                    (settings.rounds, settings.window, settings.quick) = (1, Duration::from_secs(1), true);
+                }
                 "--only" => settings.only = Some(value()?.to_uppercase()),
                 "--in-flight" => settings.in_flight = Some(value()?.parse()?),
                 "--rounds" => settings.rounds = value()?.parse()?,
                 "--seconds" => settings.window = Duration::from_secs_f64(value()?.parse()?),
-                unknown => bail!("{unknown} is unknown: --quick, --only, --in-flight, --rounds, --seconds"),
+                "--live" => settings.live = value()?.parse()?,
+                "--parked" => settings.parked = value()?.parse()?,
+                unknown => bail!("{unknown} is unknown, see the head of benches/throughput/main.rs"),
             }
         }
         Ok(settings)
@@ -66,8 +88,8 @@ impl Settings {
 
 fn main() -> anyhow::Result<()> {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if let Some(orders) = kill::Orders::read() {
-        return tokio.block_on(kill::serve(orders));
+    if let Some(orders) = orders::Orders::read() {
+        return tokio.block_on(orders.follow());
     }
     let settings = Settings::read(std::env::args().skip(1))?;
     tokio.block_on(run(&settings))
@@ -95,8 +117,14 @@ async fn rounds(
         eprintln!("round {round} of {}", settings.rounds);
         stage.round(report).await?;
         if settings.wants("W5") {
-            report.add_kill(kill::measure(bench).await?);
+            report.add_kill("W5", kill::measure(bench, 1_000).await?);
         }
+        if settings.wants("P6") && !settings.quick {
+            report.add_kill("P6", kill::measure(bench, 10_000).await?);
+        }
+    }
+    if settings.wants("P5") || settings.wants("P8") {
+        report.set_rest(rest::measure(bench, settings).await?);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use super::kill::Killed;
 use super::limit::Bulk;
 use super::meter::Sample;
+use super::rest::Rest;
 use super::workloads::Kind;
 
 /// One workload in one size.
@@ -44,7 +45,8 @@ impl Source {
 pub struct Report {
     samples: BTreeMap<(Cell, Source), Vec<Sample>>,
     bulks: BTreeMap<Source, Vec<Bulk>>,
-    kills: Vec<Killed>,
+    kills: BTreeMap<&'static str, Vec<Killed>>,
+    rest: Option<Rest>,
 }
 
 impl Report {
@@ -56,8 +58,12 @@ impl Report {
         self.bulks.entry(source).or_default().push(bulk);
     }
 
-    pub fn add_kill(&mut self, killed: Killed) {
-        self.kills.push(killed);
+    pub fn add_kill(&mut self, workload: &'static str, killed: Killed) {
+        self.kills.entry(workload).or_default().push(killed);
+    }
+
+    pub fn set_rest(&mut self, rest: Rest) {
+        self.rest = Some(rest);
     }
 
     /// Takes the median over the rounds, figure by figure.
@@ -157,20 +163,26 @@ impl fmt::Display for Report {
                 limit.drained_per_s
             )?;
         }
-        if !self.kills.is_empty() {
-            let of = |figure: fn(&Killed) -> f64| median(self.kills.iter().map(figure).collect());
-            writeln!(
-                f,
-                "W5 kill -9 with {:.0} of 1,000 runs in flight: all finished {:.3} s after the lease (aim ≤ 0.30), {:.3} s after the kill; {:.0} of {:.0} steps ran twice",
-                of(|killed| killed.in_flight as f64),
-                of(|killed| killed.beyond_lease_s),
-                of(|killed| killed.since_kill_s),
-                of(|killed| killed.twice as f64),
-                of(|killed| killed.steps as f64),
-            )?;
+        for (workload, kills) in self.kills.iter().rev() {
+            killed(f, workload, kills)?;
         }
-        Ok(())
+        self.rest.iter().try_for_each(|rest| write!(f, "{rest}"))
     }
+}
+
+fn killed(f: &mut fmt::Formatter<'_>, workload: &str, kills: &[Killed]) -> fmt::Result {
+    let of = |figure: fn(&Killed) -> f64| median(kills.iter().map(figure).collect());
+    let aim = if workload == "W5" { " (aim ≤ 0.30)" } else { "" };
+    writeln!(
+        f,
+        "{workload} kill -9 with {:.0} of {:.0} runs in flight: all finished {:.3} s after the lease{aim}, {:.3} s after the kill; {:.0} of {:.0} steps ran twice",
+        of(|killed| killed.in_flight as f64),
+        of(|killed| killed.runs as f64),
+        of(|killed| killed.beyond_lease_s),
+        of(|killed| killed.since_kill_s),
+        of(|killed| killed.twice as f64),
+        of(|killed| killed.steps as f64),
+    )
 }
 
 fn line(f: &mut fmt::Formatter<'_>, cell: Cell, source: Source, sample: &Sample) -> fmt::Result {

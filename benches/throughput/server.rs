@@ -99,7 +99,8 @@ fn parent(pid: u32) -> Option<u32> {
     fields(pid)?.get(1)?.parse().ok()
 }
 
-fn cpu_ms(pid: u32) -> Option<f64> {
+/// Milliseconds of CPU that a process used so far.
+pub fn cpu_ms(pid: u32) -> Option<f64> {
     let fields = fields(pid)?;
     Some((number(&fields, 11)? + number(&fields, 12)?) * TICK_MS)
 }
