@@ -130,6 +130,8 @@ async fn cut_the_stream(primary: &PgPool, replica: &PgPool) {
 #[tokio::test]
 async fn a_promoted_replica_that_lacks_commits_goes_on_from_what_it_holds_and_the_node_says_so() {
     let said = Said::default();
+    // Where there is but one subscriber, a thread without it may decide for all that nobody listens.
+    let _another = tracing::Dispatch::new(Said::default());
     let _heard = tracing::subscriber::set_default(said.clone());
     let mut primary = Server::temporary(Durability::Durable).await.unwrap();
     let replica = primary.replica().await.unwrap();
