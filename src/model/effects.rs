@@ -49,6 +49,7 @@ pub fn effects(state: &RunState, now: Timestamp) -> Vec<Effect> {
 pub fn wake_at(state: &RunState, now: Timestamp) -> Option<Timestamp> {
     match state.status {
         Status::Queued => state.origin.start_deadline,
+        Status::Running if state.is_complete() => Some(state.last_at),
         Status::Running => {
             let gives_up = state.first_failure().is_some();
             let goes_on = state.cancel.is_none();

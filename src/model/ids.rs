@@ -47,6 +47,12 @@ impl RunId {
         i64::try_from(micros).ok().and_then(chrono::DateTime::from_timestamp_micros).unwrap_or_default()
     }
 
+    /// Returns the creation in 1/4096 ms since 1970, as [`from_tick`](RunId::from_tick) takes it.
+    pub fn tick(self) -> u64 {
+        let (high, _) = self.0.as_u64_pair();
+        high >> 16 << 12 | high & 0xfff
+    }
+
     /// Returns 64 well-spread bits of the id, for sharding runs over lanes and locks.
     pub fn shard(self) -> u64 {
         let (_, low) = self.0.as_u64_pair();
@@ -72,6 +78,17 @@ impl std::str::FromStr for RunId {
     fn from_str(text: &str) -> Result<RunId, NameError> {
         let uuid = Uuid::try_parse(text).ok().and_then(RunId::from_uuid);
         uuid.ok_or_else(|| NameError::NotARunId { text: text.chars().take(64).collect() })
+    }
+}
+
+/// Identifies one bulk action: an id like a run's, so that it tells when the action began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BulkId(pub RunId);
+
+impl fmt::Display for BulkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

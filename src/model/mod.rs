@@ -18,6 +18,7 @@ pub mod decide;
 pub mod evolve;
 pub mod effects;
 pub mod mail;
+pub mod replay;
 pub mod waiting;
 pub mod summary;
 pub mod snapshot;
@@ -29,7 +30,8 @@ pub use self::event::{Event, Recorded, RunEvent, TaskEvent};
 pub use self::evolve::IllegalEvent;
 pub use self::failure::Failure;
 pub use self::ids::{
-    Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, SignalName, TaskName, Version, WorkflowName,
+    BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, SignalName, TaskName, Version,
+    WorkflowName,
 };
 pub use self::mail::Mail;
 pub use self::payload::{Payload, PayloadError};

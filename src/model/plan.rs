@@ -40,6 +40,24 @@ impl Plan {
         Plan { tasks: vec![PlannedTask { name, after: Vec::new(), role: Role::Task }], output: 0 }
     }
 
+    /// Returns the tasks with their places, each after those that it waits for.
+    pub fn in_order(&self) -> Vec<(u16, &PlannedTask)> {
+        let mut waiting: Vec<(u16, &PlannedTask)> = (0..).zip(&self.tasks).collect();
+        let mut ordered: Vec<(u16, &PlannedTask)> = Vec::with_capacity(waiting.len());
+        loop {
+            let is_placed = |place: &u16| ordered.iter().any(|(placed, _)| placed == place);
+            let (ready, rest): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|(_, task)| task.after.iter().all(is_placed));
+            if ready.is_empty() {
+                // A circle, which no workflow has.
+                ordered.extend(rest);
+                return ordered;
+            }
+            ordered.extend(ready);
+            waiting = rest;
+        }
+    }
+
     /// Returns the place of the task called `name`.
     pub fn position(&self, name: &TaskName) -> Option<usize> {
         self.tasks.iter().position(|task| task.name == *name)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use runlog::model::event::ReusedOp;
 use runlog::model::evolve::fold;
 use runlog::model::{Event, OpKey, Recorded, RunEvent, RunState, TaskEvent, TaskName};
 use runlog::store::{RunRow, Store};
@@ -143,6 +144,11 @@ fn of_ops(log: &[Recorded]) -> Vec<String> {
         let key = |op: &OpKey| (place.task.clone(), op.clone());
         match event {
             TaskEvent::StepCompleted(step) => once(done.insert(key(&step.op)), "a step's outcome"),
+            TaskEvent::OpReused(reused) => match &reused.recorded {
+                ReusedOp::Step { .. } => once(done.insert(key(&reused.op)), "a step's outcome"),
+                ReusedOp::Child { .. } => once(children.insert(key(&reused.op)), "a child's end"),
+                _ => {}
+            },
             TaskEvent::ChildFinished(child) => once(children.insert(key(&child.op)), "a child's end"),
             TaskEvent::TimerStarted(timer) => {
                 due.insert(key(&timer.op), timer.fire_at);
@@ -173,7 +179,9 @@ fn of_ops(log: &[Recorded]) -> Vec<String> {
             | TaskEvent::ChildStarted(_)
             | TaskEvent::RaceWon(_)
             | TaskEvent::TimeRead(_)
-            | TaskEvent::PatchMarked(_) => {}
+            | TaskEvent::PatchMarked(_)
+            | TaskEvent::TaskReused(_)
+            | TaskEvent::TaskResumed(_) => {}
         }
     }
     found

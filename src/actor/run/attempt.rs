@@ -85,6 +85,7 @@ impl Live {
             key: origin.key.clone(),
             metadata: origin.metadata.clone(),
             task: task.name.clone(),
+            work: task.work.unwrap_or(state.id),
             attempt: task.attempt(),
             depth: origin.parent.as_ref().map_or(0, |parent| parent.depth),
             outputs: state.tasks.iter().filter_map(finished).collect(),

@@ -94,7 +94,9 @@ fn instant(until: WaitUntil, now: Timestamp) -> Timestamp {
 
 fn tries_before(task: &TaskState, attempt: u32, op: &OpKey) -> u32 {
     match task.ops.get(op) {
-        Some(Op { attempt: at, state: OpState::StepFailed { times, .. } }) if *at == attempt => times.tries,
+        Some(Op { attempt: at, state: OpState::StepFailed { times, .. }, .. }) if *at == attempt => {
+            times.tries
+        }
         _ => 0,
     }
 }

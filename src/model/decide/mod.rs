@@ -16,6 +16,7 @@ use super::event::{
 use super::failure::{Failure, LOG_FULL, POISON};
 use super::ids::TaskName;
 use super::limits::{EVENTS_MAX, WAIT_MAX};
+use super::plan::{PlannedTask, Role};
 use super::state::RunState;
 use super::status::{Status, TaskStatus};
 
@@ -94,11 +95,13 @@ fn start(
     if !overdue.is_empty() || state.queued_until() > now.at {
         return Ok(overdue);
     }
+    let has_output = |task: &PlannedTask| task.role == Role::Task && state.takes_over_output(&task.name);
+    let is_open = |place: &u16| !plan.tasks.get(usize::from(*place)).is_some_and(has_output);
     let first = plan
         .tasks
         .iter()
         .enumerate()
-        .filter(|(_, task)| task.after.is_empty() && task.role == super::plan::Role::Task)
+        .filter(|(_, task)| task.role == Role::Task && !has_output(task) && !task.after.iter().any(is_open))
         .map(|(at, task)| attempt_started(&task.name, at, 1, now))
         .collect::<Vec<_>>();
     let mut events = vec![RunEvent::from(RunStarted { plan, assigned_at }).into()];

@@ -4,7 +4,8 @@ use super::settle::{self, AttemptOutcome};
 use super::{attempt_started, task_event};
 use crate::model::command::Now;
 use crate::model::event::{
-    AttemptFailed, Event, RunCancelled, RunEvent, RunTimedOut, SignalTimedOut, TaskEvent, Timeout, TimerFired,
+    AttemptFailed, Event, RunCancelled, RunEvent, RunSucceeded, RunTimedOut, SignalTimedOut, TaskEvent,
+    Timeout, TimerFired,
 };
 use crate::model::failure::{Failure, TASK_TIMED_OUT};
 use crate::model::retry::Verdict;
@@ -18,6 +19,9 @@ pub(super) fn decide(state: &RunState, now: Now<'_>) -> Vec<Event> {
     }
     if state.status != Status::Running {
         return Vec::new();
+    }
+    if state.is_complete() {
+        return vec![RunEvent::from(RunSucceeded {}).into()];
     }
     // Retries and timeouts are the code's: without it, attempts neither end nor begin.
     let has_code = |at: usize| at < now.rules.tasks.len();

@@ -135,6 +135,9 @@ kinds! {
         RaceWon(RaceWon) = "race_won" v 1,
         TimeRead(TimeRead) = "time_read" v 1,
         PatchMarked(PatchMarked) = "patch_marked" v 1,
+        TaskReused(TaskReused) = "task_reused" v 1,
+        TaskResumed(TaskResumed) = "task_resumed" v 1,
+        OpReused(OpReused) = "op_reused" v 1,
     }
 }
 

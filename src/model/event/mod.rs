@@ -4,10 +4,12 @@
 
 mod run;
 mod task;
+mod reuse;
 mod codec;
 mod payloads;
 
 pub use self::codec::{CodecError, Encoded, RunEvent, TaskEvent};
+pub use self::reuse::{OpReused, ReplayFrom, ReusedOp, TaskResumed, TaskReused};
 pub use self::run::*;
 pub use self::task::*;
 
@@ -28,7 +30,7 @@ pub enum Event {
 pub struct Place {
     /// The task.
     pub task: TaskName,
-    /// Which attempt at it, from 1.
+    /// Which attempt at it, from 1; 0 for what a replay takes over.
     pub attempt: u32,
 }
 

@@ -1,6 +1,6 @@
 //! What users gave and got, inside events.
 
-use super::{Event, RunEvent, TaskEvent, Trigger};
+use super::{Event, ReusedOp, RunEvent, TaskEvent, Trigger};
 use crate::model::payload::Payload;
 
 impl Event {
@@ -44,6 +44,8 @@ fn of_task(event: &mut TaskEvent) -> Option<&mut Payload> {
         TaskEvent::AttemptSucceeded(done) => Some(&mut done.output),
         TaskEvent::StepCompleted(done) => Some(&mut done.output),
         TaskEvent::ChildFinished(child) => child.outcome.output.as_mut(),
+        TaskEvent::TaskReused(reused) => Some(&mut reused.output),
+        TaskEvent::OpReused(reused) => of_op(&mut reused.recorded),
         TaskEvent::AttemptStarted(_)
         | TaskEvent::TimeoutExtended(_)
         | TaskEvent::AttemptFailed(_)
@@ -57,6 +59,22 @@ fn of_task(event: &mut TaskEvent) -> Option<&mut Payload> {
         | TaskEvent::ChildStarted(_)
         | TaskEvent::RaceWon(_)
         | TaskEvent::TimeRead(_)
-        | TaskEvent::PatchMarked(_) => None,
+        | TaskEvent::PatchMarked(_)
+        | TaskEvent::TaskResumed(_) => None,
+    }
+}
+
+fn of_op(recorded: &mut ReusedOp) -> Option<&mut Payload> {
+    match recorded {
+        ReusedOp::Step { output, .. } => Some(output),
+        ReusedOp::Signal { payload, .. } => Some(payload),
+        ReusedOp::Child { outcome, .. } => outcome.output.as_mut(),
+        ReusedOp::FailedStep { .. }
+        | ReusedOp::BegunStep { .. }
+        | ReusedOp::Sleep { .. }
+        | ReusedOp::MissedSignal { .. }
+        | ReusedOp::Race { .. }
+        | ReusedOp::Now { .. }
+        | ReusedOp::Abandoned => None,
     }
 }

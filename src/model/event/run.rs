@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ReplayFrom;
 use crate::model::Timestamp;
 use crate::model::failure::Failure;
 use crate::model::ids::{Key, Namespace, OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
@@ -89,10 +90,27 @@ pub enum Trigger {
     Replay {
         /// The original.
         of: RunId,
+        /// Who asked for it.
+        #[serde(default)]
+        by: Option<String>,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+        /// From where it runs anew; `None` in logs of releases without replays.
+        #[serde(default)]
+        from: Option<ReplayFrom>,
     },
 }
 
 impl Trigger {
+    /// Returns the run that a replay replays.
+    pub fn replay_of(&self) -> Option<RunId> {
+        match self {
+            Trigger::Replay { of, .. } => Some(*of),
+            _ => None,
+        }
+    }
+
     /// Returns the trigger's kind, as in the log.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -253,7 +253,10 @@ impl TaskEvent {
             | TaskEvent::TimeoutExtended(_)
             | TaskEvent::AttemptSucceeded(_)
             | TaskEvent::AttemptFailed(_)
-            | TaskEvent::PatchMarked(_) => None,
+            | TaskEvent::PatchMarked(_)
+            | TaskEvent::TaskReused(_)
+            | TaskEvent::TaskResumed(_) => None,
+            TaskEvent::OpReused(event) => Some(&event.op),
             TaskEvent::StepStarted(event) => Some(&event.op),
             TaskEvent::StepCompleted(event) => Some(&event.op),
             TaskEvent::StepFailed(event) => Some(&event.op),

@@ -2,8 +2,9 @@
 
 mod run;
 mod task;
+mod reuse;
 
-use super::event::{Event, Recorded, RunEvent};
+use super::event::{Event, Recorded, RunEvent, TaskEvent};
 use super::ids::RunId;
 use super::state::RunState;
 
@@ -54,6 +55,9 @@ pub(crate) fn fold_in(state: &mut RunState, recorded: &Recorded) -> Result<(), I
     }
     let folded = match &recorded.event {
         Event::Run(event) => run::evolve(state, recorded, event),
+        Event::Task(place, TaskEvent::TaskReused(event)) => reuse::task(state, place, event),
+        Event::Task(place, TaskEvent::TaskResumed(event)) => reuse::resume(state, place, event),
+        Event::Task(place, TaskEvent::OpReused(event)) => reuse::op(state, place, event),
         Event::Task(place, event) => task::evolve(state, recorded, place, event),
     };
     folded.map_err(|reason| illegal(run, recorded, reason))?;

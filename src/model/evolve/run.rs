@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::model::event::{Recorded, RunCreated, RunEvent, RunStarted, SignalReceived};
 use crate::model::ids::RunId;
-use crate::model::state::{Cancel, End, OpState, Origin, RunState, Signal, TaskState};
+use crate::model::plan::{PlannedTask, Role};
+use crate::model::state::{Cancel, End, OpState, Origin, RunState, Signal, TakenOver, TaskState};
 use crate::model::status::{Status, TaskStatus};
 
 pub(super) fn created(run: RunId, recorded: &Recorded, event: &RunCreated) -> RunState {
@@ -31,6 +32,7 @@ pub(super) fn created(run: RunId, recorded: &Recorded, event: &RunCreated) -> Ru
         origin,
         plan: None,
         tasks: Vec::new(),
+        taken_over: BTreeMap::new(),
         assigned_at: None,
         started_at: None,
         finished_at: None,
@@ -110,8 +112,14 @@ fn started(state: &mut RunState, recorded: &Recorded, event: &RunStarted) -> Res
     if !in_plan(&event.plan.output) || !event.plan.tasks.iter().all(|task| task.after.iter().all(in_plan)) {
         return Err("the plan names a task that it does not hold".to_owned());
     }
-    state.tasks = event.plan.tasks.iter().map(|task| planned(recorded, task)).collect();
+    let mut taken_over = std::mem::take(&mut state.taken_over);
+    let took_over = !taken_over.is_empty();
+    let plan = event.plan.tasks.iter();
+    state.tasks = plan.map(|task| planned(recorded, task, taken_over.remove(&task.name))).collect();
     state.plan = Some(event.plan.clone());
+    if took_over {
+        ready_after_reused(state, recorded);
+    }
     state.assigned_at = Some(event.assigned_at.unwrap_or(recorded.at));
     state.started_at = Some(recorded.at);
     let timeout = state.origin.timeout_ms.map(Duration::from_millis);
@@ -119,9 +127,10 @@ fn started(state: &mut RunState, recorded: &Recorded, event: &RunStarted) -> Res
     Ok(())
 }
 
-fn planned(recorded: &Recorded, task: &crate::model::plan::PlannedTask) -> TaskState {
-    let first = task.after.is_empty() && task.role == crate::model::plan::Role::Task;
-    TaskState {
+/// Makes a task of the plan, with what a replay takes over of it. Only ordinary tasks go on: nothing failed yet.
+fn planned(recorded: &Recorded, task: &PlannedTask, taken_over: Option<TakenOver>) -> TaskState {
+    let first = task.after.is_empty() && task.role == Role::Task;
+    let mut planned = TaskState {
         name: task.name.clone(),
         role: task.role,
         status: TaskStatus::Queued,
@@ -130,9 +139,34 @@ fn planned(recorded: &Recorded, task: &crate::model::plan::PlannedTask) -> TaskS
         attempts: Vec::new(),
         retry_at: None,
         output: None,
+        work: None,
         ops: BTreeMap::new(),
         due: BTreeSet::new(),
         patches: BTreeMap::new(),
+    };
+    match taken_over.filter(|_| task.role == Role::Task) {
+        Some(TakenOver::Output(output)) => {
+            planned.status = TaskStatus::Reused;
+            planned.output = Some(output);
+        }
+        Some(TakenOver::Work { run, patches, ops }) => {
+            planned.work = Some(run);
+            planned.patches = patches;
+            planned.ops = ops;
+        }
+        None => {}
+    }
+    planned
+}
+
+/// Notes that tasks behind nothing but reused ones can begin.
+fn ready_after_reused(state: &mut RunState, recorded: &Recorded) {
+    let Some(plan) = &state.plan else { return };
+    let has_output = |place: &u16| state.tasks.get(usize::from(*place)).is_some_and(TaskState::has_output);
+    let is_ready = |task: &PlannedTask| task.role == Role::Task && task.after.iter().all(has_output);
+    let ready: Vec<bool> = plan.tasks.iter().map(is_ready).collect();
+    for (task, _) in state.tasks.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+        task.ready_at.get_or_insert(recorded.at);
     }
 }
 
@@ -170,7 +204,7 @@ fn finish(state: &mut RunState, recorded: &Recorded, status: Status, end: Option
         task.due.clear();
         task.retry_at = None;
         let open = matches!(task.status, TaskStatus::Queued | TaskStatus::Running);
-        if open && task.role == crate::model::plan::Role::Task {
+        if open && task.role == Role::Task {
             task.status = TaskStatus::Cancelled;
         } else if open {
             task.status = TaskStatus::Skipped;

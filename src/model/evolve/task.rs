@@ -69,6 +69,9 @@ pub(super) fn evolve(state: &mut RunState, recorded: &Recorded, place: &Place, e
             write_op(task, place, &event.op, OpState::Time { now: event.now })
         }
         TaskEvent::PatchMarked(event) => patch_marked(task(state, at)?, place, event),
+        TaskEvent::TaskReused(_) | TaskEvent::TaskResumed(_) | TaskEvent::OpReused(_) => {
+            Err("a replay takes over before it starts".to_owned())
+        }
     }
 }
 
@@ -78,7 +81,10 @@ fn is_progress(event: &TaskEvent) -> bool {
         TaskEvent::AttemptStarted(_)
         | TaskEvent::TimerFired(_)
         | TaskEvent::SignalTimedOut(_)
-        | TaskEvent::ChildFinished(_) => false,
+        | TaskEvent::ChildFinished(_)
+        | TaskEvent::TaskReused(_)
+        | TaskEvent::TaskResumed(_)
+        | TaskEvent::OpReused(_) => false,
         TaskEvent::TimeoutExtended(_)
         | TaskEvent::AttemptSucceeded(_)
         | TaskEvent::AttemptFailed(_)
@@ -183,7 +189,7 @@ fn ready_successors(state: &mut RunState, done: usize, at: Timestamp) {
 /// Refuses a second beginning; what an earlier attempt dropped or failed at may begin again, as anything.
 fn refuse_known(task: &TaskState, place: &Place, key: &OpKey) -> Folded {
     match task.ops.get(key) {
-        Some(Op { attempt, state: OpState::Abandoned | OpState::StepFailed { .. } })
+        Some(Op { attempt, state: OpState::Abandoned | OpState::StepFailed { .. }, .. })
             if *attempt < place.attempt =>
         {
             Ok(())
@@ -197,7 +203,7 @@ fn write_op(task: &mut TaskState, place: &Place, key: &OpKey, state: OpState) ->
     running(task, place)?;
     // What the operation waited for before is over, whatever it is now.
     remove_due(task, key);
-    task.ops.insert(key.clone(), Op { attempt: place.attempt, state });
+    task.ops.insert(key.clone(), Op { attempt: place.attempt, reused: false, state });
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 mod task;
 
-pub use self::task::{Attempt, AttemptEnd, Op, OpState, StepTimes, TaskState};
+pub use self::task::{Attempt, AttemptEnd, Op, OpState, StepTimes, TakenOver, TaskState};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,6 +31,8 @@ pub struct RunState {
     pub plan: Option<Plan>,
     /// Its tasks, in the plan's order; empty before it started.
     pub tasks: Vec<TaskState>,
+    /// What a replay took over, by task, until it starts; then it is in its tasks.
+    pub taken_over: BTreeMap<TaskName, TakenOver>,
     /// When a node took it from the queue.
     pub assigned_at: Option<Timestamp>,
     /// When its code started.
@@ -160,6 +162,17 @@ impl RunState {
         });
         let first = failed.min_by_key(|task| task.finished_at())?;
         Some((first, first.last_error()?))
+    }
+
+    /// Says whether a replay takes over the output of the task called `name`, which it has not started yet.
+    pub fn takes_over_output(&self, name: &TaskName) -> bool {
+        matches!(self.taken_over.get(name), Some(TakenOver::Output(_)))
+    }
+
+    /// Says whether a running run has every output: a replay can, of a plan that lost the task which failed.
+    pub fn is_complete(&self) -> bool {
+        let mut tasks = self.tasks.iter().filter(|task| task.role == super::plan::Role::Task);
+        self.status == Status::Running && tasks.all(TaskState::has_output)
     }
 
     /// Says whether an attempt of any task is under way.

@@ -31,6 +31,8 @@ pub struct TaskState {
     pub retry_at: Option<Timestamp>,
     /// Its output.
     pub output: Option<Payload>,
+    /// The run whose work it goes on with, in a replay: the one that its random numbers and idempotency keys are of.
+    pub work: Option<RunId>,
     /// Its durable operations.
     pub ops: BTreeMap<OpKey, Op>,
     /// What the open ones among them wait for on the clock.
@@ -72,10 +74,29 @@ pub struct AttemptEnd {
 /// One durable operation of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Op {
-    /// The attempt that wrote it last.
+    /// The attempt that wrote it last. What a replay took over counts as the first one's if the code must ask for it,
+    /// else as an earlier one's.
     pub attempt: u32,
+    /// Whether a replay took it over.
+    pub reused: bool,
     /// What is recorded of it.
     pub state: OpState,
+}
+
+/// What a replay takes over of one task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum TakenOver {
+    /// Its output: its code does not run.
+    Output(Payload),
+    /// Its operations: its code goes on with them.
+    Work {
+        /// The run that began the work.
+        run: RunId,
+        /// Which patches its code asked for, and whether they apply.
+        patches: BTreeMap<PatchId, bool>,
+        /// What is recorded of them.
+        ops: BTreeMap<OpKey, Op>,
+    },
 }
 
 /// What is recorded of an operation.

@@ -111,10 +111,11 @@ impl MemoryStore {
         let of_task = |entry: &&Entry| entry.event.task.as_ref() == Some(task);
         let is_outcome = |entry: &Entry| match entry.decode(1).map(|recorded| recorded.event) {
             Ok(Event::Task(_, TaskEvent::StepCompleted(done))) => op == Some(&done.op),
-            Ok(Event::Task(_, TaskEvent::AttemptSucceeded(_))) => op.is_none(),
+            Ok(Event::Task(_, TaskEvent::AttemptSucceeded(_) | TaskEvent::TaskReused(_))) => op.is_none(),
+            Ok(Event::Task(_, TaskEvent::OpReused(reused))) => op == Some(&reused.op),
             _ => false,
         };
-        let kinds = ["step_completed", "attempt_succeeded"];
+        let kinds = ["step_completed", "attempt_succeeded", "task_reused", "op_reused"];
         run.log.iter().filter(of_task).filter(|entry| kinds.contains(&entry.event.kind)).any(is_outcome)
     }
 

@@ -140,14 +140,15 @@ impl KitBuilder {
     }
 }
 
-/// Lists what must not run again: recorded steps, begun at-most-once steps, and tasks with an output.
+/// Lists what must not run again: recorded steps, begun at-most-once steps, tasks with an output, and what a replay took over.
 async fn recorded(kit: &Kit) -> Result<BTreeSet<Body>, Error> {
     let mut recorded = BTreeSet::new();
     for run in all_runs(kit).await? {
         for event in kit.store().log(run, 0, u32::MAX).await? {
             let Event::Task(place, event) = event.event else { continue };
             let op = match event {
-                TaskEvent::AttemptSucceeded(_) => None,
+                TaskEvent::AttemptSucceeded(_) | TaskEvent::TaskReused(_) => None,
+                TaskEvent::OpReused(event) => Some(event.op),
                 TaskEvent::StepCompleted(event) => Some(event.op),
                 TaskEvent::StepStarted(event) => Some(event.op),
                 _ => continue,

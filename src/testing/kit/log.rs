@@ -40,6 +40,7 @@ fn text_of(place: &Place, names_tasks: bool) -> String {
     let task = if names_tasks { place.task.as_str() } else { "" };
     match place.attempt {
         1 => task.to_owned(),
+        0 => task.to_owned(),
         attempt => format!("{task}@{attempt}"),
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct AttemptFacts {
     pub(crate) key: Option<Key>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) task: TaskName,
+    /// The run that began the task's work: another one in a replay that goes on with it.
+    pub(crate) work: RunId,
     pub(crate) attempt: u32,
     /// How many runs stand above this one.
     pub(crate) depth: u32,
@@ -206,11 +208,12 @@ impl Cx {
         }
     }
 
-    /// Draws 64 bits that are the same after a crash, and different for every call, task and run.
+    /// Draws 64 bits that are the same after a crash, and different for every call, task and run; the same also in a
+    /// replay that goes on with the task's work.
     pub fn random(&self) -> u64 {
         let (op, _) = self.ledger.claim("random");
         let mut hash = Sha256::new();
-        hash.update(self.facts.run.uuid().as_bytes());
+        hash.update(self.facts.work.uuid().as_bytes());
         hash.update(self.facts.task.as_str());
         hash.update(op.occurrence.to_be_bytes());
         let digest = hash.finalize();
@@ -219,10 +222,13 @@ impl Cx {
 
     /// Returns a text that is the same for every try at the same piece of work: the run and task, and inside a step's
     /// body also the step. Hand it to payment services and the like.
+    ///
+    /// In a replay, a task that goes on with its work keeps the texts of the run that began it: whether the call that failed
+    /// there took effect may be unknown.
     pub fn idempotency_key(&self) -> String {
         match polled_op() {
-            Some(op) => format!("{}:{}:{}#{}", self.facts.run, self.facts.task, op.name, op.occurrence),
-            None => format!("{}:{}", self.facts.run, self.facts.task),
+            Some(op) => format!("{}:{}:{}#{}", self.facts.work, self.facts.task, op.name, op.occurrence),
+            None => format!("{}:{}", self.facts.work, self.facts.task),
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use runlog::model::event::{
-    Allowed, AttemptFailed, ChildFinished, ChildOutcome, CodecError, Place, RaceWon, RunCreated, Trigger,
+    Allowed, AttemptFailed, ChildFinished, ChildOutcome, CodecError, OpReused, Place, RaceWon, ReplayFrom,
+    ReusedOp, RunCreated, Trigger,
 };
 use runlog::model::{Event, Failure, OpKey, Payload, RunEvent, Status, TaskEvent};
 
@@ -81,11 +82,55 @@ fn every_trigger_is_read_as_it_was_written() {
         Trigger::Schedule { schedule: "once".into() },
         Trigger::Event { id: "1".into(), key: "k".into(), payload: payload("[1, 2]") },
         Trigger::Parent,
-        Trigger::Replay { of: run(1) },
+        Trigger::Replay { of: run(1), by: None, reason: None, from: None },
+        replay_by(ReplayFrom::Failed),
+        replay_by(ReplayFrom::Start),
+        replay_by(ReplayFrom::Task(task_name("a"))),
     ];
     for trigger in triggers {
         let event = Event::from(RunEvent::from(RunCreated { trigger, ..created() }));
         assert_eq!(again(&event), event);
+    }
+}
+
+fn replay_by(from: ReplayFrom) -> Trigger {
+    let (by, reason) = (Some("ann".into()), Some("repaired".into()));
+    Trigger::Replay { of: run(1), by, reason, from: Some(from) }
+}
+
+#[test]
+fn a_replay_that_an_older_release_recorded_is_still_read() {
+    let json =
+        r#"{"workflow":"w","version":"1","namespace":"n","input":1,"trigger":{"replay":{"of":"RUN"}}}"#;
+    let json = json.replace("RUN", &run(1).to_string());
+    let Event::Run(RunEvent::Created(read)) = Event::decode("run_created", 1, None, &json).expect("an event")
+    else {
+        panic!("no creation")
+    };
+    assert_eq!(read.trigger, Trigger::Replay { of: run(1), by: None, reason: None, from: None });
+}
+
+#[test]
+fn whatever_a_replay_takes_over_is_read_as_it_was_written() {
+    let (input_hash, error) = (None, Failure::new("E", "no"));
+    let outcome = ChildOutcome { status: Status::Failed, output: None, error: Some(error.clone()) };
+    let kept = [
+        reused_step(),
+        ReusedOp::Step { input_hash: None, output: Payload::null(), times: times(1) },
+        ReusedOp::FailedStep { input_hash: input_hash.clone(), error, allowed: None, times: times(1) },
+        ReusedOp::BegunStep { input_hash, at: at(1) },
+        ReusedOp::Sleep { fire_at: at(2) },
+        ReusedOp::Signal { signal: signal_name("go"), payload: Payload::null() },
+        ReusedOp::MissedSignal { signal: signal_name("go") },
+        ReusedOp::Child { run: run(3), input_hash: "h".into(), outcome },
+        ReusedOp::Race { winner: 1, lost: vec![op("x")] },
+        ReusedOp::Now { now: at(3) },
+        ReusedOp::Abandoned,
+    ];
+    for recorded in kept {
+        let event = of_task("a", 0, OpReused { op: op("x"), optional: false, recorded: recorded.clone() });
+        assert_eq!(again(&event), event);
+        assert_eq!(ReusedOp::of(&recorded.clone().into()), Some(recorded));
     }
 }
 

@@ -4,48 +4,50 @@ use std::fmt::Write as _;
 
 use runlog::model::decide::decide;
 use runlog::model::evolve::{evolve, fold};
-use runlog::model::{Command, Now, Plan, Rejection, Rules, RunEvent, Status};
+use runlog::model::{Command, Now, Plan, Rejection, Rules, RunEvent, RunState, Status};
 
 use super::samples::*;
 
-/// Which events each status takes; a status without a column takes none.
+/// Which events each status takes, and a replay that has not started; a status without a column takes none.
 const LEGAL: &str = "
-                    QUEUED  RUNNING
-run_created         -       -
-run_claimed         yes     yes
-run_started         yes     -
-cancel_requested    -       yes
-signal_received     yes     yes
-run_blocked         -       yes
-run_succeeded       -       yes
-run_failed          yes     yes
-run_cancelled       yes     yes
-run_timed_out       yes     yes
-attempt_started     -       yes
-timeout_extended    -       yes
-attempt_succeeded   -       yes
-attempt_failed      -       yes
-step_started        -       yes
-step_completed      -       yes
-step_failed         -       yes
-timer_started       -       yes
-timer_fired         -       yes
-signal_awaited      -       yes
-signal_timed_out    -       yes
-wait_abandoned      -       yes
-child_started       -       yes
-child_finished      -       yes
-race_won            -       yes
-time_read           -       yes
-patch_marked        -       yes
+                    QUEUED  RUNNING REPLAY
+run_created         -       -       -
+run_claimed         yes     yes     yes
+run_started         yes     -       yes
+cancel_requested    -       yes     -
+signal_received     yes     yes     yes
+run_blocked         -       yes     -
+run_succeeded       -       yes     -
+run_failed          yes     yes     yes
+run_cancelled       yes     yes     yes
+run_timed_out       yes     yes     yes
+attempt_started     -       yes     -
+timeout_extended    -       yes     -
+attempt_succeeded   -       yes     -
+attempt_failed      -       yes     -
+step_started        -       yes     -
+step_completed      -       yes     -
+step_failed         -       yes     -
+timer_started       -       yes     -
+timer_fired         -       yes     -
+signal_awaited      -       yes     -
+signal_timed_out    -       yes     -
+wait_abandoned      -       yes     -
+child_started       -       yes     -
+child_finished      -       yes     -
+race_won            -       yes     -
+time_read           -       yes     -
+patch_marked        -       yes     -
+task_reused         -       -       yes
+task_resumed        -       -       yes
+op_reused           -       -       yes
 ";
 
 #[test]
 fn each_status_takes_the_events_of_the_table_and_no_other() {
-    let mut table = format!("\n{:20}{:8}{}\n", "", "QUEUED", "RUNNING");
+    let mut table = format!("\n{:20}{:8}{:8}{}\n", "", "QUEUED", "RUNNING", "REPLAY");
     for event in samples() {
-        let legal = |status| {
-            let state = of_status(status);
+        let legal = |state: RunState| {
             let next = recorded(state.seq + 1, event.clone());
             let status_before = state.status;
             match evolve(state, &next) {
@@ -58,10 +60,11 @@ fn each_status_takes_the_events_of_the_table_and_no_other() {
                 Err(_) => "-",
             }
         };
-        writeln!(table, "{:20}{:8}{}", event.kind(), legal(Status::Queued), legal(Status::Running))
-            .expect("a line");
+        let columns = [of_status(Status::Queued), of_status(Status::Running), replay()].map(legal);
+        let [queued, running, replay] = columns;
+        writeln!(table, "{:20}{queued:8}{running:8}{replay}", event.kind()).expect("a line");
         for status in Status::ALL.into_iter().filter(|status| status.is_terminal()) {
-            assert_eq!(legal(status), "-", "{} in {status}", event.kind());
+            assert_eq!(legal(of_status(status)), "-", "{} in {status}", event.kind());
         }
     }
     assert_eq!(table, LEGAL);

@@ -9,10 +9,11 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use runlog::model::command::{MessageBody, WaitUntil};
 use runlog::model::decide::decide;
 use runlog::model::effects::{effects, wake_at};
-use runlog::model::event::{ChildOutcome, ChildStarted};
+use runlog::model::event::{ChildOutcome, ChildStarted, ReplayFrom, Trigger};
 use runlog::model::evolve::{evolve, fold};
 use runlog::model::mail::mail;
 use runlog::model::plan::{PlannedTask, Role};
+use runlog::model::replay::{Takeover, take_over};
 use runlog::model::{
     Command, Event, Failure, Message, MessageId, NodeId, Now, PatchId, Payload, Plan, Recorded, Rejection,
     Report, Retry, Rules, RunEvent, RunState, Status, TaskEvent, TaskRules, TaskStatus, Verdict, snapshot,
@@ -75,6 +76,45 @@ impl Life {
         let strict = TaskRules { retry: Retry::none(), timeout: Some(Duration::from_secs(30)) };
         let rules = Rules { tasks: vec![patient.clone(), hasty.clone(), strict, patient] };
         Life { state, log: vec![first], second: 0, rules, children: 100 }
+    }
+
+    /// Replays it: a new life that begins with what this one did.
+    fn replay(&self, from: ReplayFrom) -> Life {
+        let takeover = take_over(&self.state, &self.log, Some(&diamond()), &from, false);
+        let mut origin = created();
+        (origin.timeout_ms, origin.start_deadline, origin.start_at) = (Some(400_000), None, None);
+        (origin.parent, origin.key) = (None, None);
+        origin.trigger = Trigger::Replay { of: self.state.id, by: None, reason: None, from: Some(from) };
+        let birth = std::iter::once(Event::from(RunEvent::from(origin)));
+        let events = birth.chain(takeover.events.iter().map(again));
+        let recorded = |(seq, event)| Recorded { seq, at: at(self.second), node: None, event };
+        let log: Vec<Recorded> = (1..).zip(events).map(recorded).collect();
+        let state = fold(run(3), &log).expect("a legal takeover").expect("a run");
+        let replay =
+            Life { state, log, second: self.second, rules: self.rules.clone(), children: self.children };
+        replay.check();
+        replay.check_takeover(&self.state, &takeover);
+        replay
+    }
+
+    /// What has an output is reused or said not to be; the rest runs; no task is both.
+    fn check_takeover(&self, original: &RunState, takeover: &Takeover) {
+        for task in diamond().tasks.iter().filter(|task| task.role == Role::Task) {
+            let name = &task.name;
+            let reused = takeover.reused.contains(name);
+            assert_ne!(reused, takeover.rerun.contains(name), "{name}: {takeover:?}");
+            let had_output = original.task(name).is_some_and(|(_, task)| task.has_output())
+                || original.takes_over_output(name);
+            let refused = takeover.not_reused.iter().any(|(task, _)| task == name);
+            assert_eq!(had_output, reused || refused && had_output, "{name}: {takeover:?}");
+            assert_eq!(self.state.takes_over_output(name), reused);
+        }
+        for (task, ops) in &takeover.resumed {
+            assert!(takeover.rerun.contains(task));
+            let known =
+                original.task(task).map(|(_, task)| task.ops.keys().cloned().collect::<BTreeSet<_>>());
+            assert!(known.is_none_or(|known| ops.iter().all(|op| known.contains(op))), "{takeover:?}");
+        }
     }
 
     fn now(&self) -> Now<'_> {
@@ -272,8 +312,23 @@ fn every_life_is_legal_and_equals_the_fold_of_its_log() {
         if at_once {
             life.live(Happening::Start);
         }
-        for happening in happenings {
-            life.live(happening);
+        for happening in &happenings {
+            life.live(happening.clone());
+        }
+        // Wherever it got to, ended or not: what a replay takes over is legal, and it can live, and be replayed itself.
+        let from = [ReplayFrom::Failed, ReplayFrom::Start, ReplayFrom::Task(task_name("a"))];
+        for from in from.into_iter().skip(happenings.len() % 3).take(1) {
+            let unstarted = life.replay(from);
+            let mut replay = unstarted.replay(ReplayFrom::Failed);
+            assert_eq!(replay.state.taken_over, unstarted.state.taken_over, "nothing is lost on the way");
+            replay.live(Happening::Start);
+            for happening in &happenings {
+                replay.live(happening.clone());
+            }
+            replay.replay(ReplayFrom::Failed);
+            for recorded in &replay.log {
+                *seen.borrow_mut().entry(recorded.event.kind()).or_default() += 1;
+            }
         }
         for recorded in &life.log {
             *seen.borrow_mut().entry(recorded.event.kind()).or_default() += 1;

@@ -6,6 +6,7 @@ use runlog::model::event::*;
 use runlog::model::evolve::{born, evolve};
 use runlog::model::failure::CHILD;
 use runlog::model::plan::{PlannedTask, Role};
+use runlog::model::state::StepTimes;
 use runlog::model::{
     Event, Failure, Key, Namespace, NodeId, OpKey, PatchId, Payload, Plan, Recorded, RunEvent, RunId,
     RunState, SignalName, Status, TaskEvent, TaskName, Timestamp, Version, WorkflowName,
@@ -73,7 +74,16 @@ fn failure() -> Failure {
     failure
 }
 
-/// One event of every kind. Task events are of attempt 1 at task `a`, but for the one that begins task `b`.
+pub(super) fn times(second: i64) -> StepTimes {
+    StepTimes { started_at: at(second), finished_at: at(second + 1), tries: 2 }
+}
+
+pub(super) fn reused_step() -> ReusedOp {
+    ReusedOp::Step { input_hash: Some("9f86d081".to_owned()), output: payload("{}"), times: times(3) }
+}
+
+/// One event of every kind. Task events are of attempt 1 at task `a`, but for the one that begins task `b` and those that
+/// stand before any attempt.
 pub(super) fn samples() -> Vec<Event> {
     let run_events: [RunEvent; 10] = [
         created().into(),
@@ -90,7 +100,7 @@ pub(super) fn samples() -> Vec<Event> {
     let input_hash = Some("9f86d081".to_owned());
     let outcome =
         ChildOutcome { status: Status::Succeeded, output: Some(payload("{\"total\":3}")), error: None };
-    let task_events: [TaskEvent; 17] = [
+    let task_events: [TaskEvent; 20] = [
         AttemptStarted { deadline: Some(at(500)) }.into(),
         TimeoutExtended { deadline: at(600) }.into(),
         AttemptSucceeded { output: payload("\"ok\"") }.into(),
@@ -124,9 +134,16 @@ pub(super) fn samples() -> Vec<Event> {
         RaceWon { op: op("first"), winner: 1, lost: Vec::new() }.into(),
         TimeRead { op: op("now"), now: at(4) }.into(),
         PatchMarked { patch: PatchId::new("fraud check").expect("an id"), applies: true }.into(),
+        TaskReused { output: payload("[1]") }.into(),
+        TaskResumed { work: run(1), patches: [(PatchId::new("fraud check").expect("an id"), true)].into() }
+            .into(),
+        OpReused { op: op("charge"), optional: true, recorded: reused_step() }.into(),
     ];
     let place = |event: TaskEvent| match event {
         TaskEvent::AttemptStarted(_) => of_task("b", 1, event),
+        TaskEvent::TaskReused(_) => of_task("done", 0, event),
+        TaskEvent::TaskResumed(_) => of_task("b", 0, event),
+        TaskEvent::OpReused(_) => of_task("a", 0, event),
         event => of_task("a", 1, event),
     };
     run_events.into_iter().map(Event::Run).chain(task_events.into_iter().map(place)).collect()
@@ -134,6 +151,14 @@ pub(super) fn samples() -> Vec<Event> {
 
 pub(super) fn queued() -> RunState {
     born(run(2), &recorded(1, RunEvent::from(created()))).expect("a birth")
+}
+
+/// A replay that has not started; its task `a` goes on with its work.
+pub(super) fn replay() -> RunState {
+    let trigger = Trigger::Replay { of: run(1), by: None, reason: None, from: None };
+    let created = RunCreated { trigger, parent: None, key: None, ..created() };
+    let state = born(run(2), &recorded(1, RunEvent::from(created))).expect("a birth");
+    follow(state, [of_task("a", 0, TaskResumed { work: run(1), patches: Default::default() })])
 }
 
 /// A run whose task `a` is under way with a sleep, a signal and a child open; `b` waits, `done` has its output.

@@ -58,6 +58,7 @@ invariants! {
     "a_signal_arrives_once" says "a signal is recorded once";
     "nothing_begins_after_its_completion" says "no attempt begins after its task's output, no try after its step's outcome";
     "operations_stand_inside_their_attempt" says "what an attempt does stands between its beginning and its end";
+    "a_replay_takes_over_first" says "only a replay takes anything over, right after its creation";
     "an_operation_begins_once" says "a durable operation begins once, unless an earlier attempt dropped it";
     "a_wait_ends_once" says "a timer fires and a wait times out once, while it is open";
     "nothing_happens_early" says "timers, timeouts, retries and delayed starts happen at their time or after it";

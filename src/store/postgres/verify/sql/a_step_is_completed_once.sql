@@ -1,4 +1,4 @@
--- A step has one recorded outcome, whatever attempt recorded it.
+-- A step has one recorded outcome, whatever attempt recorded it, or a replay took over.
 -- binds: first run, last run, now, grace
 -- index: events_pkey
 select run_id as run,
@@ -7,7 +7,8 @@ select run_id as run,
 from (
     select run_id, seq, task, payload::json ->> 'op' as op
     from runlog.events
-    where run_id between $1 and $2 and kind = 'step_completed'
+    where run_id between $1 and $2
+      and (kind = 'step_completed' or kind = 'op_reused' and payload::json #> '{recorded,step}' is not null)
 ) e
 group by run_id, task, op
 having count(*) > 1

@@ -1,4 +1,5 @@
--- No attempt at a task begins after the task's output, and no try of a step after the step's outcome.
+-- No attempt at a task begins after the task's output, and no try of a step after the step's outcome, taken over by a
+-- replay or not.
 -- binds: first run, last run, now, grace
 -- index: events_pkey
 select run_id as run,
@@ -6,14 +7,18 @@ select run_id as run,
        format('%s of %s after its completion', kind, coalesce('step ' || op || ' in ', '') || 'task ' || task) as detail
 from (
     select run_id, seq, kind, task, op,
-           max(seq) filter (where kind in ('step_completed', 'attempt_succeeded')) over (
+           max(seq) filter (where kind in ('step_completed', 'attempt_succeeded', 'task_reused', 'op_reused')) over (
                partition by run_id, task, op order by seq rows between unbounded preceding and 1 preceding
            ) as completed_seq
     from (
-        select run_id, seq, kind, task, case when kind like 'step%' then payload::json ->> 'op' end as op
+        select run_id, seq, kind, task,
+               case when kind like 'step%' or kind = 'op_reused' then payload::json ->> 'op' end as op
         from runlog.events
         where run_id between $1 and $2
-          and kind in ('step_started', 'step_failed', 'step_completed', 'attempt_started', 'attempt_succeeded')
+          and (
+              kind in ('step_started', 'step_failed', 'step_completed', 'attempt_started', 'attempt_succeeded', 'task_reused')
+              or kind = 'op_reused' and payload::json #> '{recorded,step}' is not null
+          )
     ) e
 ) e
 where completed_seq is not null and kind in ('step_started', 'step_failed', 'attempt_started')

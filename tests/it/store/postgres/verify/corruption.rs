@@ -95,6 +95,8 @@ corruptions! {
         "select room('{run}', 7), seed('{run}', 7, 'attempt_started', 'booking', 2, '{}')";
     a_step_of_an_attempt_that_is_over: operations_stand_inside_their_attempt of "booking" "booking" at [6, 7],
         "select room('{run}', 7), seed('{run}', 7, 'step_completed', 'booking', 1, '{\"op\": \"late#0\"}')";
+    something_taken_over_by_no_replay: a_replay_takes_over_first of "echo" "echo" at [2],
+        "select room('{run}', 2), seed('{run}', 2, 'task_reused', 'x', 0, '{\"output\": 1}')";
     a_sleep_that_begins_twice: an_operation_begins_once of "sleeper" "napping" at [4, 5],
         "select again('{run}', 4, 5)";
     a_timer_that_fires_twice: a_wait_ends_once of "shaky" "shaky" at [10, 11],

@@ -1,0 +1,175 @@
+//! What a replay takes over of the run that it replays.
+//!
+//! A replay from what failed is one more attempt at it: outcomes are kept, failed steps count as nothing. What is taken
+//! over is written into the new run's log, so that the original's may go.
+
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::event::{Event, Place, Recorded, ReplayFrom, TaskEvent, TaskResumed, TaskReused};
+use super::ids::{OpKey, TaskName};
+use super::payload::Payload;
+use super::plan::{Plan, PlannedTask, Role};
+use super::state::{RunState, TakenOver};
+
+/// What a replay takes over, and what it does not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Takeover {
+    /// The events that say so, to stand right after the new run's creation.
+    pub events: Vec<Event>,
+    /// Tasks whose output is taken over: their code does not run.
+    pub reused: Vec<TaskName>,
+    /// Tasks that go on with the operations named: their code runs, and is answered from the log.
+    pub resumed: Vec<(TaskName, Vec<OpKey>)>,
+    /// Tasks whose code runs, those that are resumed among them, in an order in which they can.
+    pub rerun: Vec<TaskName>,
+    /// Tasks that had an output or operations which are not taken over, and why.
+    pub not_reused: Vec<(TaskName, NotReused)>,
+}
+
+/// Why nothing of a task is taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotReused {
+    /// The replay was asked to run it again.
+    Asked,
+    /// The input is another one, and every task may read it.
+    InputEdited,
+    /// The code of the replay's version has no such task.
+    Gone,
+    /// The code of the replay's version gives it the outputs of other tasks.
+    PredecessorsChanged,
+    /// It is given the output of a task that runs again.
+    After(TaskName),
+    /// It ran because the run failed; what it undid is not undone again, nor done again.
+    OnFailure,
+}
+
+impl fmt::Display for NotReused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotReused::Asked => f.write_str("it was asked to run again"),
+            NotReused::InputEdited => f.write_str("the input was edited"),
+            NotReused::Gone => f.write_str("the code has no such task any more"),
+            NotReused::PredecessorsChanged => f.write_str("the code has it wait for other tasks"),
+            NotReused::After(task) => write!(f, "it comes after `{task}`, which runs again"),
+            NotReused::OnFailure => f.write_str("it ran because the run failed"),
+        }
+    }
+}
+
+/// Decides what a replay of `state`, the fold of `log`, takes over; `plan` is the shape of the replay's code, where it is
+/// known.
+pub fn take_over(
+    state: &RunState,
+    log: &[Recorded],
+    plan: Option<&Plan>,
+    from: &ReplayFrom,
+    input_edited: bool,
+) -> Takeover {
+    let done = done(state, log);
+    let assumed = assumed_plan(&done);
+    let plan = plan.or(state.plan.as_ref()).unwrap_or(&assumed);
+    let mut takeover = Takeover::default();
+    let mut reused: BTreeSet<u16> = BTreeSet::new();
+    for (at, task) in plan.in_order() {
+        let (name, found) = (&task.name, done.get(&task.name));
+        let refusal = match from {
+            _ if task.role == Role::OnFailure => Some(NotReused::OnFailure),
+            _ if input_edited => Some(NotReused::InputEdited),
+            ReplayFrom::Start => Some(NotReused::Asked),
+            ReplayFrom::Task(asked) if asked == name => Some(NotReused::Asked),
+            ReplayFrom::Failed | ReplayFrom::Task(_) => unfit(state, plan, task, &reused),
+        };
+        match (found, refusal) {
+            (Some(Done::Output(output)), None) => {
+                reused.insert(at);
+                takeover.reuse(name, output);
+                continue;
+            }
+            (Some(Done::Work(work)), None) => takeover.resume(name, work),
+            (Some(_), Some(refusal)) => takeover.not_reused.push((name.clone(), refusal)),
+            (None, _) => {}
+        }
+        if task.role == Role::Task {
+            takeover.rerun.push(name.clone());
+        }
+    }
+    let gone = done.keys().filter(|name| plan.position(name).is_none());
+    takeover.not_reused.extend(gone.map(|name| (name.clone(), NotReused::Gone)));
+    takeover
+}
+
+impl Takeover {
+    fn push(&mut self, task: &TaskName, event: impl Into<TaskEvent>) {
+        self.events.push(Event::Task(Place { task: task.clone(), attempt: 0 }, event.into()));
+    }
+
+    fn reuse(&mut self, task: &TaskName, output: &Payload) {
+        self.push(task, TaskReused { output: output.clone() });
+        self.reused.push(task.clone());
+    }
+
+    fn resume(&mut self, task: &TaskName, work: &work::Work) {
+        self.push(task, TaskResumed { work: work.run, patches: work.patches.clone() });
+        for op in &work.ops {
+            self.push(task, op.clone());
+        }
+        self.resumed.push((task.clone(), work.ops.iter().map(|op| op.op.clone()).collect()));
+    }
+}
+
+/// What a task of the original came to.
+enum Done {
+    Output(Payload),
+    Work(work::Work),
+}
+
+/// Collects what the tasks of the original came to; one that never began came to nothing.
+fn done(state: &RunState, log: &[Recorded]) -> BTreeMap<TaskName, Done> {
+    let of_task = |task: &super::state::TaskState| {
+        let done = match &task.output {
+            Some(output) if task.has_output() => Done::Output(output.clone()),
+            _ if task.attempts.is_empty() && task.ops.is_empty() => return None,
+            _ => Done::Work(work::of(state.id, task, log)),
+        };
+        Some((task.name.clone(), done))
+    };
+    // A replay that never started took over all the same.
+    let unstarted = |(name, taken): (&TaskName, &TakenOver)| {
+        let done = match taken {
+            TakenOver::Output(output) => Done::Output(output.clone()),
+            TakenOver::Work { run, patches, .. } => {
+                Done::Work(work::untouched(*run, patches.clone(), name, log))
+            }
+        };
+        (name.clone(), done)
+    };
+    state.tasks.iter().filter_map(of_task).chain(state.taken_over.iter().map(unstarted)).collect()
+}
+
+/// The shape of a run that never started, as far as it is known.
+fn assumed_plan(done: &BTreeMap<TaskName, Done>) -> Plan {
+    let task = |name: &TaskName| PlannedTask { name: name.clone(), after: Vec::new(), role: Role::Task };
+    Plan { tasks: done.keys().map(task).collect(), output: 0 }
+}
+
+/// Says why a task cannot keep what it had: it would be given something else now.
+fn unfit(state: &RunState, plan: &Plan, task: &PlannedTask, reused: &BTreeSet<u16>) -> Option<NotReused> {
+    let before = predecessors(plan, task);
+    let old = state.plan.as_ref().zip(state.plan.as_ref().and_then(|plan| plan.position(&task.name)));
+    let old = old.and_then(|(plan, at)| Some(predecessors(plan, plan.tasks.get(at)?)));
+    if old.is_some_and(|old| old != before) {
+        return Some(NotReused::PredecessorsChanged);
+    }
+    let again = task.after.iter().find(|place| !reused.contains(place));
+    let again = again.and_then(|place| plan.tasks.get(usize::from(*place)));
+    again.map(|task| NotReused::After(task.name.clone()))
+}
+
+fn predecessors<'plan>(plan: &'plan Plan, task: &PlannedTask) -> BTreeSet<&'plan TaskName> {
+    let name = |place: &u16| plan.tasks.get(usize::from(*place)).map(|task| &task.name);
+    task.after.iter().filter_map(name).collect()
+}

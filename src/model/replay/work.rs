@@ -1,0 +1,144 @@
+//! What an unfinished task had done: which of its operations a replay takes over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::event::{Event, OpReused, Recorded, ReusedOp, TaskEvent};
+use crate::model::ids::{OpKey, PatchId, RunId, TaskName};
+use crate::model::state::{Op, OpState, TaskState};
+use crate::model::status::Status;
+
+/// The work that a task goes on with.
+pub(super) struct Work {
+    /// The run that began it.
+    pub(super) run: RunId,
+    /// What its code was told of patches.
+    pub(super) patches: BTreeMap<PatchId, bool>,
+    /// What is taken over, in the order in which the operations began.
+    pub(super) ops: Vec<OpReused>,
+}
+
+/// Collects the work of a task of `run`.
+///
+/// An operation is taken over with the outcome it has. A step's failure is not: the step is what is tried again, unless it
+/// runs at most once. Nor is the failure of a child run, or a signal that did not come, that ended the task; one that
+/// the code went on from is a fact like any other.
+///
+/// Up to the first operation that is not taken over, and up to the end of the first attempt, the code must ask for all
+/// of them: so far it was given the same answers.
+pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded]) -> Work {
+    let history = History::of(&task.name, log);
+    let taken = |key: &OpKey, op: &Op| {
+        let reused = ReusedOp::of(&op.state)?;
+        let keeps = match &op.state {
+            OpState::StepFailed { .. } => history.is_at_most_once(key),
+            OpState::Abandoned => op.attempt == 1,
+            OpState::Child { outcome: Some(outcome), run, .. } if outcome.status != Status::Succeeded => {
+                history.went_on_after(key) && !is_named(task, run)
+            }
+            OpState::Signal { outcome: Some(None), .. } => history.went_on_after(key),
+            _ => true,
+        };
+        keeps.then_some(reused)
+    };
+    let mut ops = Vec::new();
+    let mut end_of_same = history.first_retry.unwrap_or(u32::MAX);
+    // What a race's losers had built is not built again.
+    let lost: BTreeSet<&OpKey> = task.ops.values().flat_map(|op| op.state.lost()).collect();
+    for (key, op) in task.ops.iter().filter(|(key, _)| !lost.contains(key)) {
+        let seq = history.begun(key);
+        match taken(key, op) {
+            Some(recorded) => ops.push((seq, OpReused { op: key.clone(), optional: false, recorded })),
+            None if op.state != OpState::Abandoned => end_of_same = end_of_same.min(seq),
+            None => {}
+        }
+    }
+    ops.sort_by_key(|(seq, _)| *seq);
+    let placed = |(seq, op): (u32, OpReused)| {
+        let was_optional = task.ops.get(&op.op).is_some_and(|op| op.reused && op.attempt == 0);
+        OpReused { optional: was_optional || seq > end_of_same, ..op }
+    };
+    let ops = ops.into_iter().map(placed).collect();
+    Work { run: task.work.unwrap_or(run), patches: task.patches.clone(), ops }
+}
+
+/// Collects what a replay that never started took over itself.
+pub(super) fn untouched(
+    run: RunId,
+    patches: BTreeMap<PatchId, bool>,
+    name: &TaskName,
+    log: &[Recorded],
+) -> Work {
+    let op = |recorded: &Recorded| match &recorded.event {
+        Event::Task(place, TaskEvent::OpReused(op)) if place.task == *name => Some(op.clone()),
+        _ => None,
+    };
+    Work { run, patches, ops: log.iter().filter_map(op).collect() }
+}
+
+/// Says whether the task's last error speaks of the child run.
+fn is_named(task: &TaskState, child: &RunId) -> bool {
+    let child = child.to_string();
+    let says = |text: &String| text.contains(&child);
+    task.last_error().is_some_and(|error| says(&error.message) || error.chain.iter().any(says))
+}
+
+/// When the operations of a task began and were last heard of.
+#[derive(Default)]
+struct History<'log> {
+    begun: BTreeMap<&'log OpKey, u32>,
+    heard_of: BTreeMap<&'log OpKey, u32>,
+    at_most_once: Vec<&'log OpKey>,
+    /// The last event about any operation.
+    last: u32,
+    /// The end of the first attempt, when there was another one.
+    first_retry: Option<u32>,
+}
+
+impl<'log> History<'log> {
+    fn of(name: &TaskName, log: &'log [Recorded]) -> History<'log> {
+        let mut history = History::default();
+        for Recorded { seq, event, .. } in log {
+            let Event::Task(place, event) = event else { continue };
+            if place.task != *name {
+                continue;
+            }
+            if let TaskEvent::AttemptFailed(failed) = event
+                && failed.retry_at.is_some()
+            {
+                history.first_retry.get_or_insert(*seq);
+            }
+            let Some(op) = event.op() else { continue };
+            history.begun.entry(op).or_insert(*seq);
+            history.heard_of.insert(op, *seq);
+            history.last = *seq;
+            if is_at_most_once(event) {
+                history.at_most_once.push(op);
+            }
+        }
+        history
+    }
+
+    fn begun(&self, op: &OpKey) -> u32 {
+        self.begun.get(op).copied().unwrap_or(u32::MAX)
+    }
+
+    /// Says whether anything of the task was recorded after the last word on the operation.
+    fn went_on_after(&self, op: &OpKey) -> bool {
+        self.heard_of.get(op).is_some_and(|seq| *seq < self.last)
+    }
+
+    fn is_at_most_once(&self, op: &OpKey) -> bool {
+        self.at_most_once.contains(&op)
+    }
+}
+
+/// Says whether the event is of a step that does not run twice.
+fn is_at_most_once(event: &TaskEvent) -> bool {
+    match event {
+        TaskEvent::StepStarted(_) => true,
+        TaskEvent::OpReused(op) => {
+            matches!(op.recorded, ReusedOp::FailedStep { .. } | ReusedOp::BegunStep { .. })
+        }
+        _ => false,
+    }
+}
