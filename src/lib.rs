@@ -38,7 +38,9 @@ pub mod cli;
 
 pub use self::inspect::RunView;
 pub use self::model::{Failure, Retry, RunId, Status, TaskStatus, Verdict};
-pub use self::runtime::{CancelOptions, Error, RunError, RunHandle, Runtime, RuntimeBuilder};
+pub use self::runtime::{
+    CancelOptions, Error, ReplayOptions, Replayed, RunError, RunHandle, Runtime, RuntimeBuilder,
+};
 pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, Workflow};
 
 /// The code in the documents compiles.

@@ -30,6 +30,8 @@ pub(crate) struct Start {
     pub(crate) start_timeout: Option<std::time::Duration>,
     pub(crate) trigger: Trigger,
     pub(crate) parent: Option<Parent>,
+    /// What a replay takes over.
+    pub(crate) taken_over: Vec<Event>,
 }
 
 /// A run to be created.
@@ -59,7 +61,7 @@ impl Born {
         // Ids made in one burst may be a little ahead of the clock.
         let at = engine.clock.now().max(run.created_at());
         let now = Now { at, chance: engine.clock.chance(), rules: &definition.rules };
-        let mut events = vec![created(start, now.at)];
+        let mut events = first_events(start, now.at);
         let mut state = provisional(run, now.at, &events)?;
         let command = Command::Start { plan: definition.plan.clone(), assigned_at: None };
         for event in decide(&state, command, now).map_err(bug)? {
@@ -73,11 +75,18 @@ impl Born {
 
     /// Makes a run that waits in the queue for any node.
     pub(crate) fn queued(run: RunId, start: &Start, now: Timestamp) -> Result<Born, StoreError> {
-        let events = vec![created(start, now)];
+        let events = first_events(start, now);
         let state = provisional(run, now, &events)?;
         let append = append(run, start, &events, &state)?;
         Ok(Born { run, events, append, started: None })
     }
+}
+
+/// Makes the events that stand before the run's start.
+fn first_events(start: &Start, now: Timestamp) -> Vec<Event> {
+    let mut events = vec![created(start, now)];
+    events.extend(start.taken_over.iter().cloned());
+    events
 }
 
 fn created(start: &Start, now: Timestamp) -> Event {

@@ -223,6 +223,9 @@ impl From<Error> for Problem {
             Error::Finished { run, status, .. } => Problem::new(Code::IllegalTransition, detail)
                 .fact("run", run.to_string())
                 .fact("run_status", status.as_str()),
+            Error::NotReplayable { run, .. } => {
+                Problem::new(Code::IllegalTransition, detail).fact("run", run.to_string())
+            }
             Error::NotFound { run } => Problem::no_run(&run.to_string()),
             Error::NotRunning => Problem::new(Code::NotRunning, detail),
             Error::Quarantined { run, .. } => unreadable(run, detail),

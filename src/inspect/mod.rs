@@ -5,7 +5,7 @@ mod view;
 pub use self::view::{AttemptView, RunView, StepView, TaskView};
 
 use crate::model::evolve::fold;
-use crate::model::{IllegalEvent, RunId, RunState, Waiting};
+use crate::model::{IllegalEvent, Recorded, RunId, RunState, Waiting};
 use crate::store::{RunRow, Serving, Store, StoreError};
 
 /// Child runs that a view lists.
@@ -60,6 +60,14 @@ async fn serving(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, Ins
 /// # Errors
 /// [`InspectError`].
 pub async fn state(store: &dyn Store, run: RunId) -> Result<Option<RunState>, InspectError> {
+    Ok(fold(run, &log(store, run).await?)?)
+}
+
+/// Reads a run's whole log; empty when there is no such run.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn log(store: &dyn Store, run: RunId) -> Result<Vec<Recorded>, StoreError> {
     let mut log = Vec::new();
     loop {
         let after = u32::try_from(log.len()).unwrap_or(u32::MAX);
@@ -67,7 +75,7 @@ pub async fn state(store: &dyn Store, run: RunId) -> Result<Option<RunState>, In
         let last = page.len() < PAGE_EVENTS as usize;
         log.extend(page);
         if last {
-            return Ok(fold(run, &log)?);
+            return Ok(log);
         }
     }
 }

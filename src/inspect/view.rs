@@ -41,6 +41,8 @@ pub struct RunView {
     pub priority: i16,
     /// What started it.
     pub trigger: Trigger,
+    /// The run that it replays.
+    pub replay_of: Option<RunId>,
     /// The run, task and operation that started it.
     pub parent: Option<Parent>,
     /// The runs that it started, oldest first; at most 1,000.
@@ -148,6 +150,8 @@ pub struct StepView {
     pub finished_at: Option<Timestamp>,
     /// Tries in the attempt that ran it last.
     pub tries: u32,
+    /// Whether a replay took it over: then all this is of the run that ran it.
+    pub reused: bool,
 }
 
 impl RunView {
@@ -167,6 +171,7 @@ impl RunView {
             output: state.output().cloned(),
             metadata: origin.metadata,
             priority: origin.priority,
+            replay_of: origin.trigger.replay_of(),
             trigger: origin.trigger,
             parent: origin.parent,
             children: children.into_iter().map(|child| (child.run, child.workflow, child.status)).collect(),
@@ -292,6 +297,7 @@ impl StepView {
             started_at: times.map(|times| times.started_at).or(began),
             finished_at: times.map(|times| times.finished_at),
             tries: times.map_or(0, |times| times.tries),
+            reused: recorded.reused,
         })
     }
 }

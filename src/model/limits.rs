@@ -46,6 +46,21 @@ pub const CHAIN_MAX: usize = 16;
 /// Runs of one bulk start: one statement, all or none.
 pub const START_MANY_MAX: usize = 50_000;
 
+/// Runs that a bulk action takes by their ids: what fits into memory without a thought. A filter has no such limit.
+pub const BULK_RUNS_MAX: usize = 100_000;
+
+/// Runs that a bulk action is busy with at once unless told otherwise: few enough to leave the pool to others.
+pub const BULK_AT_ONCE_DEFAULT: usize = 8;
+
+/// Answers of a bulk action that wait for their reader before it pauses.
+pub const BULK_ANSWERS_WAITING_MAX: usize = 256;
+
+/// Runs that the preview of a bulk action looks at: what a person reads.
+pub const BULK_SAMPLE: usize = 10;
+
+/// How long a bulk action tries one run again while the database does not answer.
+pub const BULK_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Appends in one group commit: beyond a few hundred the statement's own time outweighs the shared fsync.
 pub const BATCH_APPENDS_MAX: usize = 1_024;
 

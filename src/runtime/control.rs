@@ -108,7 +108,7 @@ impl Runtime {
         NewRun::untyped(self, definition, input.into())
     }
 
-    fn served(&self) -> Vec<String> {
+    pub(super) fn served(&self) -> Vec<String> {
         let all = self.engine.registry.all();
         all.iter().map(|definition| format!("{} {}", definition.name, definition.version)).collect()
     }
@@ -255,7 +255,7 @@ fn decided(run: RunId, status: Status) -> Result<Cancelled, Error> {
     }
 }
 
-fn check_text(field: &'static str, text: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_text(field: &'static str, text: Option<&str>) -> Result<(), Error> {
     let Some(text) = text else { return Ok(()) };
     let problem = match text {
         text if text.len() > MESSAGE_BYTES_MAX => {

@@ -70,6 +70,14 @@ pub enum Error {
         /// What was asked for.
         attempted: &'static str,
     },
+    /// The run cannot be replayed, or not so.
+    #[error("run {run} cannot be replayed: {why}")]
+    NotReplayable {
+        /// The run.
+        run: RunId,
+        /// Why.
+        why: NotReplayable,
+    },
     /// There is no such run.
     #[error("there is no run {run}")]
     NotFound {
@@ -94,6 +102,32 @@ pub enum Error {
     /// The store refuses, or does not answer; in the latter case it is unknown whether it was done.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why a run cannot be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotReplayable {
+    /// It lives.
+    #[error("it is {status}: wait for its end, or cancel it")]
+    Live {
+        /// Where it stands.
+        status: Status,
+    },
+    /// Somebody, or its parent, wanted its end.
+    #[error("it was cancelled: say that you force it")]
+    Cancelled,
+    /// Nothing of it failed.
+    #[error("it succeeded, so nothing of it failed: say from the start, or from which task")]
+    Succeeded,
+    /// It has no such task.
+    #[error("it has no task {task:?}: expected one of {}", known.join(", "))]
+    UnknownTask {
+        /// The task that was named.
+        task: TaskName,
+        /// Those that there are.
+        known: Vec<String>,
+    },
 }
 
 impl From<InspectError> for Error {

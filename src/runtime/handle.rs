@@ -42,6 +42,10 @@ impl<O> RunHandle<O> {
         RunHandle { watch: Mutex::new(Some(watch)), ..RunHandle::new(runtime, run) }
     }
 
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// Returns the run's id.
     pub fn id(&self) -> RunId {
         self.run

@@ -1,7 +1,10 @@
 //! What an embedder holds: a builder, a runtime, and a handle of each run.
 
 mod builder;
+mod create;
 mod start;
+mod replay;
+mod bulk;
 mod handle;
 mod control;
 mod follow;
@@ -9,8 +12,10 @@ mod watch;
 mod error;
 
 pub use self::builder::RuntimeBuilder;
+pub use self::bulk::{Bulk, BulkAnswer, BulkDone, BulkIntent, BulkPreview, BulkReport, BulkRun};
 pub use self::control::{CancelOptions, Cancelled, Runtime};
-pub use self::error::{Error, RunError};
+pub use self::error::{Error, NotReplayable, RunError};
 pub use self::handle::RunHandle;
+pub use self::replay::{ReplayOptions, ReplayPlan, Replayed};
 pub use self::start::{NewRun, Started};
 pub use self::watch::Watch;

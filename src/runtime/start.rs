@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::oneshot;
 
 use super::control::Runtime;
+use super::create::{Birth, create};
 use super::error::Error;
 use super::handle::RunHandle;
-use crate::actor::{Begin, Beginning, Born, Creation, Start};
+use crate::actor::{Born, Start};
 use crate::model::decide::after;
 use crate::model::event::Trigger;
 use crate::model::ids::{NameError, check_metadata_name};
@@ -180,44 +180,20 @@ impl<'runtime, O> NewRun<'runtime, O> {
         let NewRun { runtime, wanted, .. } = self;
         let wanted = wanted?;
         let engine = &runtime.engine;
-        if engine.admission.is_closed() {
-            return Err(Error::NotRunning);
-        }
         let run = engine.clock.new_run_id();
         let fail = wanted.if_exists_fail;
         let start = wanted.into_start(engine.clock.now());
-        let (workflow, namespace, key) = (start.workflow.clone(), start.namespace.clone(), start.key.clone());
-        let mut born = Born::here(engine, run, &start)?;
-        let creation = match born.started.take().zip(engine.node()) {
-            Some((started, node)) => {
-                let watch = engine.watchers.watch(run);
-                let (reply, answer) = oneshot::channel();
-                let begin = Begin::Create { born: Box::new(born), reply };
-                let (slot, definition) = (started.slot, Some(started.definition));
-                engine.spawn(&node, Beginning { run, begin, slot, definition });
-                let answer = answer.await.unwrap_or(Err(StoreError::Fenced));
-                match answer.map_err(lost_lease)? {
-                    Creation::Created => {
-                        return Ok(Started { run: RunHandle::watching(runtime, run, watch), created: true });
-                    }
-                    Creation::Existing => None,
-                }
+        let existing = match create(engine, run, &start).await? {
+            Birth::Here(watch) => {
+                return Ok(Started { run: RunHandle::watching(runtime, run, watch), created: true });
             }
-            None => {
-                // Nobody here can run it now: it waits in the queue.
-                let append = Born::queued(run, &start, engine.clock.now())?.append;
-                let created = engine.store.create(std::slice::from_ref(&append)).await?;
-                engine.queued();
-                created.first().copied()
-            }
+            Birth::Queued => return Ok(Started { run: RunHandle::new(runtime, run), created: true }),
+            Birth::KeyTaken(existing) => existing,
         };
-        let existing = match (creation, &key) {
-            (Some(created), _) if created.created => {
-                return Ok(Started { run: RunHandle::new(runtime, created.run), created: true });
-            }
-            (Some(existing), _) => Some(existing.run),
+        let Start { workflow, namespace, key, .. } = start;
+        let existing = match (existing, &key) {
             (None, Some(key)) => engine.store.find(&namespace, &workflow, key).await?,
-            (None, None) => None,
+            (existing, _) => existing,
         };
         let bug = || StoreError::Bug { message: format!("run {run} was neither created nor found") };
         let existing = existing.ok_or_else(bug)?;
@@ -265,14 +241,6 @@ impl<'runtime, O> NewRun<'runtime, O> {
             Ok(wanted)
         });
         self
-    }
-}
-
-/// A node that is fenced in the middle of a start cannot say whether it was committed.
-fn lost_lease(error: StoreError) -> Error {
-    match error {
-        StoreError::Fenced => Error::NotRunning,
-        error => Error::Store(error),
     }
 }
 
@@ -346,6 +314,7 @@ impl Wanted {
             start_timeout: self.start_timeout.or(self.definition.start_timeout),
             trigger: self.trigger,
             parent: None,
+            taken_over: Vec::new(),
         }
     }
 }

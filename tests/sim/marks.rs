@@ -35,6 +35,9 @@ pub const MARKS: &[&str] = &[
     "a run with a long log was parked",
     "a run moved three times",
     "the store was away for ten minutes",
+    "a replay took something over",
+    "a replay was asked for again",
+    "a replay was refused",
 ];
 
 static HITS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());

@@ -9,7 +9,7 @@ use runlog::model::Timestamp;
 use runlog::runtime::Cancelled;
 use runlog::store::Store;
 use runlog::store::memory::MemoryStore;
-use runlog::{CancelOptions, Error, RunId, Runtime};
+use runlog::{CancelOptions, Error, ReplayOptions, RunId, Runtime, Status};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -277,7 +277,11 @@ impl Cluster {
             }
             (Ask::Cancel { grace }, Some(run)) => self.answer_cancel(runtime, run, *grace).await,
             (Ask::Wait, Some(run)) => self.answer_wait(runtime, run).await,
-            (Ask::Signal { .. } | Ask::Cancel { .. } | Ask::Wait, None) => {}
+            (Ask::Replay { from, again }, Some(run)) => {
+                let run = self.unsuccessful(request.choice).await.unwrap_or(run);
+                self.answer_replay(runtime, run, *from, again.then_some(request.choice)).await;
+            }
+            (Ask::Signal { .. } | Ask::Cancel { .. } | Ask::Replay { .. } | Ask::Wait, None) => {}
         }
     }
 
@@ -328,6 +332,45 @@ impl Cluster {
             }
             Err(Error::Store(_)) => {}
             Err(error) => self.oracle.violated(format!("a cancel was refused: {error}")),
+        }
+    }
+
+    /// Chooses among the runs that ended without success.
+    async fn unsuccessful(&self, choice: u64) -> Option<RunId> {
+        let mut ended = Vec::new();
+        for run in self.store.runs() {
+            let row = self.store.row(run).await.ok().flatten();
+            let failed = |status: Status| status.is_terminal() && status != Status::Succeeded;
+            ended.extend(row.filter(|row| failed(row.status)).map(|row| row.run));
+        }
+        (!ended.is_empty()).then(|| ended[(choice % ended.len() as u64) as usize])
+    }
+
+    /// Replays a run; with an id of its own, twice, as after a lost answer.
+    async fn answer_replay(&self, runtime: &Runtime, run: RunId, from: u64, id: Option<u64>) {
+        let options = ReplayOptions::default().force();
+        let options = match from {
+            0..=6 => options,
+            7 => options.from_start(),
+            _ => options.from_task("b"),
+        };
+        let id = id.map(|choice| RunId::from_tick(run.tick() + 1, choice));
+        let options = id.into_iter().fold(options, |options, id| options.id(id));
+        for _ in 0..=u32::from(id.is_some()) {
+            match runtime.replay(run, options.clone()).await {
+                Ok(replayed) => {
+                    self.oracle.promised(Promise::Started { run: replayed.run.id(), key: None });
+                    if replayed.plan.reused.len() + replayed.plan.resumed.len() > 0 {
+                        sometimes!("a replay took something over");
+                    }
+                    if !replayed.created {
+                        sometimes!("a replay was asked for again");
+                    }
+                }
+                Err(Error::NotReplayable { .. }) => sometimes!("a replay was refused"),
+                Err(Error::NotRunning | Error::Store(_)) => {}
+                Err(error) => self.oracle.violated(format!("a replay was refused: {error}")),
+            }
         }
     }
 

@@ -115,6 +115,7 @@ pub enum Ask {
     Start(Box<NewRun>),
     Signal { token: u64 },
     Cancel { grace: Duration },
+    Replay { from: u64, again: bool },
     Wait,
 }
 
@@ -145,7 +146,9 @@ impl Plan {
             troubled += Duration::from_secs(600);
         }
         troubles.sort_by_key(|(at, _)| *at);
-        let requests = requests(&mut rng.fork(), processes, troubled.min(Duration::from_secs(30)));
+        let mut requests = requests(&mut rng.fork(), processes, troubled.min(Duration::from_secs(30)));
+        requests.extend(replays(seed, processes, troubled));
+        requests.sort_by_key(|(at, _)| *at);
         Plan {
             seed,
             processes,
@@ -220,6 +223,21 @@ fn requests(rng: &mut Rng, processes: usize, until: Duration) -> Vec<(Duration, 
     }
     requests.sort_by_key(|(at, _)| *at);
     requests
+}
+
+/// Wishes to replay: during the faults, and after them, when more has ended. Drawn from chance of their own.
+fn replays(seed: u64, processes: usize, troubled: Duration) -> Vec<(Duration, Request)> {
+    let mut rng = Rng::new(seed ^ 0x7265_706c_6179);
+    let until_ms = troubled.as_millis() as u64 + 10_000;
+    let count = rng.between(0, 4);
+    (0..count)
+        .map(|_| {
+            let at = rng.millis(until_ms / 4, until_ms);
+            let ask = Ask::Replay { from: rng.below(10), again: rng.percent(30) };
+            let (process, choice) = (rng.below(processes as u64) as usize, rng.draw());
+            (at, Request { process, ask, choice })
+        })
+        .collect()
 }
 
 impl NewRun {

@@ -233,6 +233,7 @@ impl Live {
                     start_timeout: birth.definition.start_timeout,
                     trigger: Trigger::Parent,
                     parent: Some(Parent { run: self.run, task, op: birth.op, depth }),
+                    taken_over: Vec::new(),
                 };
                 Some(Born::here(&self.engine, birth.run, &start))
             })

@@ -10,7 +10,7 @@ use super::log;
 use super::world::Kit;
 use crate::inspect::RunView;
 use crate::model::{RunId, Status};
-use crate::runtime::{CancelOptions, Cancelled, Error, RunError};
+use crate::runtime::{CancelOptions, Cancelled, Error, ReplayOptions, ReplayPlan, RunError};
 use crate::store::Store;
 
 /// A run of a [`Kit`]; `O` is its output's type. Stays good across crashes.
@@ -61,6 +61,14 @@ impl<O> KitRun<O> {
     /// As for [`Runtime::cancel`](crate::Runtime::cancel).
     pub async fn cancel(&self, options: CancelOptions) -> Result<Cancelled, Error> {
         self.kit.retried(async |runtime| runtime.cancel(self.run, options.clone()).await).await
+    }
+
+    /// Replays the run; returns the new one, and what it takes over.
+    ///
+    /// # Errors
+    /// As for [`Runtime::replay`](crate::Runtime::replay).
+    pub async fn replay(&self, options: ReplayOptions) -> Result<(KitRun<O>, ReplayPlan), Error> {
+        self.kit.replay(self.run, options).await
     }
 
     /// Lets time pass until the run ends; returns its status.

@@ -11,7 +11,7 @@ use super::run::KitRun;
 use crate::actor::Witness;
 use crate::clock::Clock;
 use crate::model::{RunId, Timestamp};
-use crate::runtime::{Error, NewRun, Runtime, RuntimeBuilder};
+use crate::runtime::{Error, NewRun, ReplayOptions, ReplayPlan, Runtime, RuntimeBuilder};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::workflow::Workflow;
@@ -118,6 +118,27 @@ impl Kit {
         let run = self.retried(start).await?;
         self.state().runs.push(run);
         Ok(KitRun::new(self, run))
+    }
+
+    /// Replays a run; see [`Runtime::replay`].
+    ///
+    /// # Errors
+    /// As for [`Runtime::replay`].
+    pub(super) async fn replay<O>(
+        &self,
+        run: RunId,
+        options: ReplayOptions,
+    ) -> Result<(KitRun<O>, ReplayPlan), Error> {
+        // With an id it can be repeated when the crash leaves it unanswered.
+        let id = self.world.cut.as_ref().map(|_| self.world.store.clock().new_run_id());
+        let options = id.iter().fold(options, |options, id| options.id(*id));
+        let replay = async |runtime: Runtime| {
+            let replayed = runtime.replay(run, options.clone()).await?;
+            Ok((replayed.run.id(), replayed.plan))
+        };
+        let (new, plan) = self.retried(replay).await?;
+        self.state().runs.push(new);
+        Ok((KitRun::new(self, new), plan))
     }
 
     /// Returns a handle of any run of the world, such as a child run.

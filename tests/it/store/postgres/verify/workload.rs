@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use runlog::{CancelOptions, Cx, CxError, Either, Retry, RunHandle, Runtime, Status, TaskErrors, Workflow};
+use runlog::{
+    CancelOptions, Cx, CxError, Either, ReplayOptions, Retry, RunHandle, Runtime, Status, TaskErrors,
+    Workflow,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::PgPool;
@@ -186,6 +189,15 @@ pub(crate) async fn play(pool: &PgPool) -> Runtime {
     let others = others.chain([timed_out.id(), never.id(), racing, taken]).chain(paced).chain(cancelled);
     for run in ended.into_iter().chain(others) {
         soon("a run's end", second.handle(run).wait()).await.unwrap();
+    }
+    for run in [ended[0], ended[3], ended[6], timed_out.id()] {
+        for options in [ReplayOptions::default().from_start(), ReplayOptions::default()] {
+            let Ok(replayed) = second.replay(run, options).await else { continue };
+            if replayed.plan.workflow.as_str() == "gate" {
+                replayed.run.signal("go", &"on").await.unwrap();
+            }
+            soon("a replay's end", replayed.run.wait()).await.unwrap();
+        }
     }
     second
 }
