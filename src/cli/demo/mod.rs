@@ -1,4 +1,4 @@
-//! `runlog demo`: a run fails, says why, and succeeds once the cause is repaired.
+//! `runlog demo`: a run fails, says why, and goes on in a replay once the cause is repaired.
 
 mod database;
 mod shop;
@@ -9,11 +9,12 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::shop::{Order, Payments};
+use self::shop::{Order, Shop};
 use self::stage::Stages;
 use super::print::{Printer, Style};
 use crate::inspect::RunView;
-use crate::runtime::{RunHandle, Runtime};
+use crate::model::TaskName;
+use crate::runtime::{ReplayOptions, RunHandle, Runtime};
 
 /// What `runlog demo` may be told.
 #[derive(clap::Args, Default)]
@@ -35,14 +36,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>
     let mut stages = Stages::default();
 
     let (database, pool) = database::open(&mut printer, arguments.database_url).await?;
-    let payments = Payments::down();
-    let checkout = shop::checkout(payments.clone());
+    let shop = Shop::default();
+    let checkout = shop::checkout(shop.clone());
     let runtime = Runtime::builder(pool).workflow(checkout.clone()).node_name("demo").start().await?;
     printer.line("schema     migrated: everything is in the database's schema `runlog`")?;
 
     title(&mut printer, "1. A customer orders a lamp. Nobody knows yet that the payment service is down.")?;
     let order = Order { number: 42, item: "lamp".to_owned(), cents: 4_900 };
-    let first = runtime.run(&checkout, order.clone()).metadata([("order", "42")]).start().await?;
+    let first = runtime.run(&checkout, order).metadata([("order", "42")]).start().await?;
     let failed = ended(&first).await?;
     printer.failure(&failed)?;
     stages.check_failed(&failed);
@@ -52,14 +53,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>
         printer.ask("press Enter to repair it ")?;
         tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new())).await??;
     }
-    payments.repair();
+    shop.repair();
     printer.line("it answers again")?;
 
-    title(&mut printer, "3. The same order again, as a new run: a run that has ended stays as it is.")?;
-    let second = runtime.run(&checkout, order).metadata([("order", "42")]).start().await?;
-    let succeeded = ended(&second).await?;
+    title(&mut printer, "3. The run is replayed: a new run that goes on where the old one failed.")?;
+    let replayed = first.replay(ReplayOptions::default().by("demo").reason("payments repaired")).await?;
+    let second = &replayed.run;
+    let succeeded = ended(second).await?;
     printer.run(&succeeded)?;
-    stages.check_succeeded(&succeeded, first.id());
+    printer.line(format!("\n{}", counted(&replayed.plan.reused, shop.reserved())))?;
+    stages.check_replayed(&succeeded, first.id(), shop.reserved());
 
     title(&mut printer, "4. Its log: what happened, in order. Everything above was read from such a log.")?;
     let log = runtime.events(second.id(), 0, 1_000).await?;
@@ -70,6 +73,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>
     database.stop().await?;
     what_next(&mut printer)?;
     Ok(verdict(&stages, arguments.script))
+}
+
+/// Says what did not run again.
+fn counted(reused: &[TaskName], reserved: u32) -> String {
+    let reused: Vec<&str> = reused.iter().map(TaskName::as_str).collect();
+    let times = if reserved == 1 { "once".to_owned() } else { format!("{reserved} times") };
+    format!("  {} did not run again: in both runs together, stock was reserved {times}", reused.join(" and "))
 }
 
 /// Waits for a run's end, however it ends.

@@ -1,8 +1,8 @@
-//! The demo's shop: a checkout, and a payment service that can be down.
+//! The demo's shop: a checkout, a stock that counts what is taken from it, and a payment service that can be down.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,10 +26,11 @@ pub(super) struct Receipt {
     pub(super) parcel: String,
 }
 
-/// A payment service that somebody else runs.
-#[derive(Clone)]
-pub(super) struct Payments {
-    is_up: Arc<AtomicBool>,
+/// What the checkout acts on.
+#[derive(Clone, Default)]
+pub(super) struct Shop {
+    reserved: Arc<AtomicU32>,
+    payments_are_up: Arc<AtomicBool>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -42,18 +43,24 @@ enum PaymentError {
 #[error("no connection to payments.example.org:443")]
 struct ConnectError(#[source] io::Error);
 
-impl Payments {
-    pub(super) fn down() -> Payments {
-        Payments { is_up: Arc::new(AtomicBool::new(false)) }
+impl Shop {
+    pub(super) fn repair(&self) {
+        self.payments_are_up.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn repair(&self) {
-        self.is_up.store(true, Ordering::Relaxed);
+    /// Returns how often something was taken from the stock.
+    pub(super) fn reserved(&self) -> u32 {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    fn reserve(&self, item: &str) -> String {
+        self.reserved.fetch_add(1, Ordering::Relaxed);
+        format!("one {item} from shelf 3")
     }
 
     /// Charges once for each idempotency key, however often it is asked.
     async fn charge(self, _idempotency_key: String, cents: u32) -> Result<String, PaymentError> {
-        if self.is_up.load(Ordering::Relaxed) {
+        if self.payments_are_up.load(Ordering::Relaxed) {
             return Ok(format!("{cents} cents charged"));
         }
         let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
@@ -61,18 +68,20 @@ impl Payments {
     }
 }
 
-/// Reserve and score at the same time, then charge, then ship; give the stock back if anything fails.
-pub(super) fn checkout(payments: Payments) -> Workflow<Order, Receipt> {
+/// Reserve and score at the same time, then charge, then ship; tell somebody if anything fails.
+pub(super) fn checkout(shop: Shop) -> Workflow<Order, Receipt> {
     let w = Workflow::dag("checkout").timeout(Duration::from_secs(30));
-    let reserve = w.task("reserve", |_cx, order: Order| async move {
-        Ok::<_, io::Error>(format!("one {} from shelf 3", order.item))
+    let stock = shop.clone();
+    let reserve = w.task("reserve", move |_cx, order: Order| {
+        let reserved = stock.reserve(&order.item);
+        async move { Ok::<_, io::Error>(reserved) }
     });
     let score = w
         .task("score", |_cx, order: Order| async move { Ok::<_, io::Error>(order.cents / 1_000) })
         .timeout(Duration::from_secs(5));
     let charge = w
         .task_after("charge", (&reserve, &score), move |cx, order: Order, _: (String, u32)| {
-            payments.clone().charge(cx.idempotency_key(), order.cents)
+            shop.clone().charge(cx.idempotency_key(), order.cents)
         })
         .retry(Retry::fixed(Duration::from_millis(150)).max_attempts(CHARGE_ATTEMPTS));
     let ship =
@@ -80,9 +89,9 @@ pub(super) fn checkout(payments: Payments) -> Workflow<Order, Receipt> {
             let parcel = format!("parcel with {stock}");
             async move { Ok::<_, io::Error>(Receipt { payment, parcel }) }
         });
-    w.on_failure("give back", |cx, _order: Order, _errors: TaskErrors| async move {
-        let stock: Option<String> = cx.output("reserve")?;
-        Ok::<_, crate::workflow::CxError>(stock.map(|stock| format!("put back {stock}")))
+    w.on_failure("tell", |_cx, order: Order, errors: TaskErrors| async move {
+        let failed: Vec<&str> = errors.iter().map(|(task, _)| task.as_str()).collect();
+        Ok::<_, io::Error>(format!("order {} waits for: {}", order.number, failed.join(", ")))
     });
     w.output(&ship)
 }

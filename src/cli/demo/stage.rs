@@ -34,7 +34,7 @@ impl Stages {
                 ("score", TaskStatus::Succeeded),
                 ("charge", TaskStatus::Failed),
                 ("ship", TaskStatus::Cancelled),
-                ("give back", TaskStatus::Succeeded),
+                ("tell", TaskStatus::Succeeded),
             ],
         );
         let error = run.error();
@@ -51,20 +51,22 @@ impl Stages {
         self.equal(stage, "the number of inputs of `charge`", inputs, 2);
     }
 
-    /// The run after the repair succeeded at the first attempt of everything.
-    pub(super) fn check_succeeded(&mut self, run: &RunView, first: RunId) {
-        let stage = "3, the success";
+    /// The replay after the repair succeeded at the first attempt of what had failed, and did nothing twice.
+    pub(super) fn check_replayed(&mut self, run: &RunView, first: RunId, reserved: u32) {
+        let stage = "3, the replay";
         self.equal(stage, "whether it is a run of its own", run.id != first, true);
+        self.equal(stage, "the run that it replays", run.replay_of, Some(first));
+        self.equal(stage, "how often stock was reserved", reserved, 1);
         self.equal(stage, "the status", run.status, Status::Succeeded);
         self.tasks(
             stage,
             run,
             [
-                ("reserve", TaskStatus::Succeeded),
-                ("score", TaskStatus::Succeeded),
+                ("reserve", TaskStatus::Reused),
+                ("score", TaskStatus::Reused),
                 ("charge", TaskStatus::Succeeded),
                 ("ship", TaskStatus::Succeeded),
-                ("give back", TaskStatus::Skipped),
+                ("tell", TaskStatus::Skipped),
             ],
         );
         self.equal(stage, "the number of retries", run.retries, 0);

@@ -27,6 +27,9 @@ fn the_demo_comes_out_as_told_on_an_empty_machine() -> Result<()> {
         "\n  3  ",
         "\n  ship           CANCELLED",
         "SUCCEEDED after ",
+        "\n  reserve        REUSED      \"one lamp from shelf 3\"",
+        "reserve and score did not run again: in both runs together, stock was reserved once",
+        "task_reused",
         "run_succeeded",
         "What to try next",
     ];
