@@ -197,6 +197,8 @@ impl RuntimeBuilder {
                 version: definition.version.clone(),
                 tasks: definition.plan.tasks.iter().map(|task| task.name.clone()).collect(),
                 shape: definition.shape(),
+                timeout: definition.timeout,
+                start_timeout: definition.start_timeout,
             })
             .collect();
         if !self.settings.client {

@@ -101,11 +101,10 @@ impl Runtime {
         NewRun::typed(self, workflow, &input)
     }
 
-    /// Begins to start a run of a served workflow by its name, with JSON that is read as the workflow's input first.
+    /// Begins to start a run of a workflow by its name. Where it is served here, the JSON is read as the workflow's input
+    /// first; of one that only other nodes serve, the newest version is started, and the node that runs it reads the input.
     pub fn run_by_name(&self, workflow: &str, input: impl Into<String>) -> NewRun<'_, serde_json::Value> {
-        let unknown = || Error::UnknownWorkflow { workflow: workflow.to_owned(), known: self.served() };
-        let definition = self.engine.registry.newest(workflow).map(Arc::clone).ok_or_else(unknown);
-        NewRun::untyped(self, definition, input.into())
+        NewRun::untyped(self, workflow, input.into())
     }
 
     pub(super) fn served(&self) -> Vec<String> {

@@ -23,12 +23,12 @@ pub enum Error {
         /// What is wrong with it, and what would do.
         problem: String,
     },
-    /// No workflow of that name and version is served here.
-    #[error("workflow {workflow:?} is not served here: expected one of {}", known.join(", "))]
+    /// No workflow of that name is served here, and none was ever registered in the database.
+    #[error("workflow {workflow:?} is unknown: no node ever served it; {}", served_here(known))]
     UnknownWorkflow {
         /// The name.
         workflow: String,
-        /// What is served, by name and version.
+        /// What is served here, by name and version.
         known: Vec<String>,
     },
     /// A name, key or namespace is refused.
@@ -188,4 +188,11 @@ pub enum RunError {
 
 fn in_task(task: &Option<TaskName>) -> String {
     task.as_ref().map(|task| format!(" in task {task}")).unwrap_or_default()
+}
+
+fn served_here(known: &[String]) -> String {
+    match known {
+        [] => "this process serves none".to_owned(),
+        known => format!("this process serves {}", known.join(", ")),
+    }
 }

@@ -5,6 +5,7 @@ mod create;
 mod start;
 mod replay;
 mod bulk;
+mod wanted;
 mod handle;
 mod control;
 mod follow;

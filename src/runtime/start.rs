@@ -1,6 +1,5 @@
 //! Starting runs.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +10,13 @@ use super::control::Runtime;
 use super::create::{Birth, create};
 use super::error::Error;
 use super::handle::RunHandle;
+use super::wanted::{Code, Wanted, check_duration, check_instant, check_metadata};
 use crate::actor::{Born, Start};
-use crate::model::decide::after;
 use crate::model::event::Trigger;
-use crate::model::ids::{NameError, check_metadata_name};
-use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, START_MANY_MAX, WAIT_MAX};
-use crate::model::{Key, Namespace, Payload, Timestamp};
+use crate::model::limits::START_MANY_MAX;
+use crate::model::{Key, Namespace, Payload, Timestamp, WorkflowName};
 use crate::store::{Append, News, StoreError, postgres};
-use crate::workflow::{Definition, Workflow};
+use crate::workflow::Workflow;
 
 /// A run to be started; `O` is its output's type.
 #[must_use = "a run starts when `start` is awaited"]
@@ -26,21 +24,6 @@ pub struct NewRun<'runtime, O> {
     runtime: &'runtime Runtime,
     wanted: Result<Wanted, Error>,
     output: PhantomData<fn() -> O>,
-}
-
-struct Wanted {
-    definition: Arc<Definition>,
-    input: Payload,
-    namespace: Namespace,
-    key: Option<Key>,
-    if_exists_fail: bool,
-    metadata: BTreeMap<String, String>,
-    priority: i16,
-    delay: Option<Duration>,
-    start_at: Option<Timestamp>,
-    timeout: Option<Duration>,
-    start_timeout: Option<Duration>,
-    trigger: Trigger,
 }
 
 /// A run that was asked for: a new one, or the one that has its key.
@@ -61,22 +44,20 @@ impl<'runtime, O> NewRun<'runtime, O> {
         let wanted = || {
             let definition = Arc::clone(workflow.definition()?);
             let input = Payload::of(input).map_err(|source| Error::Payload { field: "input", source })?;
-            Ok(Wanted::new(definition, input))
+            Ok(Wanted::new(Code::Here(definition), input))
         };
         NewRun { runtime, wanted: wanted(), output: PhantomData }
     }
 
-    pub(super) fn untyped(
-        runtime: &'runtime Runtime,
-        definition: Result<Arc<Definition>, Error>,
-        input: String,
-    ) -> NewRun<'runtime, O> {
+    pub(super) fn untyped(runtime: &'runtime Runtime, workflow: &str, input: String) -> NewRun<'runtime, O> {
         let wanted = || {
-            let definition = definition?;
             let refused = |source| Error::Payload { field: "input", source };
             let input = Payload::parse(input).map_err(refused)?;
+            let Some(definition) = runtime.engine.registry.newest(workflow) else {
+                return Ok(Wanted::new(Code::Elsewhere(WorkflowName::new(workflow)?), input));
+            };
             (definition.check_input)(&input).map_err(refused)?;
-            Ok(Wanted::new(definition, input))
+            Ok(Wanted::new(Code::Here(Arc::clone(definition)), input))
         };
         NewRun { runtime, wanted: wanted(), output: PhantomData }
     }
@@ -166,7 +147,8 @@ impl<'runtime, O> NewRun<'runtime, O> {
     /// Starts the run. On return it is committed, every query shows it, and if this node has the code and room, it runs.
     ///
     /// # Errors
-    /// [`Error::Workflow`], [`Error::Name`], [`Error::Payload`] and [`Error::Field`] for what is refused at the door;
+    /// [`Error::Workflow`], [`Error::UnknownWorkflow`], [`Error::Name`], [`Error::Payload`] and [`Error::Field`] for what is
+    /// refused at the door;
     /// [`Error::KeyExists`]; [`Error::Store`] when the database does not do it.
     pub async fn start(self) -> Result<RunHandle<O>, Error> {
         self.start_or_get().await.map(|started| started.run)
@@ -178,10 +160,10 @@ impl<'runtime, O> NewRun<'runtime, O> {
     /// As for [`start`](NewRun::start).
     pub async fn start_or_get(self) -> Result<Started<O>, Error> {
         let NewRun { runtime, wanted, .. } = self;
-        let wanted = wanted?;
+        let wanted = wanted?.located(runtime).await?;
         let engine = &runtime.engine;
         let run = engine.clock.new_run_id();
-        let fail = wanted.if_exists_fail;
+        let fail = wanted.if_exists_fail();
         let start = wanted.into_start(engine.clock.now());
         let existing = match create(engine, run, &start).await? {
             Birth::Here(watch) => {
@@ -211,7 +193,7 @@ impl<'runtime, O> NewRun<'runtime, O> {
     /// As for [`start`](NewRun::start). The transaction is the caller's to roll back.
     pub async fn start_in(self, transaction: &mut sqlx::PgTransaction<'_>) -> Result<Started<O>, Error> {
         let NewRun { runtime, wanted, .. } = self;
-        let wanted = wanted?;
+        let wanted = wanted?.located(runtime).await?;
         let engine = &runtime.engine;
         if engine.store.pool().is_none() {
             return Err(StoreError::NeedsPostgres { what: "start_in" }.into());
@@ -219,7 +201,7 @@ impl<'runtime, O> NewRun<'runtime, O> {
         if engine.admission.is_closed() {
             return Err(Error::NotRunning);
         }
-        let fail = wanted.if_exists_fail;
+        let fail = wanted.if_exists_fail();
         let start = wanted.into_start(engine.clock.now());
         let (workflow, key) = (start.workflow.clone(), start.key.clone());
         let born = Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?;
@@ -259,11 +241,14 @@ pub(super) async fn start_many<O>(
         return Err(Error::NotRunning);
     }
     let now = engine.clock.now();
-    let appends = runs
+    let mut found = Vec::with_capacity(runs.len());
+    for run in runs {
+        found.push(run.wanted?.located(runtime).await?);
+    }
+    let appends = found
         .into_iter()
-        .map(|run| {
-            let wanted = run.wanted?;
-            if wanted.if_exists_fail {
+        .map(|wanted| {
+            if wanted.if_exists_fail() {
                 let problem =
                     "one statement cannot both answer and refuse: start such runs one by one".to_owned();
                 return Err(Error::Field { field: "if_exists_fail", problem });
@@ -279,79 +264,4 @@ pub(super) async fn start_many<O>(
         created: created.created,
     };
     Ok(created.into_iter().map(started).collect())
-}
-
-impl Wanted {
-    fn new(definition: Arc<Definition>, input: Payload) -> Wanted {
-        Wanted {
-            definition,
-            input,
-            namespace: Namespace::default(),
-            key: None,
-            if_exists_fail: false,
-            metadata: BTreeMap::new(),
-            priority: 0,
-            delay: None,
-            start_at: None,
-            timeout: None,
-            start_timeout: None,
-            trigger: Trigger::Manual,
-        }
-    }
-
-    fn into_start(self, now: Timestamp) -> Start {
-        let delayed = self.delay.map(|delay| after(now, delay));
-        Start {
-            workflow: self.definition.name.clone(),
-            version: self.definition.version.clone(),
-            namespace: self.namespace,
-            key: self.key,
-            input: self.input,
-            metadata: self.metadata,
-            priority: self.priority,
-            start_at: self.start_at.max(delayed),
-            timeout: self.timeout.or(self.definition.timeout),
-            start_timeout: self.start_timeout.or(self.definition.start_timeout),
-            trigger: self.trigger,
-            parent: None,
-            taken_over: Vec::new(),
-        }
-    }
-}
-
-fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Error> {
-    let refuse = |problem| Err(Error::Field { field: "metadata", problem });
-    if metadata.len() > METADATA_PAIRS_MAX {
-        return refuse(format!("{} pairs, the limit is {METADATA_PAIRS_MAX}", metadata.len()));
-    }
-    for (name, value) in metadata {
-        let refused = |error: NameError| Error::Field { field: "metadata", problem: error.to_string() };
-        check_metadata_name(name).map_err(refused)?;
-        if value.len() > METADATA_VALUE_BYTES_MAX {
-            return refuse(format!(
-                "{name:?} has {} bytes, the limit is {METADATA_VALUE_BYTES_MAX}",
-                value.len()
-            ));
-        }
-        if value.contains('\0') {
-            return refuse(format!("{name:?} holds a NUL character: remove it"));
-        }
-    }
-    Ok(())
-}
-
-/// Keeps instants inside what the database can hold.
-fn check_instant(field: &'static str, at: Timestamp, now: Timestamp) -> Result<(), Error> {
-    match (at - now).abs().to_std() {
-        Ok(distance) if distance <= WAIT_MAX => Ok(()),
-        _ => Err(Error::Field { field, problem: format!("{at}: it must be at most 100 years from now") }),
-    }
-}
-
-fn check_duration(field: &'static str, duration: Duration) -> Result<Duration, Error> {
-    if duration.is_zero() || duration > WAIT_MAX {
-        let problem = format!("{duration:?}: it must be more than zero and at most 100 years");
-        return Err(Error::Field { field, problem });
-    }
-    Ok(duration)
 }

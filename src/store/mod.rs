@@ -5,6 +5,7 @@
 
 mod batch;
 mod error;
+mod shape;
 pub mod memory;
 pub mod postgres;
 
@@ -14,10 +15,11 @@ use futures_util::future::BoxFuture;
 
 pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::error::StoreError;
+pub use self::shape::{Registered, Shape};
 
 use crate::model::{
     Key, Message, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Status,
-    TaskName, Timestamp, Version, WorkflowName,
+    Timestamp, Version, WorkflowName,
 };
 
 /// What every call returns.
@@ -47,6 +49,10 @@ pub trait Store: Send + Sync + 'static {
     /// Refuses a workflow whose shape differs from the one that live runs of its name and version started with;
     /// otherwise records it.
     fn register<'a>(&'a self, workflows: &'a [Shape]) -> Answer<'a, ()>;
+
+    /// Finds the version of a workflow that a start by its name is given, in a process without its code: the newest of those
+    /// that a living node serves, else the newest that was ever registered.
+    fn registered<'a>(&'a self, workflow: &'a WorkflowName) -> Answer<'a, Option<Registered>>;
 
     /// Appends a batch of commits under the fence of `node` on `lane`: all of them, or none.
     ///
@@ -245,19 +251,6 @@ pub struct Rescue {
     pub released: u64,
     /// When the next living lease expires, if nobody renews it.
     pub next_expiry: Option<Timestamp>,
-}
-
-/// A workflow's name, version and shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// The workflow.
-    pub workflow: WorkflowName,
-    /// Its version.
-    pub version: Version,
-    /// Its tasks, by which its runs are found.
-    pub tasks: Vec<TaskName>,
-    /// Its plan as text; equal texts are equal shapes.
-    pub shape: String,
 }
 
 /// What a batch came to.

@@ -36,7 +36,7 @@ pub use self::simulated::{Lease, Mutant, Noticed, Observer, Seen};
 use self::world::World;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
-    Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
+    Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::clock::Clock;
 use crate::model::{
@@ -275,6 +275,10 @@ impl Store for MemoryStore {
 
     fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>> {
         self.call(Call::of("children"), move |world, _| Ok(world.children(run, limit)))
+    }
+
+    fn registered<'a>(&'a self, workflow: &'a WorkflowName) -> Answer<'a, Option<Registered>> {
+        self.call(Call::of("registered"), move |world, now| Ok(world.registered(workflow, now)))
     }
 
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::simulated::Mutant;
 use super::world::{Node, World};
 use crate::model::{NodeId, RunId, Timestamp, Version, WorkflowName};
-use crate::store::{FenceCause, Heartbeat, Joined, NodeInfo, Rescue, Served, Serving, StoreError};
+use crate::store::{
+    FenceCause, Heartbeat, Joined, NodeInfo, Registered, Rescue, Served, Serving, Shape, StoreError,
+};
 
 /// Runs released by one rescue: the figure of a database statement that other nodes do not notice.
 const RESCUED_RUNS_MAX: usize = 2_000;
@@ -141,6 +143,15 @@ impl World {
             (false, true) => found.row.deaths,
             (false, false) => found.row.deaths.saturating_add(1),
         };
+    }
+
+    pub(super) fn registered(&self, workflow: &WorkflowName, now: Timestamp) -> Option<Registered> {
+        let is_served = |shape: &Shape| self.serving(&shape.workflow, &shape.version, now).nodes > 0;
+        let versions = self.shapes.values().filter(|(shape, _)| shape.workflow == *workflow);
+        let (found, _) =
+            versions.max_by_key(|(shape, when)| (is_served(shape), *when, shape.version.clone()))?;
+        let Shape { version, timeout, start_timeout, .. } = found.clone();
+        Some(Registered { version, timeout, start_timeout })
     }
 
     pub(super) fn serving(&self, workflow: &WorkflowName, version: &Version, now: Timestamp) -> Serving {

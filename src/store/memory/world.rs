@@ -27,7 +27,7 @@ pub(super) struct World {
     pub(super) children: BTreeSet<(RunId, RunId)>,
     /// Messages that wait; a run without any has no entry.
     pub(super) inboxes: BTreeMap<RunId, VecDeque<Message>>,
-    pub(super) shapes: BTreeMap<(WorkflowName, Version), String>,
+    pub(super) shapes: BTreeMap<(WorkflowName, Version), (Shape, u64)>,
     /// Every task that was ever registered.
     pub(super) tasks: BTreeSet<(TaskName, WorkflowName, Version)>,
     pub(super) last_message: i64,
@@ -116,7 +116,7 @@ impl World {
     pub(super) fn register(&mut self, workflows: &[Shape]) -> Result<(), StoreError> {
         for Shape { workflow, version, shape, .. } in workflows {
             let recorded = self.shapes.get(&(workflow.clone(), version.clone()));
-            let differs = recorded.is_some_and(|recorded| recorded != shape);
+            let differs = recorded.is_some_and(|(recorded, _)| recorded.shape != *shape);
             let started = |run: &Run| {
                 let row = &run.row;
                 row.started_at.is_some()
@@ -131,8 +131,14 @@ impl World {
                 });
             }
         }
-        for Shape { workflow, version, tasks, shape } in workflows {
-            self.shapes.insert((workflow.clone(), version.clone()), shape.clone());
+        for registered in workflows {
+            let Shape { workflow, version, tasks, .. } = registered;
+            let place = (workflow.clone(), version.clone());
+            // What is registered again as it was keeps its place in time.
+            let newest = self.shapes.values().map(|(_, when)| *when).max().unwrap_or_default();
+            let known = self.shapes.get(&place).filter(|(known, _)| known.shape == registered.shape);
+            let when = known.map_or(newest + 1, |(_, when)| *when);
+            self.shapes.insert(place, (registered.clone(), when));
             let named = |task: &TaskName| (task.clone(), workflow.clone(), version.clone());
             self.tasks.extend(tasks.iter().map(named));
         }

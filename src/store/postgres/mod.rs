@@ -39,7 +39,7 @@ use self::news::Listener;
 use self::route::Route;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
-    Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
+    Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::clock;
 use crate::model::{
@@ -147,6 +147,14 @@ impl Store for PostgresStore {
             let mut taken = self.control.take().await?;
             let answer = runs::register(&mut taken.connection, workflows).await;
             taken.settle(answer).await
+        }))
+    }
+
+    fn registered<'a>(&'a self, workflow: &'a WorkflowName) -> Answer<'a, Option<Registered>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = runs::registered(&mut borrowed, workflow).await;
+            borrowed.settle(answer).await
         }))
     }
 

@@ -1,11 +1,13 @@
 //! Plain questions about runs, and the shapes of workflows.
 
+use std::time::Duration;
+
 use sqlx::{Connection, PgConnection};
 
 use super::errors::classify;
 use super::rows::{EventRecord, RunRecord, run_id};
 use crate::model::{Key, Namespace, Recorded, RunId, Version, WorkflowName};
-use crate::store::{RunRow, Shape, StoreError};
+use crate::store::{Registered, RunRow, Shape, StoreError};
 
 pub(super) async fn row(connection: &mut PgConnection, run: RunId) -> Result<Option<RunRow>, StoreError> {
     let ids = [run.uuid()];
@@ -60,12 +62,17 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
     let names: Vec<&str> = workflows.iter().map(|shape| shape.workflow.as_str()).collect();
     let versions: Vec<&str> = workflows.iter().map(|shape| shape.version.as_str()).collect();
     let shapes: Vec<&str> = workflows.iter().map(|shape| shape.shape.as_str()).collect();
+    let timeouts: Vec<Option<i64>> = workflows.iter().map(|shape| millis(shape.timeout)).collect();
+    let start_timeouts: Vec<Option<i64>> =
+        workflows.iter().map(|shape| millis(shape.start_timeout)).collect();
     let mut transaction = connection.begin().await.map_err(classify)?;
     let recorded = sqlx::query_file!(
         "src/store/postgres/sql/register.sql",
         names.as_slice() as _,
         versions.as_slice() as _,
-        shapes.as_slice() as _
+        shapes.as_slice() as _,
+        timeouts.as_slice() as _,
+        start_timeouts.as_slice() as _
     );
     recorded.execute(&mut *transaction).await.map_err(classify)?;
     let refused = sqlx::query_file!(
@@ -86,6 +93,26 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
             Err(StoreError::ShapeChanged { workflow, version })
         }
     }
+}
+
+pub(super) async fn registered(
+    connection: &mut PgConnection,
+    workflow: &WorkflowName,
+) -> Result<Option<Registered>, StoreError> {
+    let found = sqlx::query_file!("src/store/postgres/sql/registered.sql", workflow.as_str());
+    let found = found.fetch_optional(connection).await.map_err(classify)?;
+    let length =
+        |millis: Option<i64>| millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+    Ok(found.map(|found| Registered {
+        version: Version::recorded(&found.version),
+        timeout: length(found.timeout_ms),
+        start_timeout: length(found.start_timeout_ms),
+    }))
+}
+
+/// Rounds up: a run must not end before its time.
+fn millis(length: Option<Duration>) -> Option<i64> {
+    length.map(|length| i64::try_from(length.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX))
 }
 
 async fn register_tasks(connection: &mut PgConnection, workflows: &[Shape]) -> Result<(), StoreError> {

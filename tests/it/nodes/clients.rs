@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use runlog::{CancelOptions, Error, Status};
+use runlog::{CancelOptions, Error, Runtime, Status, Workflow};
+use serde_json::Value;
 
 use crate::support::{Ground, Postgres, echo, gate, json, on_both, soon};
 
 on_both! {
     a_client_starts_signals_cancels_and_watches_runs_that_others_execute
     a_client_checks_the_input_of_workflows_it_knows
+    a_client_without_the_code_starts_a_run_by_name_as_if_it_had_it
     a_key_is_one_run_for_clients_and_nodes_together
 }
 
@@ -40,6 +42,28 @@ async fn a_client_checks_the_input_of_workflows_it_knows(ground: impl Ground) {
     assert!(matches!(refused, Error::Payload { field: "input", .. }), "{refused:?}");
     let waits = client.run_by_name("nap", "1").start().await.unwrap();
     assert_eq!(waits.get().await.unwrap().status, Status::Queued, "a client executes nothing");
+}
+
+async fn a_client_without_the_code_starts_a_run_by_name_as_if_it_had_it(ground: impl Ground) {
+    let limits = |w: Workflow<Value, String>| {
+        w.timeout(Duration::from_secs(60)).start_timeout(Duration::from_secs(90))
+    };
+    let node = ground.builder().workflow(limits(gate())).start().await.unwrap();
+    let client = ground.builder().client().start().await.unwrap();
+    let of = async |runtime: &Runtime| {
+        let run = runtime.run_by_name("gate", "1").start().await.unwrap();
+        let view = run.get().await.unwrap();
+        run.signal("go", &"on").await.unwrap();
+        assert_eq!(soon("its output", run.output_json()).await.unwrap().text(), "\"on\"");
+        (view.version, view.timeout, view.start_deadline.map(|at| (at - view.created_at).num_seconds()))
+    };
+    assert_eq!(of(&client).await, of(&node).await);
+
+    let unknown = client.run_by_name("gates", "1").start().await.unwrap_err();
+    assert!(
+        matches!(&unknown, Error::UnknownWorkflow { workflow, .. } if workflow == "gates"),
+        "{unknown:?}"
+    );
 }
 
 async fn a_key_is_one_run_for_clients_and_nodes_together(ground: impl Ground) {

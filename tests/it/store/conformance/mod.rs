@@ -173,6 +173,7 @@ macro_rules! contract {
                 a_changed_shape_is_taken_when_no_run_of_the_old_one_runs
                 another_version_may_have_another_shape
                 a_refused_registration_records_nothing
+                a_start_by_name_is_given_the_newest_version_that_lives
             }
         }
     };

@@ -1,6 +1,7 @@
 //! The shapes of workflows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runlog::model::{Status, Version};
 use runlog::store::{Served, Shape, Store, StoreError};
@@ -9,7 +10,7 @@ use crate::store::process::*;
 
 fn shape(text: &str) -> Shape {
     let Served { workflow, version, .. } = served();
-    Shape { workflow, version, tasks: vec![], shape: text.to_owned() }
+    Shape { workflow, version, tasks: vec![], shape: text.to_owned(), timeout: None, start_timeout: None }
 }
 
 fn is_changed(answer: Result<(), StoreError>) {
@@ -68,4 +69,28 @@ pub(super) async fn a_refused_registration_records_nothing(store: Arc<dyn Store>
         process.birth(Status::Running).born(|born| born.version = Version::new("2").expect("a version"));
     process.write(second).await;
     store.register(&[next("a→b")]).await.expect("the second version's shape is the recorded one");
+}
+
+pub(super) async fn a_start_by_name_is_given_the_newest_version_that_lives(store: Arc<dyn Store>) {
+    let workflow = served().workflow;
+    assert_eq!(store.registered(&workflow).await.expect("an answer"), None);
+    let process = Process::join(&store).await;
+    let minute = Some(Duration::from_secs(60));
+    let next = Shape { version: Version::new("2").expect("a version"), timeout: minute, ..shape("a") };
+    store.register(&[shape("a")]).await.expect("register");
+    store.register(std::slice::from_ref(&next)).await.expect("register");
+    let served = store.registered(&workflow).await.expect("an answer").expect("a version");
+    assert_eq!(
+        (served.version, served.timeout),
+        (shape("a").version, None),
+        "the one that a living node serves"
+    );
+
+    store.leave(process.node).await.expect("leave");
+    let newest = store.registered(&workflow).await.expect("an answer").expect("a version");
+    assert_eq!((newest.version, newest.timeout, newest.start_timeout), (next.version.clone(), minute, None));
+
+    store.register(&[Shape { timeout: None, start_timeout: minute, ..next }]).await.expect("register");
+    let changed = store.registered(&workflow).await.expect("an answer").expect("a version");
+    assert_eq!((changed.timeout, changed.start_timeout), (None, minute), "the shape is the same");
 }

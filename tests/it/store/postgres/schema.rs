@@ -62,7 +62,14 @@ async fn a_server_that_is_not_there_is_unavailable() {
 async fn a_shape_may_change_only_while_no_run_started_with_the_old_one() {
     let stage = Stage::new().await;
     let shape = |text: &str| {
-        [Shape { workflow: workflow(), version: version(), tasks: vec![], shape: text.to_owned() }]
+        [Shape {
+            workflow: workflow(),
+            version: version(),
+            tasks: vec![],
+            shape: text.to_owned(),
+            timeout: None,
+            start_timeout: None,
+        }]
     };
     stage.store.register(&shape("a")).await.unwrap();
     stage.store.create(&[born(stage.clock.new_run_id(), None, Status::Queued)]).await.unwrap();

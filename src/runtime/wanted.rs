@@ -1,0 +1,158 @@
+//! What a start asks for, checked at the door.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::control::Runtime;
+use super::error::Error;
+use crate::actor::Start;
+use crate::model::decide::after;
+use crate::model::event::Trigger;
+use crate::model::ids::{NameError, check_metadata_name};
+use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, WAIT_MAX};
+use crate::model::{Key, Namespace, Payload, Timestamp, Version, WorkflowName};
+use crate::store::Registered;
+use crate::workflow::Definition;
+
+/// What a start asks for.
+pub(super) struct Wanted {
+    pub(super) code: Code,
+    pub(super) input: Payload,
+    pub(super) namespace: Namespace,
+    pub(super) key: Option<Key>,
+    pub(super) if_exists_fail: bool,
+    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) priority: i16,
+    pub(super) delay: Option<Duration>,
+    pub(super) start_at: Option<Timestamp>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) start_timeout: Option<Duration>,
+    pub(super) trigger: Trigger,
+}
+
+/// Which workflow's version a run is started of.
+pub(super) enum Code {
+    /// One whose code is here.
+    Here(Arc<Definition>),
+    /// One that other nodes serve: the database knows it, or there is none.
+    Elsewhere(WorkflowName),
+}
+
+impl Wanted {
+    pub(super) fn new(code: Code, input: Payload) -> Wanted {
+        Wanted {
+            code,
+            input,
+            namespace: Namespace::default(),
+            key: None,
+            if_exists_fail: false,
+            metadata: BTreeMap::new(),
+            priority: 0,
+            delay: None,
+            start_at: None,
+            timeout: None,
+            start_timeout: None,
+            trigger: Trigger::Manual,
+        }
+    }
+
+    /// Finds the version to start where the code is not here. Its input is checked by the node that runs it.
+    pub(super) async fn located(self, runtime: &Runtime) -> Result<Located, Error> {
+        Ok(match &self.code {
+            Code::Here(code) => Located {
+                workflow: code.name.clone(),
+                version: code.version.clone(),
+                timeout: self.timeout.or(code.timeout),
+                start_timeout: self.start_timeout.or(code.start_timeout),
+                wanted: self,
+            },
+            Code::Elsewhere(workflow) => {
+                let found = runtime.engine.store.registered(workflow).await?;
+                let unknown =
+                    || Error::UnknownWorkflow { workflow: workflow.to_string(), known: runtime.served() };
+                let Registered { version, timeout, start_timeout } = found.ok_or_else(unknown)?;
+                Located {
+                    workflow: workflow.clone(),
+                    version,
+                    timeout: self.timeout.or(timeout),
+                    start_timeout: self.start_timeout.or(start_timeout),
+                    wanted: self,
+                }
+            }
+        })
+    }
+}
+
+/// A run to be started, of a version that exists.
+pub(super) struct Located {
+    workflow: WorkflowName,
+    version: Version,
+    timeout: Option<Duration>,
+    start_timeout: Option<Duration>,
+    wanted: Wanted,
+}
+
+impl Located {
+    /// Says whether a taken key is a refusal.
+    pub(super) fn if_exists_fail(&self) -> bool {
+        self.wanted.if_exists_fail
+    }
+
+    pub(super) fn into_start(self, now: Timestamp) -> Start {
+        let Located { workflow, version, timeout, start_timeout, wanted } = self;
+        let delayed = wanted.delay.map(|delay| after(now, delay));
+        Start {
+            workflow,
+            version,
+            namespace: wanted.namespace,
+            key: wanted.key,
+            input: wanted.input,
+            metadata: wanted.metadata,
+            priority: wanted.priority,
+            start_at: wanted.start_at.max(delayed),
+            timeout,
+            start_timeout,
+            trigger: wanted.trigger,
+            parent: None,
+            taken_over: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Error> {
+    let refuse = |problem| Err(Error::Field { field: "metadata", problem });
+    if metadata.len() > METADATA_PAIRS_MAX {
+        return refuse(format!("{} pairs, the limit is {METADATA_PAIRS_MAX}", metadata.len()));
+    }
+    for (name, value) in metadata {
+        let refused = |error: NameError| Error::Field { field: "metadata", problem: error.to_string() };
+        check_metadata_name(name).map_err(refused)?;
+        if value.len() > METADATA_VALUE_BYTES_MAX {
+            return refuse(format!(
+                "{name:?} has {} bytes, the limit is {METADATA_VALUE_BYTES_MAX}",
+                value.len()
+            ));
+        }
+        if value.contains('\0') {
+            return refuse(format!("{name:?} holds a NUL character: remove it"));
+        }
+    }
+    Ok(())
+}
+
+/// Keeps instants inside what the database can hold.
+pub(super) fn check_instant(field: &'static str, at: Timestamp, now: Timestamp) -> Result<(), Error> {
+    match (at - now).abs().to_std() {
+        Ok(distance) if distance <= WAIT_MAX => Ok(()),
+        _ => Err(Error::Field { field, problem: format!("{at}: it must be at most 100 years from now") }),
+    }
+}
+
+pub(super) fn check_duration(field: &'static str, duration: Duration) -> Result<Duration, Error> {
+    if duration.is_zero() || duration > WAIT_MAX {
+        let problem = format!("{duration:?}: it must be more than zero and at most 100 years");
+        return Err(Error::Field { field, problem });
+    }
+    Ok(duration)
+}
