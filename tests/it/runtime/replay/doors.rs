@@ -120,7 +120,7 @@ async fn what_cannot_be_replayed_leaves_nothing_behind(ground: impl Ground) {
         (
             run.id(),
             options().version("9"),
-            "workflow \"typed 9\" is not served here: expected one of typed 1".into(),
+            "workflow \"typed 9\" is unknown: no node ever served it; this process serves typed 1".into(),
         ),
         (run.id(), options().reason("a\0b"), "reason: holds a NUL character".into()),
         (
