@@ -11,6 +11,7 @@ mod nodes;
 mod inbox;
 mod read;
 mod summaries;
+mod writings;
 mod faults;
 mod locks;
 mod transaction;

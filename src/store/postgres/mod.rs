@@ -22,6 +22,7 @@ mod mail;
 mod news;
 mod runs;
 mod summaries;
+mod writings;
 mod rows;
 mod errors;
 mod verify;
