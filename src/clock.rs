@@ -13,6 +13,13 @@ pub(crate) fn draw_token() -> i64 {
     i64::from_ne_bytes(entropy().to_ne_bytes())
 }
 
+/// Draws a secret from the operating system; `None` when that gives none.
+#[cfg(feature = "http")]
+pub(crate) fn draw_secret() -> Option<[u8; 32]> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).ok().map(|()| secret)
+}
+
 /// The standard library's own entropy from the operating system.
 fn entropy() -> u64 {
     RandomState::new().hash_one("runlog")
@@ -85,11 +92,6 @@ impl Clock {
     /// Draws a number from 0 (included) to 1 (excluded).
     pub fn chance(&self) -> f64 {
         (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Draws 31 bits that tell one thing of a kind from the others.
-    pub(crate) fn draw_mark(&self) -> u32 {
-        u32::try_from(self.draw() >> 33).unwrap_or_default()
     }
 
     /// Draws 64 bits: SplitMix64 (Steele, Lea, Flood, *Fast Splittable Pseudorandom Number Generators*, 2014).

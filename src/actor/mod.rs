@@ -12,7 +12,6 @@ mod run;
 mod live;
 mod watchers;
 mod followers;
-mod writing;
 mod postman;
 mod claimer;
 mod leaseholder;

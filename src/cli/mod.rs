@@ -4,6 +4,8 @@
 
 mod demo;
 mod verify;
+mod serve;
+mod token;
 mod database;
 mod print;
 
@@ -27,6 +29,10 @@ enum Verb {
     Demo(demo::Arguments),
     /// Checks what must hold of every run in a database, and prints what is wrong, run by run
     Verify(verify::Arguments),
+    /// Serves the REST interface of a database's runs
+    Serve(serve::Arguments),
+    /// Makes, lists and revokes the bearer tokens of `runlog serve`
+    Token(token::Arguments),
 }
 
 /// Runs the command with the process's arguments. It exits with 0 when all went well, 1 when something did not, and 2
@@ -40,6 +46,8 @@ pub fn main() -> ExitCode {
     let done = match verb {
         Verb::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Verb::Verify(arguments) => runtime.block_on(verify::run(arguments)),
+        Verb::Serve(arguments) => runtime.block_on(serve::run(arguments)),
+        Verb::Token(arguments) => runtime.block_on(token::run(arguments)),
     };
     // A read of the terminal that nobody waits for any more must not keep the process.
     runtime.shutdown_background();

@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 
 use super::problem::{Code, Problem};
+use super::service::Service;
+use super::token;
 use crate::model::Namespace;
 
 macro_rules! actions {
@@ -143,7 +146,12 @@ impl Access {
 
     /// Returns who asks; refuses when nobody is logged in.
     pub(super) fn caller(self) -> Result<Caller, Problem> {
-        let granted = self.granted.ok_or_else(|| Problem::new(Code::Unauthenticated, "log in first"))?;
+        let granted = self.granted.ok_or_else(|| {
+            Problem::new(
+                Code::Unauthenticated,
+                "log in, or send `Authorization: Bearer …` with a token that is valid",
+            )
+        })?;
         Ok(Caller { who: granted.who, actions: granted.actions, namespace: granted.namespace })
     }
 }
@@ -190,14 +198,39 @@ pub(super) enum Gate {
     Open,
     /// The embedder's own login.
     Host(Box<dyn Fn(&Parts) -> Access + Send + Sync>),
+    /// Bearer tokens that the database knows.
+    Tokens,
+    /// Whoever is on this machine may do everything.
+    Local,
 }
 
 impl Gate {
     /// Returns who asks.
-    pub(super) fn admit(&self, parts: &Parts) -> Result<Caller, Problem> {
+    pub(super) async fn admit(&self, service: &Service, parts: &Parts) -> Result<Caller, Problem> {
         match self {
             Gate::Open => Access::all("anyone").caller(),
             Gate::Host(decide) => decide(parts).caller(),
+            Gate::Local => {
+                local(&parts.headers)?;
+                Access::all("anyone").caller()
+            }
+            Gate::Tokens => token::access(service.desk().await?, &parts.headers).await?.caller(),
         }
     }
+}
+
+/// Refuses a request that was sent to another name than this machine's own: a page whose name was made to mean this
+/// machine is another site's all the same. Clients that are no browsers may send none.
+fn local(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(host) = headers.get(header::HOST) else { return Ok(()) };
+    let host = host.to_str().unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+        return Ok(());
+    }
+    let refusal = "only requests to localhost, 127.0.0.1 and [::1] are answered without a token";
+    Err(Problem::new(Code::CrossSite, refusal))
 }

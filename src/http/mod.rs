@@ -36,6 +36,9 @@
 //! limit on every question's time, so that whatever they ask, the engine goes on.
 
 mod access;
+mod token;
+mod once;
+mod audit;
 mod problem;
 mod table;
 mod meter;
@@ -54,6 +57,7 @@ use axum::middleware;
 pub use self::access::{Access, Action, UnknownAction};
 pub use self::problem::Code;
 pub use self::table::{ROUTES, Route};
+pub use self::token::{Grant, Secret, Token, TokenError, Tokens};
 
 use self::access::Gate;
 use self::service::Service;
@@ -98,6 +102,17 @@ impl Routes<Undecided> {
     /// Lets whoever reaches the socket do everything, under the name `anyone`.
     pub fn allow_all_insecure(self) -> Routes<Guarded> {
         self.behind(Gate::Open)
+    }
+
+    /// Lets whoever is on this machine do everything, under the name `anyone`: for a socket on a loopback address. A request
+    /// to another name than this machine's own is refused, for a browser can be made to send such.
+    pub fn allow_local_insecure(self) -> Routes<Guarded> {
+        self.behind(Gate::Local)
+    }
+
+    /// Asks for a bearer token, one of those that [`Tokens`] made in the runtime's database.
+    pub fn bearer_tokens(self) -> Routes<Guarded> {
+        self.behind(Gate::Tokens)
     }
 
     fn behind(self, gate: Gate) -> Routes<Guarded> {

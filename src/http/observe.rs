@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +12,8 @@ use tokio::time::Instant;
 use super::extract::Params;
 use super::problem::{Code, Problem};
 use super::service::Service;
-use super::table;
+use super::table::{self, Route};
+use super::{audit, once};
 use crate::clock;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,13 +23,18 @@ const RELEASE: HeaderName = HeaderName::from_static("runlog-version");
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Gives the request its id, and the answer its last touch.
-pub(super) async fn observe(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(
+    State(service): State<Arc<Service>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let began = Instant::now();
     let id = request_id(request.headers());
     let route = table::find(&request).map_or("other", |route| route.path);
     let method = known(request.method());
     let instance = request.extensions().get::<OriginalUri>().map_or(request.uri(), |OriginalUri(uri)| uri);
     let instance = instance.path().to_owned();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let (code, detail) = (problem.code().as_str(), problem.detail());
@@ -47,31 +54,48 @@ pub(super) async fn observe(State(service): State<Arc<Service>>, request: Reques
     response
 }
 
-/// Admits the request, or refuses it; a request that no handler takes passes on to its 404 or 405.
+/// Admits the request, or refuses it, and notes in the audit what changes something; a request that no handler takes passes
+/// on to its 404 or 405.
 pub(super) async fn admit(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let Some(route) = table::find(&request) else { return next.run(request).await };
     let (mut parts, body) = request.into_parts();
-    let admitted = async {
-        same_site(&parts.method, &parts.headers)?;
-        if let Some(action) = route.action {
-            let caller = service.gate.admit(&parts)?;
-            caller.require(action)?;
-            parts.extensions.insert(caller);
-        }
-        parts.extensions.insert(Params::read(&parts.uri, route.params)?);
-        Ok::<_, Problem>(())
+    let entered = enter(&service, route, &mut parts).await;
+    let deed = if changes(&parts.method) { audit::Draft::new(&mut parts, route).await } else { None };
+    let response = match entered {
+        Ok(()) => once::run(&service, Request::from_parts(parts, body), next).await,
+        Err(problem) => Err(problem),
     };
-    match admitted.await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(problem) => problem.into_response(),
+    let response = response.unwrap_or_else(IntoResponse::into_response);
+    match deed {
+        Some(deed) => deed.note(&service, response).await,
+        None => response,
     }
 }
+
+async fn enter(service: &Service, route: &Route, parts: &mut Parts) -> Result<(), Problem> {
+    same_site(&parts.method, &parts.headers)?;
+    if let Some(action) = route.action {
+        let caller = service.gate.admit(service, parts).await?;
+        parts.extensions.insert(caller.clone());
+        caller.require(action)?;
+    }
+    parts.extensions.insert(Params::read(&parts.uri, route.params)?);
+    Ok(())
+}
+
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// The request's id, for whoever writes it down.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) String);
 
 /// Refuses what a browser sends for a page of another site. Other clients send neither header.
 ///
 /// A bearer token lets anything pass: a browser adds none by itself.
 fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    if !changes(method) {
         return Ok(());
     }
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::inspect::InspectError;
 use crate::model::ids::NameError;
-use crate::model::{PayloadError, RunId};
-use crate::runtime::Error;
+use crate::model::{PayloadError, RunId, Status};
+use crate::runtime::{Error, NotReplayable};
 use crate::store::StoreError;
 
 macro_rules! codes {
@@ -84,18 +84,26 @@ codes! {
     BodyTimedOut = 408 "body_timed_out" "The body did not arrive in time",
     /// The run's status does not allow it; `run_status` says what that is.
     IllegalTransition = 409 "illegal_transition" "The run's status does not allow it",
+    /// The run cannot be replayed, or not so: it lives, was cancelled (`force`), or succeeded (say from where).
+    RunNotReplayable = 409 "run_not_replayable" "The run cannot be replayed",
     /// The key is taken and `if_exists` is `fail`; `run` names who has it.
     DuplicateKey = 409 "duplicate_key" "The key is taken",
+    /// A request with this Idempotency-Key is under way: ask again.
+    IdempotencyInFlight = 409 "idempotency_in_flight" "The same request is under way",
     /// The body is larger than is ever needed.
     BodyTooLarge = 413 "body_too_large" "The body is too large",
     /// The body is not `application/json`.
     UnsupportedMediaType = 415 "unsupported_media_type" "The body must be JSON",
     /// The body is JSON and not what is needed here; `errors` point at it.
     SchemaViolation = 422 "schema_violation" "The body is not as it must be",
+    /// This Idempotency-Key came with another request.
+    IdempotencyMismatch = 422 "idempotency_mismatch" "The key belongs to another request",
     /// A bug of ours; the request id finds it in the log.
     Internal = 500 "internal" "Something went wrong here",
     /// The run's log is damaged and cannot be folded.
     LogUnreadable = 500 "log_unreadable" "The run's log cannot be read",
+    /// It needs Postgres, and this runtime keeps its runs in memory.
+    NotSupported = 501 "not_supported" "This needs Postgres",
     /// The database does not answer: try again. Whether a write happened is unknown.
     DatabaseUnavailable = 503 "database_unavailable" "The database does not answer",
     /// The question took the database too long: ask for less.
@@ -223,8 +231,14 @@ impl From<Error> for Problem {
             Error::Finished { run, status, .. } => Problem::new(Code::IllegalTransition, detail)
                 .fact("run", run.to_string())
                 .fact("run_status", status.as_str()),
-            Error::NotReplayable { run, .. } => {
-                Problem::new(Code::IllegalTransition, detail).fact("run", run.to_string())
+            Error::NotReplayable { run, why } => {
+                let problem = Problem::new(Code::RunNotReplayable, detail).fact("run", run.to_string());
+                match why {
+                    NotReplayable::Live { status } => problem.fact("run_status", status.as_str()),
+                    NotReplayable::Cancelled => problem.fact("run_status", Status::Cancelled.as_str()),
+                    NotReplayable::Succeeded => problem.fact("run_status", Status::Succeeded.as_str()),
+                    NotReplayable::UnknownTask { .. } => problem,
+                }
             }
             Error::NotFound { run } => Problem::no_run(&run.to_string()),
             Error::NotRunning => Problem::new(Code::NotRunning, detail),
@@ -267,13 +281,13 @@ impl From<StoreError> for Problem {
             StoreError::SchemaTooNew { .. } | StoreError::SchemaTooOld { .. } => {
                 Problem::new(Code::NotMigrated, detail)
             }
+            StoreError::NeedsPostgres { .. } => Problem::new(Code::NotSupported, detail),
             StoreError::Fenced => Problem::new(Code::NotRunning, detail),
             StoreError::Conflict { .. }
             | StoreError::Refused { .. }
             | StoreError::Corrupt { .. }
             | StoreError::ShapeChanged { .. }
             | StoreError::Migration { .. }
-            | StoreError::NeedsPostgres { .. }
             | StoreError::Bug { .. } => {
                 tracing::error!(error = %detail, "a request failed");
                 Problem::new(Code::Internal, "the log of this process says more")

@@ -43,11 +43,15 @@ pub const ROUTES: &[Route] = &[
     row(GET, "/api/v1/runs/{id}/tasks/{name}/output", Action::ReadPayload, &[]),
     row(GET, "/api/v1/runs/{id}/events", Action::Read, &["after", "kind", "limit"]),
     row(GET, "/api/v1/runs/{id}/events/{seq}", Action::Read, &[]),
+    row(GET, "/api/v1/runs/{id}/stream", Action::Read, &["after"]),
     row(GET, "/api/v1/runs/{id}/input", Action::ReadPayload, &[]),
     row(GET, "/api/v1/runs/{id}/output", Action::ReadPayload, &[]),
     row(POST, "/api/v1/runs/{id}/cancel", Action::Cancel, &[]),
+    row(POST, "/api/v1/runs/{id}/replay", Action::Replay, &[]),
     row(POST, "/api/v1/runs/{id}/signals/{name}", Action::Signal, &[]),
-    row(GET, "/api/v1/workflows", Action::Read, &[]),
+    row(GET, "/api/v1/workflows", Action::Read, &["name", "limit"]),
+    row(GET, "/api/v1/audit", Action::Admin, &["run", "cursor", "limit"]),
+    row(GET, "/api/v1/nodes", Action::Read, &["limit"]),
 ];
 
 /// Finds the row of a request; `None` when no handler of ours will take it.

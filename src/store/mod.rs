@@ -3,10 +3,11 @@
 //! Nothing outside `store/postgres` knows SQL. `tests/it/store/conformance.rs` holds both implementations to the
 //! words of this file.
 
+mod access;
 mod batch;
+mod census;
 mod error;
 mod shape;
-pub mod writings;
 pub mod memory;
 pub mod postgres;
 
@@ -14,10 +15,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+pub use self::access::{Audited, Begun, Deed, KeptAnswer, NewToken, TokenRow};
 pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
+pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::shape::{Registered, Shape};
-pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
 use crate::model::{
     Key, Message, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Status,
@@ -31,7 +33,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Writings {
+pub trait Store: Send + Sync + 'static {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 
@@ -122,6 +124,16 @@ pub trait Store: Writings {
 
     /// Counts the living nodes that serve a workflow's version.
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving>;
+
+    /// Lists nodes, at most `limit`: those that live, then those that ended, the newest first.
+    fn nodes(&self, limit: u32) -> Answer<'_, Vec<NodeRow>>;
+
+    /// Lists the workflows that were ever registered, or those called `name`, at most `limit`: by name, what living nodes
+    /// serve before what they do not, the newest first.
+    fn workflows<'a>(&'a self, name: Option<&'a WorkflowName>, limit: u32) -> Answer<'a, Vec<KnownWorkflow>>;
+
+    /// Counts the runs that have not ended.
+    fn live_runs(&self) -> Answer<'_, LiveRuns>;
 
     /// Reads the database's clock.
     fn now(&self) -> Answer<'_, Timestamp>;

@@ -19,8 +19,6 @@ mod inspect;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
-mod telemetry;
-#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod examples;

@@ -7,7 +7,6 @@ mod live;
 mod draft;
 mod perform;
 mod attempt;
-mod paper;
 mod checkpoint;
 mod park;
 mod leave;

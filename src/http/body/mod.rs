@@ -6,9 +6,11 @@ mod failure;
 mod run;
 mod task;
 mod event;
+mod replay;
 
 pub(super) use self::event::{EventBody, Size};
 pub(super) use self::failure::FailureBody;
+pub(super) use self::replay::PlanBody;
 pub(super) use self::run::RunBody;
 pub(super) use self::task::{AttemptBody, TaskBody, TaskBrief};
 pub(super) use self::time::{Time, millis};
@@ -18,6 +20,7 @@ use utoipa::ToSchema;
 
 use super::access::{Action, Caller};
 use crate::model::Payload;
+use crate::model::event::ReplayFrom;
 use crate::model::limits::PAYLOAD_INLINE_BYTES_MAX;
 
 /// A list.
@@ -86,5 +89,14 @@ impl Sight {
         let bytes = payload.text().len();
         let fits = self.payloads && bytes <= PAYLOAD_INLINE_BYTES_MAX;
         Shown { value: fits.then(|| payload.clone()), bytes }
+    }
+}
+
+/// Returns the word for where a replay runs anew from, and the task.
+fn from_where(from: &ReplayFrom) -> (&'static str, Option<String>) {
+    match from {
+        ReplayFrom::Failed => ("failed", None),
+        ReplayFrom::Start => ("start", None),
+        ReplayFrom::Task(task) => ("task", Some(task.to_string())),
     }
 }

@@ -193,7 +193,7 @@ impl CancelBody {
 /// One thing that a run waits for. The members besides `kind` and `text` depend on the kind.
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = Waiting)]
-struct WaitingBody {
+pub(in crate::http) struct WaitingBody {
     /// `start`, `node`, `serving`, `slot`, `signal`, `timer`, `retry`, `child`, `cancellation` or `blocked`; more may
     /// come.
     kind: &'static str,
@@ -258,6 +258,12 @@ struct TriggerBody {
     payload: Option<Payload>,
     /// The run that this one replays.
     of: Option<String>,
+    /// Why it is replayed.
+    reason: Option<String>,
+    /// From where it runs anew: `failed`, `start` or `task`.
+    from: Option<&'static str>,
+    /// From which task.
+    task: Option<String>,
 }
 
 impl TriggerBody {
@@ -276,7 +282,17 @@ impl TriggerBody {
                 payload: sight.show(payload).value,
                 ..of
             },
-            Trigger::Replay { of: original, .. } => TriggerBody { of: Some(original.to_string()), ..of },
+            Trigger::Replay { of: original, by, reason, from } => {
+                let (from, task) = from.as_ref().map(super::from_where).unzip();
+                TriggerBody {
+                    of: Some(original.to_string()),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    from,
+                    task: task.flatten(),
+                    ..of
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{FailureBody, Sight, Time, millis};
 use crate::inspect::{AttemptView, StepView, TaskView};
-use crate::model::Payload;
+use crate::model::{Payload, TaskName};
 
 /// Steps that an answer about a task lists; the log has them all.
 const STEPS_SHOWN_MAX: usize = 1_000;
@@ -86,10 +86,7 @@ pub(in crate::http) struct TaskBody {
 
 impl TaskBody {
     pub(in crate::http) fn new(task: &TaskView, sight: Sight) -> TaskBody {
-        let inputs = task.inputs.iter().map(|(before, output)| {
-            let shown = sight.show(output);
-            InputBody { task: before.to_string(), output: shown.value, output_bytes: shown.bytes }
-        });
+        let inputs = task.inputs.iter().map(|(before, output)| InputBody::new(before, output, sight));
         TaskBody {
             brief: TaskBrief::from(task),
             inputs: inputs.collect(),
@@ -104,7 +101,7 @@ impl TaskBody {
 /// The output of a task that this one waited for.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TaskInput)]
-struct InputBody {
+pub(in crate::http) struct InputBody {
     /// Which task.
     task: String,
     /// Its output; left out as the task's own is.
@@ -113,6 +110,13 @@ struct InputBody {
     output: Option<Payload>,
     /// How large that is.
     output_bytes: usize,
+}
+
+impl InputBody {
+    pub(in crate::http) fn new(task: &TaskName, output: &Payload, sight: Sight) -> InputBody {
+        let shown = sight.show(output);
+        InputBody { task: task.to_string(), output: shown.value, output_bytes: shown.bytes }
+    }
 }
 
 /// One try at a task.

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::{accepted, runs};
 use crate::http::access::Caller;
+use crate::http::audit::Facts;
 use crate::http::body::{ProblemBody, RunBody, Sight};
 use crate::http::extract::{Json, Named, TheRun};
 use crate::http::problem::{Problem, named, paid};
@@ -54,14 +55,16 @@ pub(super) async fn cancel(
     Json(cancel): Json<Cancel>,
 ) -> Result<Response, Problem> {
     let mut options = CancelOptions::default().by(&*caller.who);
-    if let Some(reason) = cancel.reason {
+    if let Some(reason) = &cancel.reason {
         options = options.reason(reason);
     }
     if let Some(grace) = cancel.grace_ms {
         options = options.grace(Duration::from_millis(grace));
     }
     service.runtime.cancel(row.run, options).await?;
-    Ok(accepted(RunBody::new(&runs::view(&service, row.run).await?, Sight::of(&caller))))
+    let mut response = accepted(RunBody::new(&runs::view(&service, row.run).await?, Sight::of(&caller)));
+    response.extensions_mut().insert(Facts { run: None, reason: cancel.reason });
+    Ok(response)
 }
 
 /// A signal's payload.

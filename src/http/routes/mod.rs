@@ -4,9 +4,13 @@ mod start;
 mod runs;
 mod tasks;
 mod events;
+mod stream;
 mod payloads;
 mod commands;
+mod replay;
 mod workflows;
+mod nodes;
+mod audit;
 mod health;
 
 use std::sync::Arc;
@@ -61,12 +65,16 @@ pub(super) fn all() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(tasks::attempts))
         .routes(routes!(events::list))
         .routes(routes!(events::get))
+        .routes(routes!(stream::run))
         .routes(routes!(payloads::input))
         .routes(routes!(payloads::output))
         .routes(routes!(payloads::task_output))
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::signal))
+        .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
+        .routes(routes!(nodes::list))
+        .routes(routes!(audit::list))
         .routes(routes!(document));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::alive))

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::runs;
 use crate::http::access::Caller;
+use crate::http::audit::Facts;
 use crate::http::body::{ProblemBody, RunBody, Sight};
 use crate::http::extract::Json;
 use crate::http::problem::{Problem, named};
@@ -133,12 +134,14 @@ pub(super) async fn start(
     if let Ok(place) = HeaderValue::from_str(&format!("runs/{id}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }
+    response.extensions_mut().insert(Facts { run: Some(id), reason: None });
     Ok(response)
 }
 
 /// Points at the member of the body that a start calls by its own name.
 fn refused(error: Error) -> Problem {
     match error {
+        Error::Name(error) => Problem::at("/workflow", error.to_string()),
         Error::Field { field: "delay", problem } => Problem::at("/delay_ms", problem),
         Error::Field { field: "timeout", problem } => Problem::at("/timeout_ms", problem),
         Error::Field { field: "start_timeout", problem } => Problem::at("/start_timeout_ms", problem),

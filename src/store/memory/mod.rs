@@ -8,10 +8,10 @@ mod world;
 mod append;
 mod claim;
 mod nodes;
+mod census;
 mod inbox;
 mod read;
 mod summaries;
-mod writings;
 mod faults;
 mod locks;
 mod transaction;
@@ -36,8 +36,9 @@ pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
 pub use self::simulated::{Lease, Mutant, Noticed, Observer, Seen};
 use self::world::World;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
-    Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
+    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, KnownWorkflow, LiveRuns,
+    Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError,
+    Wanted,
 };
 use crate::clock::Clock;
 use crate::model::{
@@ -208,7 +209,7 @@ impl Store for MemoryStore {
     }
 
     fn register<'a>(&'a self, workflows: &'a [Shape]) -> Answer<'a, ()> {
-        self.call(Call::of("register"), move |world, _| world.register(workflows))
+        self.call(Call::of("register"), move |world, now| world.register(workflows, now))
     }
 
     fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended> {
@@ -284,6 +285,18 @@ impl Store for MemoryStore {
 
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
         self.call(Call::of("serving"), move |world, now| Ok(world.serving(workflow, version, now)))
+    }
+
+    fn nodes(&self, limit: u32) -> Answer<'_, Vec<NodeRow>> {
+        self.call(Call::of("nodes"), move |world, now| Ok(world.list_nodes(limit, now)))
+    }
+
+    fn workflows<'a>(&'a self, name: Option<&'a WorkflowName>, limit: u32) -> Answer<'a, Vec<KnownWorkflow>> {
+        self.call(Call::of("workflows"), move |world, now| world.list_workflows(name, limit, now))
+    }
+
+    fn live_runs(&self) -> Answer<'_, LiveRuns> {
+        self.call(Call::of("live_runs"), |world, _| Ok(world.live_runs()))
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

@@ -26,7 +26,8 @@ impl World {
         let last = self.nodes.last_key_value().map_or(0, |(node, _)| node.0);
         let node = NodeId(last + 1);
         let leases = vec![now + lease; usize::from(lanes)];
-        self.nodes.insert(node, Node { info: info.clone(), leases, dead: false });
+        let joined = Node { joined_at: now, left_at: None, info: info.clone(), leases, dead: false };
+        self.nodes.insert(node, joined);
         if info.resumes.is_some() {
             for run in self.runs.values_mut().filter(|run| run.died_with == info.resumes) {
                 run.row.deaths = run.row.deaths.saturating_sub(1).max(0);
@@ -51,6 +52,7 @@ impl World {
     pub(super) fn leave(&mut self, node: NodeId, now: Timestamp) {
         if let Some(node) = self.nodes.get_mut(&node) {
             node.dead = true;
+            node.left_at.get_or_insert(now);
         }
         for run in self.owned_by(node, usize::MAX) {
             self.release(run, Some(now));
@@ -147,10 +149,10 @@ impl World {
 
     pub(super) fn registered(&self, workflow: &WorkflowName, now: Timestamp) -> Option<Registered> {
         let is_served = |shape: &Shape| self.serving(&shape.workflow, &shape.version, now).nodes > 0;
-        let versions = self.shapes.values().filter(|(shape, _)| shape.workflow == *workflow);
-        let (found, _) =
-            versions.max_by_key(|(shape, when)| (is_served(shape), *when, shape.version.clone()))?;
-        let Shape { version, timeout, start_timeout, .. } = found.clone();
+        let versions = self.shapes.values().filter(|known| known.shape.workflow == *workflow);
+        let found = versions
+            .max_by_key(|known| (is_served(&known.shape), known.place, known.shape.version.clone()))?;
+        let Shape { version, timeout, start_timeout, .. } = found.shape.clone();
         Some(Registered { version, timeout, start_timeout })
     }
 

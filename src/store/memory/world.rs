@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::locks::Locks;
 use super::simulated::{Seen, Simulated};
-use super::writings::Papers;
 use crate::model::event::{Encoded, Place};
 use crate::model::{
     Event, FailureSummary, Key, Message, Namespace, NodeId, Recorded, RunId, TaskName, Timestamp,
@@ -28,11 +27,10 @@ pub(super) struct World {
     pub(super) children: BTreeSet<(RunId, RunId)>,
     /// Messages that wait; a run without any has no entry.
     pub(super) inboxes: BTreeMap<RunId, VecDeque<Message>>,
-    pub(super) shapes: BTreeMap<(WorkflowName, Version), (Shape, u64)>,
+    pub(super) shapes: BTreeMap<(WorkflowName, Version), Known>,
     /// Every task that was ever registered.
     pub(super) tasks: BTreeSet<(TaskName, WorkflowName, Version)>,
     pub(super) last_message: i64,
-    pub(super) papers: Papers,
     /// Events in all logs.
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.
@@ -42,7 +40,17 @@ pub(super) struct World {
     pub(super) simulated: Option<Simulated>,
 }
 
+/// A workflow's version, as it was registered last.
+pub(super) struct Known {
+    pub(super) shape: Shape,
+    /// When this shape came first: its place in the order, and the instant.
+    pub(super) place: u64,
+    pub(super) at: Timestamp,
+}
+
 pub(super) struct Node {
+    pub(super) joined_at: Timestamp,
+    pub(super) left_at: Option<Timestamp>,
     pub(super) info: NodeInfo,
     /// When the lease of each lane expires.
     pub(super) leases: Vec<Timestamp>,
@@ -115,10 +123,10 @@ impl World {
         });
     }
 
-    pub(super) fn register(&mut self, workflows: &[Shape]) -> Result<(), StoreError> {
+    pub(super) fn register(&mut self, workflows: &[Shape], now: Timestamp) -> Result<(), StoreError> {
         for Shape { workflow, version, shape, .. } in workflows {
             let recorded = self.shapes.get(&(workflow.clone(), version.clone()));
-            let differs = recorded.is_some_and(|(recorded, _)| recorded.shape != *shape);
+            let differs = recorded.is_some_and(|recorded| recorded.shape.shape != *shape);
             let started = |run: &Run| {
                 let row = &run.row;
                 row.started_at.is_some()
@@ -137,10 +145,10 @@ impl World {
             let Shape { workflow, version, tasks, .. } = registered;
             let place = (workflow.clone(), version.clone());
             // What is registered again as it was keeps its place in time.
-            let newest = self.shapes.values().map(|(_, when)| *when).max().unwrap_or_default();
-            let known = self.shapes.get(&place).filter(|(known, _)| known.shape == registered.shape);
-            let when = known.map_or(newest + 1, |(_, when)| *when);
-            self.shapes.insert(place, (registered.clone(), when));
+            let newest = self.shapes.values().map(|known| known.place).max().unwrap_or_default();
+            let known = self.shapes.get(&place).filter(|known| known.shape.shape == registered.shape);
+            let (order, at) = known.map_or((newest + 1, now), |known| (known.place, known.at));
+            self.shapes.insert(place, Known { shape: registered.clone(), place: order, at });
             let named = |task: &TaskName| (task.clone(), workflow.clone(), version.clone());
             self.tasks.extend(tasks.iter().map(named));
         }

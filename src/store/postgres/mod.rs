@@ -11,6 +11,8 @@ mod dedicated;
 mod borrowed;
 mod readers;
 mod nodes;
+mod census;
+mod access;
 mod append;
 mod batch;
 mod columns;
@@ -22,7 +24,6 @@ mod mail;
 mod news;
 mod runs;
 mod summaries;
-mod writings;
 mod rows;
 mod errors;
 mod verify;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, PgTransaction};
 
+pub use self::access::AccessStore;
 pub use self::create::create_in;
 pub use self::verify::{Checked, INVARIANTS, Invariant, Report, Scope, Violation, verify, verify_each};
 
@@ -39,8 +41,9 @@ use self::dedicated::{Dedicated, Plans, within};
 use self::news::Listener;
 use self::route::Route;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, Loaded, News, NodeInfo,
-    Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
+    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, KnownWorkflow, LiveRuns,
+    Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError,
+    Wanted,
 };
 use crate::clock;
 use crate::model::{
@@ -281,6 +284,30 @@ impl Store for PostgresStore {
         Box::pin(within(async move {
             let mut borrowed = self.borrow().await?;
             let answer = nodes::serving(&mut borrowed, workflow, version).await;
+            borrowed.settle(answer).await
+        }))
+    }
+
+    fn nodes(&self, limit: u32) -> Answer<'_, Vec<NodeRow>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = census::nodes(&mut borrowed, limit).await;
+            borrowed.settle(answer).await
+        }))
+    }
+
+    fn workflows<'a>(&'a self, name: Option<&'a WorkflowName>, limit: u32) -> Answer<'a, Vec<KnownWorkflow>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = census::workflows(&mut borrowed, name, limit).await;
+            borrowed.settle(answer).await
+        }))
+    }
+
+    fn live_runs(&self) -> Answer<'_, LiveRuns> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = census::live_runs(&mut borrowed).await;
             borrowed.settle(answer).await
         }))
     }

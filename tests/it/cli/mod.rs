@@ -2,6 +2,7 @@
 
 mod demo;
 mod verify;
+mod serve;
 
 use std::process::{Command, Output};
 

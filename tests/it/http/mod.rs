@@ -1,15 +1,21 @@
 //! The REST interface, asked in-process on real databases.
 
 mod access;
+mod audit;
 mod bodies;
+mod census;
 mod commands;
 mod events;
+mod once;
 mod openapi;
 mod payloads;
 mod problems;
+mod replay;
 mod runs;
 mod service;
 mod start;
+mod stream;
+mod tokens;
 
 use axum::Router;
 use axum::body::Body;

@@ -19,5 +19,3 @@ mod journal;
 mod settings;
 mod databases;
 mod watch;
-mod logs;
-mod stream;

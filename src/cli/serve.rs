@@ -1,0 +1,150 @@
+//! `runlog serve`: the REST interface of a database, alone.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::print::Printer;
+use super::{database, tell};
+use crate::http::{self, Tokens};
+use crate::runtime::Runtime;
+
+/// What `runlog serve` may be told.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// The database whose runs are served [default: $DATABASE_URL]
+    #[arg(value_name = "DATABASE_URL", conflicts_with = "database_url")]
+    database: Option<String>,
+    /// The same, as an option
+    #[arg(long, value_name = "URL", alias = "database")]
+    database_url: Option<String>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
+    listen: SocketAddr,
+    /// Lets everybody on this machine do everything without a token; only on a loopback address
+    #[arg(long)]
+    insecure: bool,
+    /// Brings the database's schema up to date first
+    #[arg(long)]
+    migrate: bool,
+}
+
+const AFTER_HELP: &str = "\
+It executes no runs: it starts, shows, cancels and signals those of the nodes that share the database. Without --insecure \
+every request needs a bearer token: `runlog token new` makes one. SIGINT and SIGTERM stop it in order.
+
+Exit codes: 0 stopped in order, 1 something failed, 2 the address or access was refused.";
+
+/// Connections for what is written.
+const CONNECTIONS_MAX: u32 = 5;
+
+/// How long requests under way may take when it stops; streams are cut then, and their readers come back elsewhere.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// The exit code of a refusal: that of arguments that cannot be understood.
+const REFUSED: u8 = 2;
+
+/// Serves until it is told to stop.
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.insecure && !arguments.listen.ip().is_loopback() {
+        return Ok(refused(&format!(
+            "{} is no loopback address: --insecure would let everybody in; make a token (runlog token new) and leave \
+             --insecure out",
+            arguments.listen
+        )));
+    }
+    let Some(url) = database::url(arguments.database.or(arguments.database_url)) else {
+        return Ok(refused("no database is named: give its URL, or set DATABASE_URL"));
+    };
+    let options = PgConnectOptions::from_str(&url)
+        .map_err(|error| format!("the database's URL cannot be read: {error}"))?;
+    let place = database::place(&options);
+    let pool =
+        sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(options);
+    let runtime = open(pool.clone(), arguments.migrate).await;
+    let runtime = runtime.map_err(|error| format!("the database {place} cannot be used: {error}"))?;
+    if !arguments.insecure && Tokens::open(&pool).await?.list().await?.is_empty() {
+        runtime.shutdown(Duration::ZERO).await?;
+        return Ok(refused(
+            "the database has no token: make one (runlog token new), or use --insecure on a loopback address",
+        ));
+    }
+    let routes = http::router(&runtime);
+    let routes = if arguments.insecure { routes.allow_local_insecure() } else { routes.bearer_tokens() };
+    let listener = TcpListener::bind(arguments.listen).await;
+    let listener =
+        listener.map_err(|error| format!("{} cannot be listened on: {error}", arguments.listen))?;
+    let access = if arguments.insecure { "everybody on this machine" } else { "bearer tokens" };
+    // Whoever reads that it listens may ask it to stop.
+    let signal = signals()?;
+    let mut printer = Printer::new();
+    printer.line(format!("serving    {place}, for {access}"))?;
+    printer.line(format!("listening  http://{}/api/v1", listener.local_addr()?))?;
+    serve(listener, routes.into_router(), signal).await?;
+    runtime.shutdown(Duration::ZERO).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(pool: PgPool, migrate: bool) -> Result<Runtime, crate::runtime::Error> {
+    Runtime::builder(pool).client().node_name("serve").migrate(migrate).start().await
+}
+
+async fn serve(
+    listener: TcpListener,
+    app: axum::Router,
+    signal: impl Future<Output = ()>,
+) -> Result<(), Box<dyn Error>> {
+    let (stop, stopped) = watch::channel(());
+    let asked = |mut stopped: watch::Receiver<()>| async move {
+        // An error says that nobody can ask any more.
+        let _asked = stopped.changed().await;
+    };
+    let cut = stopped.clone();
+    let server = axum::serve(listener, app).with_graceful_shutdown(asked(stopped));
+    let late = async move {
+        asked(cut).await;
+        tokio::time::sleep(STOP_MAX).await;
+    };
+    let signalled = async {
+        signal.await;
+        stop.send_replace(());
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        served = server => Ok(served?),
+        () = signalled => Ok(()),
+        () = late => Ok(()),
+    }
+}
+
+/// Begins to listen for SIGINT and SIGTERM; what it returns waits until one comes.
+#[cfg(unix)]
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+fn refused(why: &str) -> ExitCode {
+    tell(&*Box::<dyn Error>::from(why));
+    ExitCode::from(REFUSED)
+}

@@ -1,0 +1,73 @@
+//! Notes who did what.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::extract::{OriginalUri, RawPathParams};
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::access::Caller;
+use super::observe::RequestId;
+use super::once::Replayed;
+use super::problem::Problem;
+use super::service::Service;
+use super::table::Route;
+use crate::model::RunId;
+use crate::store::Deed;
+
+/// What only a handler knows of a deed; it leaves it with its answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// The run that came of it.
+    pub(super) run: Option<RunId>,
+    /// Why it was done.
+    pub(super) reason: Option<String>,
+}
+
+/// A deed whose outcome is not known yet.
+pub(super) struct Draft(Deed);
+
+impl Draft {
+    /// Notes what is asked, and by whom; `None` when nobody is known.
+    pub(super) async fn new(parts: &mut Parts, route: &Route) -> Option<Draft> {
+        let caller = parts.extensions.get::<Caller>().cloned()?;
+        let variables = RawPathParams::from_request_parts(parts, &()).await.ok();
+        let id = variables.as_ref().and_then(|all| all.iter().find(|(name, _)| *name == "id"));
+        let run = id.and_then(|(_, id)| id.parse().ok());
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
+        Some(Draft(Deed {
+            who: caller.who.to_string(),
+            action: route.action?.as_str().to_owned(),
+            namespace: caller.namespace,
+            run,
+            target: format!("{} {}", parts.method, uri.path()),
+            reason: None,
+            outcome: String::new(),
+            request_id: parts
+                .extensions
+                .get::<RequestId>()
+                .map(|RequestId(id)| id.clone())
+                .unwrap_or_default(),
+        }))
+    }
+
+    /// Writes it down with its outcome. The deed is done by then: an audit that cannot be written is an error of ours to be
+    /// seen to, not the caller's.
+    pub(super) async fn note(self, service: &Arc<Service>, mut response: Response) -> Response {
+        let Draft(mut deed) = self;
+        if response.extensions_mut().remove::<Replayed>().is_some() || !service.has_desk() {
+            return response;
+        }
+        let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
+        deed.run = facts.run.or(deed.run);
+        deed.reason = facts.reason;
+        let problem = response.extensions().get::<Problem>();
+        deed.outcome = problem.map_or("ok", |problem| problem.code().as_str()).to_owned();
+        let noted = async { Ok::<_, Problem>(service.desk().await?.note(&deed).await?) };
+        if let Err(problem) = noted.await {
+            tracing::error!(?deed, error = problem.detail(), "a deed is not in the audit");
+        }
+        response
+    }
+}

@@ -1,0 +1,126 @@
+//! `runlog serve` and `runlog token`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::runlog;
+use crate::support::{Ground, Postgres};
+use crate::testing::postgres::Folder;
+
+/// A server that is killed when nobody looks after it any more.
+struct Served {
+    child: Child,
+    address: String,
+    told: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+fn serve(arguments: &[&str]) -> Result<Served> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
+    command.arg("serve").args(arguments).env_remove("DATABASE_URL").stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("its output")?);
+    let (mut told, mut line) = (String::new(), String::new());
+    while lines.read_line(&mut line)? > 0 {
+        told.push_str(&line);
+        if let Some((_, rest)) = line.split_once("http://") {
+            let address = rest.split('/').next().unwrap_or_default().to_owned();
+            return Ok(Served { child, address, told });
+        }
+        line.clear();
+    }
+    anyhow::bail!("it does not listen: {told}")
+}
+
+fn ask(address: &str, head: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    write!(stream, "GET /api/v1/workflows HTTP/1.1\r\n{head}connection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_opens_the_door_and_nothing_else_does() -> Result<()> {
+    let (home, ground) = (Folder::new()?, Postgres::new().await);
+    let made = runlog(&home, &["token", "new", "ci", "--allow", "read", "--database-url", &ground.url])?;
+    assert!(made.status.success(), "{made:?}");
+    let secret = String::from_utf8(made.stdout)?;
+    let served = serve(&["--database-url", &ground.url, "--listen", "127.0.0.1:0"])?;
+    assert!(served.told.contains("for bearer tokens"), "{}", served.told);
+    let host = format!("host: {}\r\n", served.address);
+    assert!(ask(&served.address, &host)?.starts_with("HTTP/1.1 401 "));
+    let bearer = format!("{host}authorization: Bearer {}\r\n", secret.trim());
+    assert!(ask(&served.address, &bearer)?.starts_with("HTTP/1.1 200 "));
+    let listed = runlog(&home, &["token", "ls", "--database-url", &ground.url])?;
+    let listed = String::from_utf8(listed.stdout)?;
+    assert!(listed.contains("ci") && !listed.contains(secret.trim()), "{listed}");
+    let revoked = runlog(&home, &["token", "revoke", "ci", "--database-url", &ground.url])?;
+    assert!(revoked.status.success(), "{revoked:?}");
+    assert!(ask(&served.address, &bearer)?.starts_with("HTTP/1.1 401 "));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_refuses_an_open_door_to_the_world() -> Result<()> {
+    let (home, ground) = (Folder::new()?, Postgres::new().await);
+    let world = ["serve", "--insecure", "--listen", "0.0.0.0:0", "--database-url", &ground.url];
+    let refused = runlog(&home, &world)?;
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8(refused.stderr)?.contains("is no loopback address"));
+    for address in ["0.0.0.0:0", "127.0.0.1:0", "[::]:0"] {
+        let refused = runlog(&home, &["serve", "--listen", address, "--database-url", &ground.url])?;
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(String::from_utf8(refused.stderr)?.contains("runlog token new"));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn insecure_is_for_this_machine_alone_whatever_its_name_is_made_to_mean() -> Result<()> {
+    let ground = Postgres::new().await;
+    let served = serve(&["--insecure", "--database-url", &ground.url, "--listen", "127.0.0.1:0"])?;
+    for host in [served.address.as_str(), "localhost", "localhost:7777", "[::1]:7777", "127.0.0.1"] {
+        assert!(ask(&served.address, &format!("host: {host}\r\n"))?.starts_with("HTTP/1.1 200 "), "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example", "192.168.0.1"] {
+        assert!(ask(&served.address, &format!("host: {host}\r\n"))?.starts_with("HTTP/1.1 403 "), "{host}");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_stops_in_order_when_it_is_asked_to() -> Result<()> {
+    let ground = Postgres::new().await;
+    let mut served = serve(&["--insecure", "--database-url", &ground.url, "--listen", "127.0.0.1:0"])?;
+    let id = served.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status()?.success());
+    let status = served.child.wait()?;
+    assert_eq!(status.code(), Some(0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_of_another_release_is_left_alone_unless_told() -> Result<()> {
+    let (home, ground) = (Folder::new()?, Postgres::empty().await);
+    let refused = runlog(&home, &["serve", "--insecure", "--database-url", &ground.url])?;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8(refused.stderr)?.contains("run the migrations first"));
+    assert!(ground.psql("select from runlog.runs").await.is_err(), "nothing was made");
+    let served =
+        serve(&["--insecure", "--migrate", "--database-url", &ground.url, "--listen", "127.0.0.1:0"])?;
+    assert!(served.told.contains("for everybody on this machine"), "{}", served.told);
+    Ok(())
+}

@@ -1,3 +1,0 @@
-//! What the code of a task tells by `tracing`.
-
-mod layer;
