@@ -94,6 +94,11 @@ impl Clock {
         (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// Draws 31 bits that tell one thing of a kind from the others.
+    pub(crate) fn draw_mark(&self) -> u32 {
+        u32::try_from(self.draw() >> 33).unwrap_or_default()
+    }
+
     /// Draws 64 bits: SplitMix64 (Steele, Lea, Flood, *Fast Splittable Pseudorandom Number Generators*, 2014).
     fn draw(&self) -> u64 {
         let state = self.entropy.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);

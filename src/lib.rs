@@ -23,6 +23,7 @@
 //! `docs/GUIDE.md` shows everything a workflow can do, `docs/ARCHITECTURE.md` how it works.
 
 pub mod model;
+pub mod telemetry;
 pub mod workflow;
 pub mod store;
 pub mod clock;
@@ -37,7 +38,7 @@ pub mod testing;
 pub mod cli;
 
 pub use self::inspect::RunView;
-pub use self::model::{Failure, Retry, RunId, Status, TaskStatus, Verdict};
+pub use self::model::{Failure, Level, Retry, RunId, Status, TaskStatus, Verdict};
 pub use self::runtime::{
     CancelOptions, Error, ReplayOptions, Replayed, RunError, RunHandle, Runtime, RuntimeBuilder,
 };

@@ -12,6 +12,7 @@ mod run;
 mod live;
 mod watchers;
 mod followers;
+mod writing;
 mod postman;
 mod claimer;
 mod leaseholder;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::limits;
-use crate::model::{NodeId, OpKey, RunId, TaskName, WorkflowName};
+use crate::model::{Level, NodeId, OpKey, RunId, TaskName, WorkflowName};
 
 /// The engine's settings; the runtime's builder fills them in and checks them.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) park_after: Duration,
     /// How often the dispatch index is asked when nothing says that it holds something.
     pub(crate) poll_interval: Duration,
+    /// The least level of a line that is kept.
+    pub(crate) log_level: Level,
     /// Who is told of every body of code that runs, in tests.
     pub(crate) witness: Option<Witness>,
 }
@@ -85,6 +87,7 @@ impl Default for Settings {
             listen: true,
             park_after: limits::PARK_AFTER_DEFAULT,
             poll_interval: Duration::from_secs(1),
+            log_level: Level::Info,
             witness: None,
         }
     }

@@ -25,6 +25,7 @@ use super::run::{Beginning, Run, RunMsg};
 use super::settings::Settings;
 use super::timekeeper::Timekeeper;
 use super::watchers::Watchers;
+use super::writing::Writing;
 use crate::clock::Clock;
 use crate::model::{NodeId, RunId, WorkflowName};
 use crate::store::{FenceCause, Heartbeat, News, NodeInfo, Served, Store, StoreError};
@@ -40,6 +41,7 @@ pub(crate) struct Engine {
     pub(crate) live: Live,
     pub(crate) watchers: Watchers,
     pub(crate) followers: Followers,
+    pub(crate) writing: Writing,
     incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
@@ -82,6 +84,7 @@ impl Engine {
             live: Live::new(),
             watchers: Watchers::default(),
             followers: Followers::default(),
+            writing: Writing::new(),
             incarnation: RwLock::new(None),
             supervisor: OnceLock::new(),
             news,
@@ -108,6 +111,7 @@ impl Engine {
             return Ok(());
         }
         self.enter(Incarnation::join(self, None).await?);
+        self.writing.agents(self).into_iter().for_each(|agent| self.keep(agent));
         if self.settings.listen {
             self.keep(Listener { engine: Arc::clone(self) }.run().boxed());
         }
@@ -220,6 +224,7 @@ impl Engine {
         while self.live.count() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        self.writing.flush(deadline).await;
         self.halt();
         let Some(node) = node else { return Ok(()) };
         self.store.leave(node.id).await?;

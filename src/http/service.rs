@@ -8,7 +8,7 @@ use super::access::{Caller, Gate};
 use super::meter::Meter;
 use super::problem::Problem;
 use crate::model::RunId;
-use crate::model::limits::{DETAIL_TIME_MAX, LIST_TIME_MAX, READER_CONNECTIONS, STREAMS_MAX};
+use crate::model::limits::{DETAIL_TIME_MAX, LIST_TIME_MAX, OPEN_STREAMS_MAX, READER_CONNECTIONS};
 use crate::runtime::Runtime;
 use crate::store::postgres::{AccessStore, PostgresStore};
 use crate::store::{RunRow, Store, StoreError};
@@ -30,7 +30,7 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(runtime: Runtime, gate: Gate, document: Arc<str>) -> Service {
         let (desk, lists, details) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let (meter, streams) = (Meter::default(), Arc::new(Semaphore::new(STREAMS_MAX)));
+        let (meter, streams) = (Meter::default(), Arc::new(Semaphore::new(OPEN_STREAMS_MAX)));
         Service { runtime, gate, meter, document, streams, desk, lists, details }
     }
 

@@ -92,15 +92,20 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Cuts a message to its limit at a character's edge, and says so. A NUL, which Postgres' text refuses, becomes `␀`.
+/// Cuts a message to its limit.
 fn cut(message: String) -> String {
-    let message = if message.contains('\0') { message.replace('\0', "␀") } else { message };
-    if message.len() <= MESSAGE_BYTES_MAX {
-        return message;
+    cut_to(message, MESSAGE_BYTES_MAX)
+}
+
+/// Cuts a text to `limit` bytes at a character's edge, and says so. A NUL, which Postgres' text refuses, becomes `␀`.
+pub(super) fn cut_to(text: String, limit: usize) -> String {
+    let text = if text.contains('\0') { text.replace('\0', "␀") } else { text };
+    if text.len() <= limit {
+        return text;
     }
-    let end = message.floor_char_boundary(MESSAGE_BYTES_MAX);
-    let kept = message.get(..end).unwrap_or_default();
-    format!("{kept}… ({} bytes cut)", message.len() - end)
+    let end = text.floor_char_boundary(limit);
+    let kept = text.get(..end).unwrap_or_default();
+    format!("{kept}… ({} bytes cut)", text.len() - end)
 }
 
 /// Drops the path before a type's name, and keeps its parameters: `a::B<c::D>` → `B<D>`.

@@ -263,6 +263,8 @@ names! {
     SignalName, "the signal's name", NAME_BYTES_MAX;
     /// Names a change of a workflow's code.
     PatchId, "the patch's id", NAME_BYTES_MAX;
+    /// Names a stream of a run.
+    StreamName, "the stream's name", NAME_BYTES_MAX;
     /// Names a tenant: runs of one namespace are never seen from another.
     Namespace, "the namespace", NAME_BYTES_MAX;
     /// The user's own id for a run: the same workflow and key is the same run.

@@ -133,8 +133,48 @@ pub const PAGE_ROWS_MAX: u32 = 500;
 /// Rows of one page of a list unless the reader says otherwise.
 pub const PAGE_ROWS_DEFAULT: u32 = 50;
 
+/// Lines that one attempt at a task may write; more are dropped and counted: nobody reads more, and a loop that logs must not
+/// fill the disk.
+pub const LINES_MAX: u32 = 10_000;
+
+/// Bytes of a line's message; the rest is cut with a visible mark.
+pub const LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a line's target.
+pub const LINE_TARGET_BYTES_MAX: usize = 256;
+
+/// Fields of a line: as many as a `tracing` event may have.
+pub const LINE_FIELDS_MAX: usize = 32;
+
+/// Bytes of one field of a line.
+pub const LINE_FIELD_BYTES_MAX: usize = 1 << 10;
+
+/// Lines of a process that wait to be written; more are dropped and counted.
+pub const LINES_WAITING_MAX: usize = 8_192;
+
+/// Bytes of the lines of a process that wait to be written: what an outage of the database may cost in memory.
+pub const LINES_WAITING_BYTES_MAX: usize = 8 << 20;
+
+/// Lines written by one statement.
+pub const LINES_PER_WRITE_MAX: usize = 512;
+
+/// Bytes of one chunk of a stream: larger ones reach nobody sooner than several small ones.
+pub const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// Chunks of one stream: a reader that comes late reads them all.
+pub const CHUNKS_MAX: u32 = 100_000;
+
+/// Streams that one attempt at a task may send to.
+pub const STREAMS_MAX: usize = 64;
+
+/// Chunks of a process that wait to be written; who sends more waits.
+pub const CHUNKS_WAITING_MAX: usize = 1_024;
+
+/// Chunks written by one statement: at most 8 MiB.
+pub const CHUNKS_PER_WRITE_MAX: usize = 128;
+
 /// Streams that one process serves at once: each costs a socket and some kilobytes.
-pub const STREAMS_MAX: usize = 500;
+pub const OPEN_STREAMS_MAX: usize = 500;
 
 /// Events that a stream makes up for; who is further behind reads anew.
 pub const STREAM_BACKLOG_EVENTS_MAX: u32 = 10_000;

@@ -9,6 +9,7 @@ pub mod status;
 pub mod payload;
 pub mod failure;
 pub mod fingerprint;
+pub mod line;
 pub mod retry;
 pub mod plan;
 pub mod event;
@@ -30,9 +31,10 @@ pub use self::event::{Event, Recorded, RunEvent, TaskEvent};
 pub use self::evolve::IllegalEvent;
 pub use self::failure::Failure;
 pub use self::ids::{
-    BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, SignalName, TaskName, Version,
-    WorkflowName,
+    BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, SignalName, StreamName, TaskName,
+    Version, WorkflowName,
 };
+pub use self::line::{Level, Line, UnknownLevel};
 pub use self::mail::Mail;
 pub use self::payload::{Payload, PayloadError};
 pub use self::plan::Plan;

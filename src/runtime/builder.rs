@@ -11,9 +11,9 @@ use super::error::Error;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
 use crate::model::limits::{LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN};
+use crate::model::{Level, Timestamp, WorkflowName};
 #[cfg(feature = "testing")]
 use crate::model::{NodeId, OpKey, RunId, TaskName};
-use crate::model::{Timestamp, WorkflowName};
 use crate::store::postgres::PostgresStore;
 use crate::store::{Shape, Store};
 use crate::workflow::{BuildError, Registry, Workflow};
@@ -120,6 +120,13 @@ impl RuntimeBuilder {
     /// migrations are to be run without the pooler. Default: no.
     pub fn pooler(mut self, pooler: bool) -> Self {
         self.pooler = pooler;
+        self
+    }
+
+    /// Sets the least level of the lines that are kept, of [`Cx::log`](crate::Cx::log) and of captured `tracing` events.
+    /// Default: INFO.
+    pub fn log_level(mut self, level: Level) -> Self {
+        self.settings.log_level = level;
         self
     }
 

@@ -22,7 +22,12 @@ pub(super) trait Feed: Send + 'static {
     fn read<'a>(&'a mut self, store: &'a dyn Store) -> BoxFuture<'a, Result<Vec<Self::Item>, Error>>;
 
     /// Says whether nothing comes after `item`.
-    fn ends_with(&self, item: &Self::Item) -> bool;
+    fn ends_with(&self, _item: &Self::Item) -> bool {
+        false
+    }
+
+    /// How long after the run's end something may still come.
+    const LATE: Duration = Duration::ZERO;
 }
 
 /// How soon it looks again, when nothing tells it and the run lives elsewhere: at first so; doubles up to the runtime's
@@ -102,9 +107,14 @@ impl<F: Feed> Follower<F> {
         if !row.status.is_terminal() {
             return Ok(Look::Nothing);
         }
-        // What was written between the two questions; after the end nothing is.
+        // What was written between the two questions.
         self.found.extend(self.feed.read(store).await?);
-        Ok(if self.found.is_empty() { Look::Over } else { Look::Found })
+        let late = row.finished_at.is_some_and(|at| self.engine.clock.until(at + F::LATE) > Duration::ZERO);
+        Ok(match (self.found.is_empty(), late) {
+            (false, _) => Look::Found,
+            (true, true) => Look::Nothing,
+            (true, false) => Look::Over,
+        })
     }
 
     /// Waits until somebody tells, at most until the next look is due.

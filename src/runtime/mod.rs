@@ -10,13 +10,17 @@ mod handle;
 mod control;
 mod follow;
 mod watch;
+mod logs;
+mod chunks;
 mod error;
 
 pub use self::builder::RuntimeBuilder;
 pub use self::bulk::{Bulk, BulkAnswer, BulkDone, BulkIntent, BulkPreview, BulkReport, BulkRun};
+pub use self::chunks::Chunks;
 pub use self::control::{CancelOptions, Cancelled, Runtime};
 pub use self::error::{Error, NotReplayable, RunError};
 pub use self::handle::RunHandle;
+pub use self::logs::LogTail;
 pub use self::replay::{ReplayOptions, ReplayPlan, Replayed};
 pub use self::start::{NewRun, Started};
 pub use self::watch::Watch;

@@ -8,6 +8,7 @@ mod batch;
 mod census;
 mod error;
 mod shape;
+pub mod writings;
 pub mod memory;
 pub mod postgres;
 
@@ -20,6 +21,7 @@ pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::shape::{Registered, Shape};
+pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
 use crate::model::{
     Key, Message, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Status,
@@ -33,7 +35,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Writings {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 

@@ -171,6 +171,14 @@ pub enum CxError {
         /// What is wrong.
         source: BuildError,
     },
+    /// A chunk could not be put into its stream: the database refuses it, or the runtime is shutting down.
+    #[error("{what}: {message}")]
+    Stream {
+        /// Which stream.
+        what: String,
+        /// What was said against it.
+        message: String,
+    },
     /// A transaction could not be begun or committed; nothing of it is in the database.
     #[error("transaction {step}: {message}")]
     Transaction {

@@ -10,7 +10,9 @@ mod registry;
 mod error;
 pub(crate) mod context;
 
-pub use self::context::{Child, Cx, Either, Race, RaceAll, Signal, Sleep, Step, TaskErrors, Transaction};
+pub use self::context::{
+    Child, Cx, Either, Log, Outlet, Race, RaceAll, Signal, Sleep, Step, TaskErrors, Transaction,
+};
 pub use self::dag::{Dag, Deps, Task};
 pub use self::definition::Workflow;
 pub use self::error::{BuildError, CxError};

@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
-    ("workflow", &["model", "clock"]),
+    ("telemetry", &["model"]),
+    ("workflow", &["model", "clock", "telemetry"]),
     ("store", &["model", "clock"]),
     ("actor", &["model", "clock", "workflow", "store"]),
     ("inspect", &["model", "store"]),
     ("runtime", &["model", "clock", "workflow", "store", "actor", "inspect"]),
     ("testing", &["model", "clock", "workflow", "store", "actor", "runtime", "inspect"]),
     ("http", &["model", "clock", "store", "inspect", "runtime"]),
-    ("cli", &["model", "workflow", "store", "runtime", "inspect", "http", "testing"]),
+    ("cli", &["model", "telemetry", "workflow", "store", "runtime", "inspect", "http", "testing"]),
 ];
 
 const LINES_MAX: usize = 400;

@@ -9,13 +9,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::live::Live;
+use super::paper::RunPaper;
 use super::{CheckpointWish, RunMsg};
 use crate::actor::settings::Witness;
 use crate::model::plan::Role;
 use crate::model::state::TaskState;
-use crate::model::{NodeId, OpKey, Report, RunId, RunState, TaskName};
+use crate::model::{Line, NodeId, OpKey, Report, RunId, RunState, TaskName, Timestamp};
 use crate::store::Store;
-use crate::workflow::context::{AttemptFacts, Cx, Drive, Host, Ledger, TaskErrors};
+use crate::workflow::context::{AttemptFacts, Cx, Drive, Host, Ledger, Parcel, Sent, TaskErrors};
 use crate::workflow::{CxError, Definition, Inputs};
 
 /// An attempt whose code is in memory. Dropping it aborts the code.
@@ -52,6 +53,7 @@ impl Live {
             run: self.myself.clone(),
             task: task.name.clone(),
             attempt: task.attempt(),
+            paper: self.paper_of(task),
         });
         let facts = self.facts(state, task);
         let inputs = Inputs {
@@ -61,6 +63,7 @@ impl Live {
         };
         let (name, attempt) = (task.name.clone(), task.attempt());
         let cx = Cx::new(facts, Arc::clone(&ledger), host);
+        let paper = cx.paper();
         let run = Arc::clone(&code.run);
         // The closure itself is user code, too: it runs inside the driven future.
         let future = async move { run(cx, inputs).await }.boxed();
@@ -68,7 +71,7 @@ impl Live {
         let tell = move |told| {
             let _gone = myself.cast(RunMsg::Told { task: at, attempt, told });
         };
-        let drive = Drive::new(future, Arc::clone(&ledger), code.location.clone(), tell);
+        let drive = Drive::new(future, Arc::clone(&ledger), code.location.clone(), paper, tell);
         let live = LiveAttempt { name, attempt, ledger, idle: false, code: tokio::spawn(drive) };
         self.attempts.insert(at, live);
     }
@@ -91,6 +94,7 @@ impl Live {
             outputs: state.tasks.iter().filter_map(finished).collect(),
             errors: errors(state),
             clock: Arc::clone(&self.engine.clock),
+            log_level: self.engine.settings.log_level,
         }
     }
 
@@ -119,13 +123,14 @@ fn errors(state: &RunState) -> TaskErrors {
     TaskErrors(failed.collect())
 }
 
-/// What the attempt's transactions need from outside.
+/// What the attempt's operations need from outside.
 struct RunHost {
     witness: Option<(Witness, NodeId, RunId)>,
     store: Arc<dyn Store>,
     run: ActorRef<RunMsg>,
     task: TaskName,
     attempt: u32,
+    paper: RunPaper,
 }
 
 fn refused(message: impl std::fmt::Display) -> CxError {
@@ -157,5 +162,13 @@ impl Host for RunHost {
             answer.await.map_err(|_| gone())?
         }
         .boxed()
+    }
+
+    fn line(&self, at: Timestamp, step: Option<String>, line: Line) {
+        self.paper.line(at, step, line);
+    }
+
+    fn send(&self, parcel: Parcel) -> BoxFuture<'_, Result<Sent, CxError>> {
+        self.paper.send(parcel)
     }
 }

@@ -7,6 +7,7 @@ mod live;
 mod draft;
 mod perform;
 mod attempt;
+mod paper;
 mod checkpoint;
 mod park;
 mod leave;

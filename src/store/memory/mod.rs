@@ -12,6 +12,7 @@ mod census;
 mod inbox;
 mod read;
 mod summaries;
+mod writings;
 mod faults;
 mod locks;
 mod transaction;

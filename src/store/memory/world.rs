@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::locks::Locks;
 use super::simulated::{Seen, Simulated};
+use super::writings::Papers;
 use crate::model::event::{Encoded, Place};
 use crate::model::{
     Event, FailureSummary, Key, Message, Namespace, NodeId, Recorded, RunId, TaskName, Timestamp,
@@ -31,6 +32,7 @@ pub(super) struct World {
     /// Every task that was ever registered.
     pub(super) tasks: BTreeSet<(TaskName, WorkflowName, Version)>,
     pub(super) last_message: i64,
+    pub(super) papers: Papers,
     /// Events in all logs.
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.

@@ -24,6 +24,7 @@ mod mail;
 mod news;
 mod runs;
 mod summaries;
+mod writings;
 mod rows;
 mod errors;
 mod verify;

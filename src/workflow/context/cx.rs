@@ -1,6 +1,7 @@
 //! The context: facts about the attempt, and the durable operations.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,17 +14,22 @@ use sha2::{Digest, Sha256};
 
 use super::child::Child;
 use super::ledger::Ledger;
+use super::log::Log;
+use super::outlet::Outlet;
+use super::pen::{Parcel, Pen, Sent};
 use super::race::{Race, RaceAll};
-use super::step::{Step, polled_op};
+use super::spawned::Spawned;
+use super::step::{Step, polled};
 use super::transaction::Transaction;
 use super::wait::{Signal, Sleep};
 use crate::clock::Clock;
 use crate::model::command::WaitUntil;
 use crate::model::state::OpState;
 use crate::model::{
-    Failure, Key, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp, Version,
-    WorkflowName,
+    Failure, Key, Level, Line, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp,
+    Version, WorkflowName,
 };
+use crate::telemetry::Paper;
 use crate::workflow::{CxError, Workflow};
 
 /// What an attempt's code is given: durable operations, and facts about the attempt. Cheap to clone.
@@ -36,6 +42,13 @@ pub struct Cx {
     pub(super) ledger: Arc<Ledger>,
     facts: Arc<AttemptFacts>,
     pub(super) host: Arc<dyn Host>,
+    pub(super) pen: Arc<Pen>,
+}
+
+impl fmt::Debug for Cx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cx({} {} {})", self.facts.run, self.facts.task, self.facts.attempt)
+    }
 }
 
 /// What the code of an attempt may ask about it.
@@ -55,6 +68,8 @@ pub(crate) struct AttemptFacts {
     pub(crate) outputs: BTreeMap<TaskName, Payload>,
     pub(crate) errors: TaskErrors,
     pub(crate) clock: Arc<Clock>,
+    /// The least level of a line that is kept.
+    pub(crate) log_level: Level,
 }
 
 /// What whoever runs the attempt does for its operations.
@@ -71,6 +86,12 @@ pub(crate) trait Host: Send + Sync {
         transaction: sqlx::Transaction<'static, sqlx::Postgres>,
         completed: Report,
     ) -> BoxFuture<'_, Result<(), CxError>>;
+
+    /// Writes a line, sooner or later; never waits.
+    fn line(&self, at: Timestamp, step: Option<String>, line: Line);
+
+    /// Puts a chunk into its stream; the answer comes when it is committed.
+    fn send(&self, parcel: Parcel) -> BoxFuture<'_, Result<Sent, CxError>>;
 }
 
 /// Which tasks failed, and why, by the tasks' names.
@@ -96,7 +117,14 @@ impl TaskErrors {
 
 impl Cx {
     pub(crate) fn new(facts: AttemptFacts, ledger: Arc<Ledger>, host: Arc<dyn Host>) -> Cx {
-        Cx { ledger, facts: Arc::new(facts), host }
+        let facts = Arc::new(facts);
+        let pen = Arc::new(Pen::new(Arc::clone(&facts), Arc::clone(&ledger), Arc::clone(&host)));
+        Cx { ledger, facts, host, pen }
+    }
+
+    /// Returns where the code's own `tracing` events go.
+    pub(crate) fn paper(&self) -> Arc<dyn Paper> {
+        Arc::<Pen>::clone(&self.pen)
     }
 
     /// Builds a step: a durable checkpoint. Its outcome is recorded once and answered from the log ever after.
@@ -170,6 +198,26 @@ impl Cx {
         futures_util::future::join_all(all).await
     }
 
+    /// Begins a line of the run's log lines: `cx.log().info("charged")`. Never waits.
+    pub fn log(&self) -> Log<'_> {
+        Log::new(self)
+    }
+
+    /// Opens a stream of the run, for whoever follows it: `cx.stream("tokens").send(&token).await?`.
+    pub fn stream(&self, name: &str) -> Outlet {
+        Outlet::new(self, name)
+    }
+
+    /// Spawns a future whose `tracing` events are lines of this task, and of the step in whose body it is spawned. Await
+    /// it before the task returns.
+    pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(Spawned::new(Box::pin(future), Arc::clone(&self.pen), polled()))
+    }
+
     /// Reads the database's clock; what was read once is read again after a crash.
     pub fn now(&self) -> Timestamp {
         let (op, _) = self.ledger.claim("now");
@@ -226,8 +274,8 @@ impl Cx {
     /// In a replay, a task that goes on with its work keeps the texts of the run that began it: whether the call that failed
     /// there took effect may be unknown.
     pub fn idempotency_key(&self) -> String {
-        match polled_op() {
-            Some(op) => format!("{}:{}:{}#{}", self.facts.work, self.facts.task, op.name, op.occurrence),
+        match polled() {
+            Some(step) => format!("{}:{}:{}", self.facts.work, self.facts.task, step.text()),
             None => format!("{}:{}", self.facts.work, self.facts.task),
         }
     }

@@ -13,6 +13,7 @@ use futures_util::task::AtomicWaker;
 use super::child::Birth;
 use super::ledger::Ledger;
 use crate::model::{Failure, Payload, Report, Verdict};
+use crate::telemetry::{self, Paper};
 use crate::workflow::TaskFailure;
 
 /// What an attempt tells whoever runs it.
@@ -47,6 +48,8 @@ pub(crate) struct Drive<T> {
     wake: Arc<DriverWake>,
     waker: Waker,
     tell: T,
+    /// Where the code's own `tracing` events go.
+    paper: Arc<dyn Paper>,
     told_idle: bool,
     /// The news that the code had seen when it was last polled.
     seen: u64,
@@ -74,12 +77,13 @@ impl<T: Fn(Told) + Unpin> Drive<T> {
         code: BoxFuture<'static, Result<Payload, TaskFailure>>,
         ledger: Arc<Ledger>,
         location: String,
+        paper: Arc<dyn Paper>,
         tell: T,
     ) -> Drive<T> {
         let wake = Arc::new(DriverWake { outer: AtomicWaker::new() });
         let waker = Waker::from(Arc::clone(&wake));
         ledger.set_driver(waker.clone());
-        Drive { code, ledger, location, wake, waker, tell, told_idle: false, seen: 0 }
+        Drive { code, ledger, location, wake, waker, tell, paper, told_idle: false, seen: 0 }
     }
 
     fn end(&mut self, result: std::thread::Result<Result<Payload, TaskFailure>>) {
@@ -121,7 +125,9 @@ impl<T: Fn(Told) + Unpin> Future for Drive<T> {
         let mut inner = Context::from_waker(&this.waker);
         this.ledger.set_driving(true);
         let seen = this.ledger.news();
-        let polled = catch_unwind(AssertUnwindSafe(|| this.code.as_mut().poll(&mut inner)));
+        let polled = telemetry::on(&this.paper, || {
+            catch_unwind(AssertUnwindSafe(|| this.code.as_mut().poll(&mut inner)))
+        });
         this.ledger.set_driving(false);
         let ended = match polled {
             Ok(Poll::Pending) => None,

@@ -1,6 +1,7 @@
 //! What an attempt's code and whoever runs it share: recorded outcomes in, reports out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -19,6 +20,8 @@ pub(crate) struct Ledger {
     attempt: u32,
     book: Mutex<Book>,
     driver: OnceLock<Waker>,
+    /// Executions of steps' bodies.
+    executions: AtomicU32,
 }
 
 #[derive(Default)]
@@ -27,6 +30,8 @@ struct Book {
     built: HashMap<Arc<str>, u32>,
     /// Recorded by this attempt before it was recovered, and not built by the code yet.
     unclaimed: BTreeSet<OpKey>,
+    /// How many of them this run recorded itself, and did not take over.
+    retracing: usize,
     /// Recorded by this attempt or an earlier one, and not built by the code yet: the code went past this place before.
     ahead: BTreeSet<OpKey>,
     /// What losers of recorded races had built: the code builds it no more, and nothing else gets its place.
@@ -94,9 +99,10 @@ impl Ledger {
         let must_return = |(_, op): &(&OpKey, &Op)| op.attempt == attempt && !dropped;
         let counts = |(_, op): &(&OpKey, &Op)| !is_stale(op, attempt) && op.state != OpState::Abandoned;
         let unclaimed = again().filter(must_return).map(|(key, _)| key.clone()).collect();
+        let retracing = again().filter(must_return).filter(|(_, op)| !op.reused).count();
         let ahead = again().filter(counts).map(|(key, _)| key.clone()).collect();
-        let book = Book { unclaimed, ahead, lost, patches, ops: recorded, ..Book::default() };
-        Ledger { attempt, book: Mutex::new(book), driver: OnceLock::new() }
+        let book = Book { unclaimed, retracing, ahead, lost, patches, ops: recorded, ..Book::default() };
+        Ledger { attempt, book: Mutex::new(book), driver: OnceLock::new(), executions: AtomicU32::new(0) }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -119,7 +125,11 @@ impl Ledger {
         book.built.insert(name, op.occurrence + 1);
         book.ahead.remove(&op);
         racers::note(&op);
-        let last = book.unclaimed.remove(&op) && book.unclaimed.is_empty();
+        let returned = book.unclaimed.remove(&op);
+        if returned && book.ops.get(&op).is_some_and(|op| !op.reused) {
+            book.retracing = book.retracing.saturating_sub(1);
+        }
+        let last = returned && book.unclaimed.is_empty();
         // New operations that were polled before this one was built may begin now.
         let opens = last && !book.held.is_empty();
         book.news += u64::from(opens);
@@ -190,7 +200,22 @@ impl Ledger {
 
     /// Refuses operations of an attempt that is over.
     pub(super) fn check_open(&self, key: &OpKey) -> Result<(), CxError> {
-        if self.book().over { Err(CxError::Over { op: key.to_string() }) } else { Ok(()) }
+        self.check_open_for(|| key.to_string())
+    }
+
+    /// As [`check_open`](Ledger::check_open), for what is no operation.
+    pub(super) fn check_open_for(&self, what: impl FnOnce() -> String) -> Result<(), CxError> {
+        if self.book().over { Err(CxError::Over { op: what() }) } else { Ok(()) }
+    }
+
+    /// Says whether the code, run again from its beginning, has not yet built all that this run had recorded.
+    pub(super) fn is_retracing(&self) -> bool {
+        self.book().retracing > 0
+    }
+
+    /// Numbers one more execution of a step's body, from 1.
+    pub(super) fn next_execution(&self) -> u32 {
+        self.executions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Reports a child run with what is needed to create it.

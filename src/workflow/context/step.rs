@@ -87,6 +87,9 @@ where
         {
             return Poll::Ready(outcome);
         }
+        if this.running.is_none() {
+            this.core.begin_execution();
+        }
         let (body, core, running) = (&mut this.body, &this.core, &mut this.running);
         // The closure is the body's beginning: it may panic and ask for the step's key, too.
         let poll = || {
@@ -96,7 +99,7 @@ where
             });
             future.as_mut().poll(context)
         };
-        let polled = in_step(&core.op, || catch_unwind(AssertUnwindSafe(poll)));
+        let polled = in_step(&core.execution, || catch_unwind(AssertUnwindSafe(poll)));
         let took = this.running.as_ref().map_or(Duration::ZERO, |(_, began)| began.elapsed());
         let result = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -120,21 +123,40 @@ where
     }
 }
 
-thread_local! {
-    /// The step whose body is being polled on this thread.
-    static POLLED: RefCell<Option<OpKey>> = const { RefCell::new(None) };
+/// The step whose body is being polled, and which execution of a body in this attempt that is.
+#[derive(Clone)]
+pub(super) struct Polled {
+    pub(super) op: OpKey,
+    pub(super) execution: u32,
 }
 
-/// Polls a step's body, so that [`polled_op`] names the step meanwhile.
-pub(super) fn in_step<T>(op: &OpKey, poll: impl FnOnce() -> T) -> T {
-    let outer = POLLED.replace(Some(op.clone()));
-    let polled = poll();
-    POLLED.set(outer);
-    polled
+impl Polled {
+    /// Returns the step as the log writes it: `name#occurrence`.
+    pub(super) fn text(&self) -> String {
+        format!("{}#{}", self.op.name, self.op.occurrence)
+    }
+}
+
+thread_local! {
+    /// The step whose body is being polled on this thread.
+    static POLLED: RefCell<Option<Polled>> = const { RefCell::new(None) };
+}
+
+/// Polls a step's body, so that [`polled`] names the step meanwhile.
+pub(super) fn in_step<T>(step: &Polled, poll: impl FnOnce() -> T) -> T {
+    /// Put back even when the body panics.
+    struct Outer(Option<Polled>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            POLLED.set(self.0.take());
+        }
+    }
+    let _outer = Outer(POLLED.replace(Some(step.clone())));
+    poll()
 }
 
 /// Returns the step whose body asks.
-pub(super) fn polled_op() -> Option<OpKey> {
+pub(super) fn polled() -> Option<Polled> {
     POLLED.with_borrow(Clone::clone)
 }
 
@@ -142,6 +164,8 @@ pub(super) fn polled_op() -> Option<OpKey> {
 pub(super) struct StepCore {
     pub(super) cx: Cx,
     pub(super) op: OpKey,
+    /// The body's last execution; 0 before the first.
+    pub(super) execution: Polled,
     location: &'static Location<'static>,
     pub(super) retry: Retry,
     broken: Option<CxError>,
@@ -166,6 +190,7 @@ impl StepCore {
         let (op, broken) = cx.ledger.claim(name);
         StepCore {
             cx: cx.clone(),
+            execution: Polled { op: op.clone(), execution: 0 },
             op,
             location: Location::caller(),
             retry: Retry::none(),
@@ -175,6 +200,11 @@ impl StepCore {
             began: false,
             awaiting_verdict: false,
         }
+    }
+
+    /// Notes that the body begins.
+    pub(super) fn begin_execution(&mut self) {
+        self.execution.execution = self.cx.ledger.next_execution();
     }
 
     pub(super) fn set_input<V: Serialize + ?Sized>(&mut self, value: &V) {

@@ -77,11 +77,12 @@ impl<T: Serialize + DeserializeOwned + Send> Future for Transaction<'_, T> {
             }
             let Some(begin) = this.begin.take() else { return Poll::Ready(Err(this.core.interrupted())) };
             this.core.cx.host.runs(&this.core.op);
+            this.core.begin_execution();
             this.running = Some((begin(), Instant::now()));
         }
         let Some((running, began)) = &mut this.running else { return Poll::Pending };
         let poll = || catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)));
-        let result = match in_step(&this.core.op, poll) {
+        let result = match in_step(&this.core.execution, poll) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => result,
             Err(panic) => {

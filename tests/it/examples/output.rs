@@ -110,3 +110,23 @@ fn quickstart_is_no_longer_than_forty_lines() {
     let source = include_str!("../../../examples/quickstart.rs");
     assert!(source.lines().count() <= 40, "{} lines", source.lines().count());
 }
+
+#[tokio::test]
+async fn live() -> Result<()> {
+    let told = r#"its stream:
+  1 "page 1 of 3"
+  2 "page 2 of 3"
+  3 "page 3 of 3"
+its lines:
+  WARN  render#1  this one is large {"page":2}
+  INFO            done {"pages":3}
+its events, from the fourth on:
+  4 step_completed
+  5 step_completed
+  6 step_completed
+  7 attempt_succeeded
+  8 run_succeeded
+"#;
+    assert_eq!(output_of("live", &[]).await?, told);
+    Ok(())
+}

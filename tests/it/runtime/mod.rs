@@ -19,3 +19,5 @@ mod journal;
 mod settings;
 mod databases;
 mod watch;
+mod logs;
+mod stream;

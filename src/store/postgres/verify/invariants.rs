@@ -74,4 +74,5 @@ invariants! {
     "no_message_is_forgotten" says "no message stays in a live run's inbox";
     "no_message_outlives_its_run" says "no message stays in the inbox of a run that has ended";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";
+    "a_stream_is_dense" says "a stream counts its chunks 1, 2, 3, … without a hole";
 }

@@ -16,6 +16,7 @@ mod register;
 mod deaths;
 mod serving;
 mod summaries;
+mod writings;
 
 use super::{Backend, Memory, Postgres};
 
@@ -166,6 +167,15 @@ macro_rules! contract {
                 an_end_records_its_node_and_why_it_failed
                 a_run_that_ends_well_records_its_node_only
                 a_parked_run_is_told_from_one_that_is_held
+            }
+            writings {
+                a_line_comes_back_as_it_was_written
+                lines_that_come_again_stay_as_they_were
+                lines_are_read_by_task_attempt_and_level_in_pages
+                lines_are_counted_by_level
+                chunks_get_the_places_at_their_streams_ends
+                a_chunk_that_is_sent_again_stays_where_it_is
+                a_source_that_lacks_a_chunk_is_not_said_to_be_known
             }
             register {
                 a_shape_is_registered_again_and_again

@@ -74,7 +74,7 @@ pub(super) async fn what_one_announces_the_others_hear(store: Arc<dyn Store>) {
     };
     assert_eq!(listen().await, [News::Due], "whoever begins to listen looks for himself");
     let run = runlog::clock::Clock::starting_at(long_ago()).new_run_id();
-    let told = [News::Due, News::Soon, News::Mail(run)];
+    let told = [News::Due, News::Soon, News::Mail(run), News::Followed(run), News::Grown(run)];
     store.announce(&told).await.expect("announced");
     let mut heard = Vec::new();
     while heard.len() < told.len() {

@@ -52,6 +52,9 @@ fn every_invariant_has_a_corruption_that_it_alone_reports() {
 }
 
 corruptions! {
+    a_stream_with_a_hole: a_stream_is_dense of "echo" "echo" at [],
+        "insert into runlog.chunks (run_id, stream, n, task, attempt, source, k, data)
+         values ('{run}', 's', 1, 'echo', 1, 0, 0, '1'), ('{run}', 's', 3, 'echo', 1, 0, 2, '3')";
     a_run_without_its_log: every_run_has_its_log of "echo" "echo" at [],
         "delete from runlog.events where run_id = '{run}'";
     a_log_without_its_run: every_run_has_its_log of "echo" "echo" at [1, 6],

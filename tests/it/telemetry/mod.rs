@@ -1,0 +1,3 @@
+//! What the code of a task tells by `tracing`.
+
+mod layer;
