@@ -1,10 +1,13 @@
 //! What happens to the server. What concerns all nodes holds [`Ground::server`] meanwhile.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
 
 use super::Outcome;
-use crate::ground::Ground;
+use crate::ground::{Ground, LAND_MAX};
 use crate::node::LEASE;
 
 /// More connections than any server of ours allows.
@@ -16,8 +19,17 @@ pub async fn terminate(ground: &Ground) -> anyhow::Result<Outcome> {
             select pid from pg_stat_activity
             where datname = 'chaos' and backend_type = 'client backend' and pid <> pg_backend_pid() and random() < 0.5
         ) select pid from chosen where pg_terminate_backend(pid)";
-    let pids: Vec<i32> = sqlx::query_scalar(terminated).fetch_all(&ground.pool).await?;
-    ensure!(!pids.is_empty(), "there was no backend to terminate");
+    let begun = Instant::now();
+    let pids = loop {
+        let ask = async || sqlx::query_scalar(terminated).fetch_all(&ground.pool).await;
+        let pids: Vec<i32> = ground.insist(ask).await?;
+        if !pids.is_empty() {
+            break pids;
+        }
+        // After a crash of the server the nodes are only coming back.
+        ensure!(begun.elapsed() < LAND_MAX, "there was no backend to terminate");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     let left = "select count(*) from pg_stat_activity where pid = any($1)";
     let vanished =
         async || Ok(sqlx::query_scalar::<_, i64>(left).bind(&pids).fetch_one(&ground.pool).await? == 0);

@@ -10,11 +10,16 @@
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
 with me as materialized (
-    select l.node, clock_timestamp() as now, set_config('lock_timeout', '2s', true)
-    from runlog.leases l
-    where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
-      and l.token = $40 and l.timeline = runlog.timeline()
-    for share
+    select node, now
+    from (
+        select l.node, l.lease_until, clock_timestamp() as now, set_config('lock_timeout', '2s', true)
+        from runlog.leases l
+        where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+          and l.token = $40 and l.timeline = runlog.timeline()
+        for share
+    ) fence
+    -- Once more, for the very instant that is recorded.
+    where now < lease_until
 ),
 locked as materialized (
     select r.id from runlog.runs r where r.id = any($3::uuid[]) order by r.id for no key update

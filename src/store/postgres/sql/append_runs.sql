@@ -5,11 +5,16 @@
 -- deadline_at; the fence's token; births again: trigger
 -- index: leases_pkey, runs_pkey, events_pkey
 with me as materialized (
-    select l.node, clock_timestamp() as now
-    from runlog.leases l
-    where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
-      and l.token = $26 and l.timeline = runlog.timeline()
-    for share
+    select node, now
+    from (
+        select l.node, l.lease_until, clock_timestamp() as now
+        from runlog.leases l
+        where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+          and l.token = $26 and l.timeline = runlog.timeline()
+        for share
+    ) fence
+    -- Once more, for the very instant that is recorded.
+    where now < lease_until
 ),
 born as (
     insert into runlog.runs (id, namespace, workflow, version, status, priority, owner, wake_at, deadline_at, created_at,

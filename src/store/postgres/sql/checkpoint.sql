@@ -2,11 +2,16 @@
 -- binds: node, lane, run, seqs, kinds, schema versions, tasks, attempts, payloads, the fence's token
 -- index: leases_pkey, events_pkey
 with me as materialized (
-    select l.node, clock_timestamp() as now
-    from runlog.leases l
-    where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
-      and l.token = $10 and l.timeline = runlog.timeline()
-    for share
+    select node, now
+    from (
+        select l.node, l.lease_until, clock_timestamp() as now
+        from runlog.leases l
+        where l.node = $1 and l.lane = $2 and not l.dead and l.lease_until > clock_timestamp()
+          and l.token = $10 and l.timeline = runlog.timeline()
+        for share
+    ) fence
+    -- Once more, for the very instant that is recorded.
+    where now < lease_until
 ),
 ev as (
     insert into runlog.events (run_id, seq, kind, schema_version, time, node, task, attempt, payload)

@@ -126,3 +126,29 @@ async fn a_node_of_another_timeline_is_fenced_and_its_runs_are_free_at_once() {
     let rescue = stage.store.rescue().await.unwrap();
     assert_eq!((rescue.died, rescue.released), (vec![stage.node], 1));
 }
+
+#[tokio::test]
+async fn no_event_is_recorded_for_an_instant_beyond_the_lease() {
+    let stage = Stage::new().await;
+    let run = stage.running().await;
+    // The server takes its time between its look at the lease and the instant that it records.
+    let slow =
+        "create or replace function runlog.timeline() returns text volatile language plpgsql cost 1000 as
+        $$ begin perform pg_sleep(0.4); return left(pg_walfile_name(pg_current_wal_lsn()), 8); end $$";
+    stage.psql(slow).await.unwrap();
+    let soon_over = "update runlog.leases set lease_until = clock_timestamp() + interval '200 ms'";
+    let events = next(run, 1);
+    let births = born(stage.clock.new_run_id(), None, Status::Running);
+    let keyed = born(stage.clock.new_run_id(), Some("k"), Status::Running);
+    for append in [events.clone(), births, keyed] {
+        stage.psql(soon_over).await.unwrap();
+        let answer = stage.append(&[commit(append)]).await;
+        assert!(matches!(answer, Err(StoreError::Fenced)), "{answer:?}");
+    }
+    stage.psql(soon_over).await.unwrap();
+    let mut transaction = stage.pool.begin().await.unwrap();
+    let answer = stage.store.checkpoint(&mut transaction, stage.node, 0, &events).await;
+    assert!(matches!(answer, Err(StoreError::Fenced)), "{answer:?}");
+    transaction.rollback().await.unwrap();
+    assert_eq!(stage.count("select count(*) from runlog.events").await, 1);
+}
