@@ -30,6 +30,8 @@ pub struct Plan {
     /// What goes round besides, at least once each.
     pub round: Vec<Fault>,
     pub mutant: Option<Mutant>,
+    /// Whether a fault that this machine cannot inflict is missing.
+    pub complete: bool,
 }
 
 /// Beyond three leases and the longest run: what this machine, with more to do than this, may take.
@@ -204,7 +206,7 @@ pub fn plan(seed: u64, time: Duration, kills: usize) -> Plan {
         ("pause beyond the lease", kills / 10),
         ("server crash", kills / 40),
     ];
-    Plan { seed, nodes: 6, time, targets, round: FAULTS.to_vec(), mutant: None }
+    Plan { seed, nodes: 6, time, targets, round: FAULTS.to_vec(), mutant: None, complete: false }
 }
 
 /// The plan of a night.

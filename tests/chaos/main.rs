@@ -2,10 +2,11 @@
 //! inflicted on processes, connections and the server. The verdict is the logs' own rules and an oracle outside the
 //! product.
 //!
-//! `scripts/chaos [--seconds N] [--kills N] [--long] [--seed N] [--only FAULT] [--mutant NAME] [--mutants] [--list]`
+//! `scripts/chaos [--seconds N] [--kills N] [--long] [--complete] [--seed N] [--only FAULT] [--mutant NAME] [--mutants] [--list]`
 //!
 //! - Without arguments every kind of fault lands and 200 nodes are killed, within five minutes.
 //! - `--long`: 1,000 kills, 300 pauses beyond the lease and 100 crashes of the server.
+//! - `--complete`: a fault that this machine cannot inflict is one that is missing.
 //! - `--mutant`: the product's statements are changed on their way to the server; the chaos must find that out.
 //!
 //! It ends with 1 if anything is wrong, and keeps the oracle's files and the database then.
@@ -76,6 +77,7 @@ fn run<T>(workers: usize, work: impl Future<Output = anyhow::Result<T>>) -> anyh
 fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Wish> {
     let (mut time, mut kills) = (Duration::from_secs(200), 200);
     let (mut seed, mut long, mut only, mut mutants) = (None, false, None, Vec::new());
+    let mut complete = false;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
@@ -83,6 +85,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Wish> {
             "--kills" => kills = value()?.parse()?,
             "--seed" => seed = Some(value()?.parse()?),
             "--long" => long = true,
+            "--complete" => complete = true,
             "--only" => only = Some(value()?),
             "--mutant" => {
                 let name = value()?;
@@ -103,6 +106,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Wish> {
     if long {
         plan = conductor::long_plan(seed);
     }
+    plan.complete = complete;
     if let Some(name) = only {
         let fault =
             faults::named(&name).with_context(|| format!("there is no fault {name:?}: see --list"))?;
