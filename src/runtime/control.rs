@@ -92,6 +92,7 @@ impl Runtime {
     }
 
     /// Returns the store that the engine works on.
+    #[cfg(feature = "http")]
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.engine.store
     }
