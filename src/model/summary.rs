@@ -100,7 +100,7 @@ pub struct FailureSummary {
     pub message: String,
     /// Where.
     pub location: Option<String>,
-    /// Equal for equal failures; see [`fingerprint`](super::fingerprint::fingerprint).
+    /// Equal for equal failures; see [`fingerprint`].
     pub fingerprint: String,
     /// The run below it that failed first, when it failed because a child did.
     pub caused_by: Option<RunId>,
