@@ -242,11 +242,17 @@ impl From<Error> for Problem {
             }
             Error::NotFound { run } => Problem::no_run(&run.to_string()),
             Error::NotRunning => Problem::new(Code::NotRunning, detail),
+            Error::OutOfRange { run, events, .. } => no_event(run, events, detail),
             Error::Quarantined { run, .. } => unreadable(run, detail),
             Error::Store(error) => error.into(),
             Error::Workflow(_) | Error::Setting { .. } => Problem::new(Code::Internal, detail),
         }
     }
+}
+
+fn no_event(run: RunId, events: u32, detail: String) -> Problem {
+    let problem = Problem::new(Code::EventNotFound, detail);
+    problem.fact("run", run.to_string()).fact("events", events.to_string())
 }
 
 fn unreadable(run: RunId, detail: String) -> Problem {
@@ -255,8 +261,10 @@ fn unreadable(run: RunId, detail: String) -> Problem {
 
 impl From<InspectError> for Problem {
     fn from(error: InspectError) -> Problem {
+        let detail = error.to_string();
         match error {
             InspectError::Illegal(illegal) => unreadable(illegal.run, illegal.to_string()),
+            InspectError::OutOfRange { run, events, .. } => no_event(run, events, detail),
             InspectError::Store(error) => error.into(),
         }
     }

@@ -1,18 +1,30 @@
-//! What a person asks of a run: everything at once, as a fold of its log.
+//! What a person asks of a run: everything at once, why it failed, how it was at some event, what differs from another.
+//! All of it is a fold of logs.
 
+mod history;
 mod view;
+mod json;
+mod span;
+mod state_at;
+mod last_good;
+mod diff;
+mod why;
+mod graph;
 
-pub use self::view::{AttemptView, RunView, StepView, TaskView};
+pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
+pub use self::graph::{Edge, Graph, Link, Node, NodeKind, graph};
+pub use self::history::{log, state};
+pub use self::json::{Change, Changes};
+pub use self::last_good::last_good;
+pub use self::state_at::{StateAt, state_at};
+pub use self::view::{AttemptView, ChildView, RunView, StepView, TaskView};
+pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Site, StepSite, Wait, Why, why};
 
-use crate::model::evolve::fold;
-use crate::model::{IllegalEvent, Recorded, RunId, RunState, Waiting};
+use crate::model::{IllegalEvent, RunId, Timestamp, Version, Waiting, WorkflowName};
 use crate::store::{RunRow, Serving, Store, StoreError};
 
 /// Child runs that a view lists.
 const CHILDREN_SHOWN_MAX: u32 = 1_000;
-
-/// Events read at once.
-const PAGE_EVENTS: u32 = 10_000;
 
 /// Why a run cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +33,16 @@ pub enum InspectError {
     /// Its log cannot be folded: it is damaged, or code with a bug wrote it.
     #[error("the log cannot be folded: {0}")]
     Illegal(#[from] IllegalEvent),
+    /// Its log has no event of that seq.
+    #[error("run {run} has no event {seq}: its log has the events 1 to {events}")]
+    OutOfRange {
+        /// The run.
+        run: RunId,
+        /// Which event was asked for.
+        seq: u32,
+        /// How many events the log has.
+        events: u32,
+    },
     /// The store does not answer, or holds something unreadable.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,7 +56,7 @@ pub async fn get(store: &dyn Store, run: RunId) -> Result<Option<RunView>, Inspe
     let Some(row) = store.row(run).await? else { return Ok(None) };
     let Some(state) = state(store, run).await? else { return Ok(None) };
     let children = store.children(run, CHILDREN_SHOWN_MAX).await?;
-    let nobody = serving(store, &row).await?;
+    let nobody = nobody(store, &row).await?;
     let mut view = RunView::new(state, row, children);
     if let Some(nobody) = nobody {
         view.waiting.retain(|waiting| *waiting != Waiting::Node);
@@ -44,38 +66,23 @@ pub async fn get(store: &dyn Store, run: RunId) -> Result<Option<RunView>, Inspe
 }
 
 /// Says why a run that is due is not taken by any node.
-async fn serving(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, InspectError> {
+async fn nobody(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, InspectError> {
     let Some(wake_at) = row.wake_at.filter(|_| row.owner.is_none()) else { return Ok(None) };
-    let Serving { nodes, full, now } = store.serving(&row.workflow, &row.version).await?;
-    Ok(match nodes {
-        _ if wake_at > now => None,
-        0 => Some(Waiting::Serving { workflow: row.workflow.clone(), version: row.version.clone() }),
-        nodes if nodes == full => Some(Waiting::Slot { nodes }),
-        _ => Some(Waiting::Node),
-    })
+    let (now, takers) = takers(store, &row.workflow, &row.version).await?;
+    Ok((wake_at <= now).then_some(takers))
 }
 
-/// Folds a run's whole log; `None` when there is no such run.
-///
-/// # Errors
-/// [`InspectError`].
-pub async fn state(store: &dyn Store, run: RunId) -> Result<Option<RunState>, InspectError> {
-    Ok(fold(run, &log(store, run).await?)?)
-}
-
-/// Reads a run's whole log; empty when there is no such run.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn log(store: &dyn Store, run: RunId) -> Result<Vec<Recorded>, StoreError> {
-    let mut log = Vec::new();
-    loop {
-        let after = u32::try_from(log.len()).unwrap_or(u32::MAX);
-        let page = store.log(run, after, PAGE_EVENTS).await?;
-        let last = page.len() < PAGE_EVENTS as usize;
-        log.extend(page);
-        if last {
-            return Ok(log);
-        }
-    }
+/// Says which nodes could take a due run of a workflow, as what it waits for, and when that is.
+async fn takers(
+    store: &dyn Store,
+    workflow: &WorkflowName,
+    version: &Version,
+) -> Result<(Timestamp, Waiting), InspectError> {
+    let Serving { nodes, full, now } = store.serving(workflow, version).await?;
+    let waiting = match nodes {
+        0 => Waiting::Serving { workflow: workflow.clone(), version: version.clone() },
+        nodes if nodes == full => Waiting::Slot { nodes },
+        _ => Waiting::Node,
+    };
+    Ok((now, waiting))
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::event::{Parent, Trigger};
-use crate::model::state::{Attempt, Cancel, End, Op, OpState, StepTimes, TaskState};
+use crate::model::event::{Allowed, ChildOutcome, Parent, Trigger};
+use crate::model::plan::Role;
+use crate::model::state::{Attempt, Cancel, Child, End, Op, OpState, StepTimes, TaskState};
 use crate::model::waiting::waiting;
 use crate::model::{
     Failure, Key, Namespace, NodeId, OpKey, Payload, RunId, RunState, Status, TaskName, TaskStatus,
@@ -84,6 +85,8 @@ pub struct TaskView {
     pub name: TaskName,
     /// Where it stands.
     pub status: TaskStatus,
+    /// When it runs.
+    pub role: Role,
     /// The tasks it waits for.
     pub after: Vec<TaskName>,
     /// What it was given beside the run's input: the outputs of the tasks before it.
@@ -92,6 +95,8 @@ pub struct TaskView {
     pub output: Option<Payload>,
     /// What its last failed attempt said.
     pub error: Option<Failure>,
+    /// When its next attempt begins, after a failed one.
+    pub retry_at: Option<Timestamp>,
     /// When it became known: the run's start.
     pub created_at: Timestamp,
     /// When it could begin: the last of the tasks before it had ended.
@@ -106,6 +111,19 @@ pub struct TaskView {
     pub attempts: Vec<AttemptView>,
     /// Its steps, by name.
     pub steps: Vec<StepView>,
+    /// The child runs that it started, oldest first.
+    pub children: Vec<ChildView>,
+}
+
+/// A child run of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildView {
+    /// The child.
+    pub run: RunId,
+    /// The operation that waits for it.
+    pub op: OpKey,
+    /// How it ended, as the parent's log has it; `None` while it lives.
+    pub outcome: Option<ChildOutcome>,
 }
 
 /// One try at a task.
@@ -129,6 +147,9 @@ pub struct AttemptView {
     pub deadline: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<Failure>,
+    /// How many attempts the code allowed when it failed, and whether it called the error worth another one; `None` where the
+    /// log does not say.
+    pub allowed: Option<Allowed>,
 }
 
 /// One step of a task.
@@ -148,10 +169,15 @@ pub struct StepView {
     pub started_at: Option<Timestamp>,
     /// When its last try's outcome was committed.
     pub finished_at: Option<Timestamp>,
-    /// Tries in the attempt that ran it last.
+    /// The attempt at its task that ran it last.
+    pub attempt: u32,
+    /// Tries in that attempt.
     pub tries: u32,
     /// Whether a replay took it over: then all this is of the run that ran it.
     pub reused: bool,
+    /// How many tries the code allowed when one failed, and whether it called the error worth another one; `None` where the
+    /// log does not say.
+    pub allowed: Option<Allowed>,
 }
 
 impl RunView {
@@ -234,10 +260,12 @@ impl TaskView {
         Some(TaskView {
             name: task.name.clone(),
             status: task.status,
+            role: task.role,
             after: after.iter().map(|before| before.name.clone()).collect(),
             inputs: after.iter().filter_map(input).collect(),
             output: task.output.clone(),
             error: task.last_error().cloned(),
+            retry_at: task.retry_at,
             created_at: task.created_at,
             queued_until: task.ready_at,
             assigned_at: first.map(|attempt| attempt.assigned_at),
@@ -245,6 +273,7 @@ impl TaskView {
             finished_at: task.finished_at(),
             attempts: (1..).zip(&task.attempts).map(AttemptView::new).collect(),
             steps: task.ops.iter().filter_map(StepView::new).collect(),
+            children: state.children.iter().filter_map(|child| ChildView::of(&task.name, child)).collect(),
         })
     }
 
@@ -271,33 +300,47 @@ impl AttemptView {
             finished_at: attempt.end.as_ref().map(|end| end.at),
             deadline: attempt.deadline,
             error: attempt.end.as_ref().and_then(|end| end.error.clone()),
+            allowed: attempt.end.as_ref().and_then(|end| end.allowed),
         }
+    }
+}
+
+impl ChildView {
+    fn of(task: &TaskName, (run, child): (&RunId, &Child)) -> Option<ChildView> {
+        let view = || ChildView { run: *run, op: child.op.clone(), outcome: child.outcome.clone() };
+        (child.task == *task).then(view)
     }
 }
 
 impl StepView {
     fn new((op, recorded): (&OpKey, &Op)) -> Option<StepView> {
-        let (input_hash, output, error, retry_at, times, began) = match recorded.state.clone() {
-            OpState::StepStarted { input_hash, at } => (input_hash, None, None, None, None, Some(at)),
-            OpState::StepCompleted { input_hash, output, times } => {
-                (input_hash, Some(output), None, None, Some(times), None)
-            }
-            OpState::StepFailed { input_hash, error, retry_at, times, .. } => {
-                (input_hash, None, Some(error), retry_at, Some(times), None)
-            }
-            _ => return None,
-        };
-        let times: Option<StepTimes> = times;
-        Some(StepView {
+        let step = |input_hash: &Option<String>, times: Option<&StepTimes>| StepView {
             op: op.clone(),
-            input_hash,
-            output,
-            error,
-            retry_at,
-            started_at: times.map(|times| times.started_at).or(began),
+            input_hash: input_hash.clone(),
+            output: None,
+            error: None,
+            retry_at: None,
+            started_at: times.map(|times| times.started_at),
             finished_at: times.map(|times| times.finished_at),
+            attempt: recorded.attempt,
             tries: times.map_or(0, |times| times.tries),
             reused: recorded.reused,
-        })
+            allowed: None,
+        };
+        match &recorded.state {
+            OpState::StepStarted { input_hash, at } => {
+                Some(StepView { started_at: Some(*at), ..step(input_hash, None) })
+            }
+            OpState::StepCompleted { input_hash, output, times } => {
+                Some(StepView { output: Some(output.clone()), ..step(input_hash, Some(times)) })
+            }
+            OpState::StepFailed { input_hash, error, retry_at, allowed, times } => Some(StepView {
+                error: Some(error.clone()),
+                retry_at: *retry_at,
+                allowed: *allowed,
+                ..step(input_hash, Some(times))
+            }),
+            _ => None,
+        }
     }
 }

@@ -91,6 +91,16 @@ pub enum Error {
          repeat it with the same key"
     )]
     NotRunning,
+    /// The run's log has no event of that seq.
+    #[error("run {run} has no event {seq}: its log has the events 1 to {events}")]
+    OutOfRange {
+        /// The run.
+        run: RunId,
+        /// Which event was asked for.
+        seq: u32,
+        /// How many events its log has.
+        events: u32,
+    },
     /// The run's log cannot be folded.
     #[error("the log of run {run} cannot be folded: {reason}")]
     Quarantined {
@@ -136,6 +146,7 @@ impl From<InspectError> for Error {
             InspectError::Illegal(illegal) => {
                 Error::Quarantined { run: illegal.run, reason: illegal.to_string() }
             }
+            InspectError::OutOfRange { run, seq, events } => Error::OutOfRange { run, seq, events },
             InspectError::Store(error) => Error::Store(error),
         }
     }

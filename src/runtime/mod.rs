@@ -12,6 +12,7 @@ mod follow;
 mod watch;
 mod logs;
 mod chunks;
+mod explain;
 mod error;
 
 pub use self::builder::RuntimeBuilder;

@@ -284,6 +284,10 @@ impl Store for MemoryStore {
         self.call(Call::of("registered"), move |world, now| Ok(world.registered(workflow, now)))
     }
 
+    fn last_good(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunId>> {
+        self.call(Call::of("last_good"), move |world, _| Ok(world.last_good(run, limit)))
+    }
+
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
         self.call(Call::of("serving"), move |world, now| Ok(world.serving(workflow, version, now)))
     }

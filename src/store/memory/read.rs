@@ -1,7 +1,7 @@
 //! Reading runs, and the snapshots that shorten it.
 
 use super::world::{Run, Snapshot, World};
-use crate::model::{Key, Namespace, Recorded, RunId, RunState, WorkflowName, snapshot};
+use crate::model::{Key, Namespace, Recorded, RunId, RunState, Status, WorkflowName, snapshot};
 use crate::store::{Loaded, RunRow, StoreError};
 
 impl World {
@@ -40,6 +40,16 @@ impl World {
         let from = self.children.range((run, RunId::from_tick(0, 0))..);
         let children = from.take_while(|(parent, _)| *parent == run).take(limit);
         children.filter_map(|(_, child)| self.row(*child)).collect()
+    }
+
+    pub(super) fn last_good(&self, run: RunId, limit: u32) -> Vec<RunId> {
+        let Some(asked) = self.runs.get(&run).map(|run| &run.row) else { return Vec::new() };
+        let before = self.runs.range(..run).rev().map(|(_, before)| &before.row);
+        let good = before.filter(|row| {
+            let alike = row.namespace == asked.namespace && row.workflow == asked.workflow;
+            alike && row.status == Status::Succeeded
+        });
+        good.take(usize::try_from(limit).unwrap_or(usize::MAX)).map(|row| row.run).collect()
     }
 
     pub(super) fn keep_snapshot(&mut self, state: &RunState) {

@@ -281,6 +281,14 @@ impl Store for PostgresStore {
         }))
     }
 
+    fn last_good(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunId>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = runs::last_good(&mut borrowed, run, limit).await;
+            borrowed.settle(answer).await
+        }))
+    }
+
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
         Box::pin(within(async move {
             let mut borrowed = self.borrow().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use super::errors::classify;
-use super::rows::{EventRecord, RunRecord, run_id};
+use super::rows::{EventRecord, RunRecord, run_id, run_ids};
 use crate::model::{Key, Namespace, Recorded, RunId, Version, WorkflowName};
 use crate::store::{Registered, RunRow, Shape, StoreError};
 
@@ -25,6 +25,16 @@ pub(super) async fn children(
         sqlx::query_file_as!(RunRecord, "src/store/postgres/sql/children.sql", run.uuid(), i64::from(limit));
     let rows = rows.fetch_all(connection).await.map_err(classify)?;
     rows.into_iter().map(RunRow::try_from).collect()
+}
+
+pub(super) async fn last_good(
+    connection: &mut PgConnection,
+    run: RunId,
+    limit: u32,
+) -> Result<Vec<RunId>, StoreError> {
+    let limit = i64::from(limit);
+    let good = sqlx::query_file_scalar!("src/store/postgres/sql/last_good.sql", run.uuid(), limit);
+    run_ids(good.fetch_all(connection).await.map_err(classify)?)
 }
 
 pub(super) async fn find(

@@ -127,3 +127,26 @@ pub(super) async fn children_are_listed_oldest_first(store: Arc<dyn Store>) {
     assert_eq!(list(parent, 3).await, children[..3]);
     assert_eq!(list(other, 9).await, []);
 }
+
+pub(super) async fn the_last_good_runs_are_listed_newest_first(store: Arc<dyn Store>) {
+    let process = Process::join(&store).await;
+    let mut runs = Vec::new();
+    for status in [Status::Succeeded, Status::Failed, Status::Succeeded, Status::Cancelled, Status::Succeeded]
+    {
+        let run = process.started().await;
+        process.end(run, status).await;
+        runs.push(run);
+    }
+    let live = process.started().await;
+    let good = async |before, limit| store.last_good(before, limit).await.expect("runs");
+
+    assert_eq!(good(live, 9).await, [runs[4], runs[2], runs[0]]);
+    assert_eq!(good(live, 2).await, [runs[4], runs[2]], "no more than asked for");
+    assert_eq!(good(runs[4], 9).await, [runs[2], runs[0]], "before it");
+    assert_eq!(good(runs[0], 9).await, []);
+    let tenant = Namespace::new("tenant").expect("a name");
+    let other = WorkflowName::new("other").expect("a name");
+    assert_eq!(good(process.queued(|new| new.namespace = tenant).await, 9).await, []);
+    assert_eq!(good(process.queued(|new| new.workflow = other).await, 9).await, []);
+    assert_eq!(good(process.clock.new_run_id(), 9).await, [], "an unknown run");
+}

@@ -1,0 +1,163 @@
+//! A run's tasks and child runs as a graph, and as text.
+
+mod forest;
+mod text;
+mod ascii;
+mod dot;
+mod mermaid;
+
+use std::time::Duration;
+
+use super::history::History;
+use super::{CHILDREN_SHOWN_MAX, InspectError};
+use crate::model::plan::Role;
+use crate::model::state::{RunState, TaskState};
+use crate::model::{RunId, Status, TaskName, TaskStatus, WorkflowName};
+use crate::store::{RunRow, Store};
+
+/// The tasks of a run in its plan's order, then its child runs, and what leads from one to another.
+///
+/// The texts are the same for the same graph, and name every node once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    /// The run.
+    pub run: RunId,
+    /// Its workflow.
+    pub workflow: WorkflowName,
+    /// Where it stands.
+    pub status: Status,
+    /// Its nodes.
+    pub nodes: Vec<Node>,
+    /// Its edges; they lead from earlier tasks to later ones, never in a circle.
+    pub edges: Vec<Edge>,
+}
+
+/// A task or a child run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The task's name, or the child's workflow.
+    pub name: String,
+    /// Which of the two, and how it stands.
+    pub kind: NodeKind,
+    /// How long it took, from its start to its end; `None` while it has not ended.
+    pub duration: Option<Duration>,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A task.
+    Task {
+        /// Its name.
+        task: TaskName,
+        /// Where it stands.
+        status: TaskStatus,
+        /// How many attempts it had.
+        attempts: u32,
+        /// When it runs.
+        role: Role,
+    },
+    /// A child run.
+    Child {
+        /// The run.
+        run: RunId,
+        /// Where it stands.
+        status: Status,
+    },
+}
+
+/// What leads from one node to another; both are places in [`Graph::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Where it begins.
+    pub from: usize,
+    /// Where it ends.
+    pub to: usize,
+    /// What it means.
+    pub link: Link,
+}
+
+/// What an edge means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The second task waits for the first one.
+    After,
+    /// The task started the child run.
+    Started,
+}
+
+/// Draws a run's graph; `None` when there is no such run. A run that has not started has no tasks. Of its child runs the first
+/// 1,000 are drawn.
+///
+/// # Errors
+/// [`InspectError`].
+pub async fn graph(store: &dyn Store, run: RunId) -> Result<Option<Graph>, InspectError> {
+    let Some(History { state, .. }) = History::read(store, run).await? else { return Ok(None) };
+    let children = store.children(run, CHILDREN_SHOWN_MAX).await?;
+    Ok(Some(Graph::of(&state, &children)))
+}
+
+impl Graph {
+    /// Draws the graph of a state and the rows of the run's child runs.
+    pub fn of(state: &RunState, children: &[RunRow]) -> Graph {
+        let mut nodes: Vec<Node> = state.tasks.iter().map(Node::task).collect();
+        let planned = state.plan.iter().flat_map(|plan| plan.tasks.iter().enumerate());
+        let after = planned.flat_map(|(to, task)| {
+            task.after.iter().map(move |from| Edge { from: usize::from(*from), to, link: Link::After })
+        });
+        let mut edges: Vec<Edge> = after.collect();
+        for row in children {
+            let starter = state.children.get(&row.run).and_then(|child| state.task(&child.task));
+            if let Some((from, _)) = starter {
+                edges.push(Edge { from, to: nodes.len(), link: Link::Started });
+            }
+            nodes.push(Node::child(row));
+        }
+        let (workflow, status) = (state.origin.workflow.clone(), state.status);
+        Graph { run: state.id, workflow, status, nodes, edges }
+    }
+
+    /// Draws it for a terminal: from left to right when that fits into `width` columns, as a tree from top to bottom
+    /// otherwise. No line breaks at the end.
+    ///
+    /// A task that waits for several stands behind one of them, and names them all.
+    pub fn ascii(&self, width: usize) -> String {
+        ascii::draw(self, width)
+    }
+
+    /// Writes it in Graphviz' language.
+    pub fn dot(&self) -> String {
+        dot::write(self)
+    }
+
+    /// Writes it in Mermaid's language, as a flowchart.
+    pub fn mermaid(&self) -> String {
+        mermaid::write(self)
+    }
+}
+
+impl Node {
+    fn task(task: &TaskState) -> Node {
+        let started = task.attempts.first().map(|attempt| attempt.started_at);
+        let took = task.finished_at().zip(started).and_then(|(end, start)| (end - start).to_std().ok());
+        Node {
+            name: task.name.to_string(),
+            duration: took,
+            kind: NodeKind::Task {
+                task: task.name.clone(),
+                status: task.status,
+                attempts: task.attempt(),
+                role: task.role,
+            },
+        }
+    }
+
+    fn child(row: &RunRow) -> Node {
+        let took = row.finished_at.zip(row.started_at).and_then(|(end, start)| (end - start).to_std().ok());
+        Node {
+            name: row.workflow.to_string(),
+            duration: took,
+            kind: NodeKind::Child { run: row.run, status: row.status },
+        }
+    }
+}
