@@ -24,7 +24,7 @@ create index runs_workflow on runlog.runs (namespace, workflow, id);
 create index runs_status on runlog.runs (namespace, status, id) where status <> 'SUCCEEDED';
 -- Runs that failed pay, once.
 create index runs_failed on runlog.runs (namespace, workflow, id) where status in ('FAILED', 'TIMED_OUT');
-create index runs_fingerprint on runlog.runs (namespace, fingerprint, id) where fingerprint is not null;
+create index runs_fingerprint on runlog.runs (namespace, fingerprint text_pattern_ops, id) where fingerprint is not null;
 -- Runs that took long pay, once.
 create index runs_slow on runlog.runs (namespace, id) where finished_at - started_at >= interval '10 seconds';
 -- Tenants pay; nobody else is in a namespace.
@@ -32,8 +32,10 @@ create index runs_tenant on runlog.runs (namespace, id) where namespace <> 'defa
 -- Runs with metadata pay. Not by a list of pending entries, whose clean-up would hold up one unlucky commit.
 create index runs_metadata on runlog.runs using gin (metadata jsonb_path_ops)
     with (fastupdate = off) where metadata is not null;
--- Runs of trigger events pay. A hash, for an id may be longer than a B-tree takes.
+-- Runs of trigger events and schedules pay. A hash, for an event's id may be longer than a B-tree takes.
 create index runs_trigger_id on runlog.runs using hash (trigger_id) where trigger_id is not null;
+create index runs_trigger_key on runlog.runs (namespace, trigger_key text_pattern_ops, id)
+    where trigger_key is not null;
 -- Replays pay.
 create index runs_replay_of on runlog.runs (replay_of, id) where replay_of is not null;
 

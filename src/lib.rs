@@ -37,8 +37,8 @@ pub mod testing;
 #[cfg(feature = "cli")]
 pub mod cli;
 
-pub use self::inspect::RunView;
-pub use self::model::{Failure, Level, Retry, RunId, Status, TaskStatus, Verdict};
+pub use self::inspect::{Page, RunView, Search};
+pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, Verdict};
 pub use self::runtime::{
     CancelOptions, Error, ReplayOptions, Replayed, RunError, RunHandle, Runtime, RuntimeBuilder,
 };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::inspect::InspectError;
 use crate::model::ids::NameError;
-use crate::model::{PayloadError, RunId, Status};
+use crate::model::{FilterError, PayloadError, RunId, Status};
 use crate::runtime::{Error, NotReplayable};
 use crate::store::StoreError;
 
@@ -244,6 +244,8 @@ impl From<Error> for Problem {
             Error::NotRunning => Problem::new(Code::NotRunning, detail),
             Error::OutOfRange { run, events, .. } => no_event(run, events, detail),
             Error::Quarantined { run, .. } => unreadable(run, detail),
+            Error::Filter(error) => error.into(),
+            Error::Cursor(_) => Problem::new(Code::CursorMismatch, detail),
             Error::Store(error) => error.into(),
             Error::Workflow(_) | Error::Setting { .. } => Problem::new(Code::Internal, detail),
         }
@@ -265,8 +267,19 @@ impl From<InspectError> for Problem {
         match error {
             InspectError::Illegal(illegal) => unreadable(illegal.run, illegal.to_string()),
             InspectError::OutOfRange { run, events, .. } => no_event(run, events, detail),
+            InspectError::Cursor(error) => Problem::new(Code::CursorMismatch, error.to_string()),
+            limit @ InspectError::PageLimit { .. } => Problem::new(Code::InvalidQuery, limit.to_string()),
             InspectError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<FilterError> for Problem {
+    fn from(error: FilterError) -> Problem {
+        Problem::new(Code::InvalidFilter, error.to_string())
+            .fact("offset", error.column)
+            .fact("expected", error.expected)
+            .fact("suggestion", error.suggestion)
     }
 }
 

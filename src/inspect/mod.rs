@@ -1,5 +1,5 @@
-//! What a person asks of a run: everything at once, why it failed, how it was at some event, what differs from another.
-//! All of it is a fold of logs.
+//! What a person asks. Of a run, as a fold of its log: everything at once, why it failed, how it was at some event, what
+//! differs from another. Of many: their rows.
 
 mod history;
 mod view;
@@ -10,16 +10,23 @@ mod last_good;
 mod diff;
 mod why;
 mod graph;
+mod search;
+mod cursor;
+mod tasks;
 
+pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
 pub use self::graph::{Edge, Graph, Link, Node, NodeKind, graph};
 pub use self::history::{log, state};
 pub use self::json::{Change, Changes};
 pub use self::last_good::last_good;
+pub use self::search::{Page, Search, Window, count, failures, list};
 pub use self::state_at::{StateAt, state_at};
+pub use self::tasks::{TaskRow, tasks};
 pub use self::view::{AttemptView, ChildView, RunView, StepView, TaskView};
 pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Site, StepSite, Wait, Why, why};
 
+use crate::model::limits::PAGE_ROWS_MAX;
 use crate::model::{IllegalEvent, RunId, Timestamp, Version, Waiting, WorkflowName};
 use crate::store::{RunRow, Serving, Store, StoreError};
 
@@ -42,6 +49,15 @@ pub enum InspectError {
         seq: u32,
         /// How many events the log has.
         events: u32,
+    },
+    /// A page was asked for with a cursor that is not its own.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// A page was asked for that is empty or too long.
+    #[error("a page of {asked} is out of range, 1 to {PAGE_ROWS_MAX}")]
+    PageLimit {
+        /// How many were asked for.
+        asked: u32,
     },
     /// The store does not answer, or holds something unreadable.
     #[error(transparent)]

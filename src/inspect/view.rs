@@ -244,7 +244,7 @@ impl RunView {
 }
 
 impl TaskView {
-    fn new(state: &RunState, at: usize) -> Option<TaskView> {
+    pub(super) fn new(state: &RunState, at: usize) -> Option<TaskView> {
         let task = state.tasks.get(at)?;
         let after: Vec<&TaskState> = state
             .plan

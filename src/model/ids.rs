@@ -28,6 +28,12 @@ impl RunId {
         RunId(Uuid::from_bytes([m0, m1, m2, m3, m4, m5, e0, e1, r0, r1, r2, r3, r4, r5, r6, r7]))
     }
 
+    /// Returns the smallest id of a run that was created at `at` or later: a window of time is a range of ids.
+    pub fn first_at(at: Timestamp) -> RunId {
+        let micros = u64::try_from(at.timestamp_micros()).unwrap_or_default();
+        RunId::from_tick((micros * 4_096).div_ceil(1_000), 0)
+    }
+
     /// Takes any UUIDv7 as a run's id; `None` for another version.
     pub fn from_uuid(uuid: Uuid) -> Option<RunId> {
         (uuid.get_version_num() == 7).then_some(RunId(uuid))

@@ -190,3 +190,31 @@ pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// Bytes of an Idempotency-Key: a UUID and a prefix fit several times.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// Characters of a filter: one that is longer was not typed by a person, and fits no address bar.
+pub const FILTER_CHARS_MAX: usize = 1_000;
+
+/// Terms of a filter: each is one more condition on every row that is read.
+pub const FILTER_TERMS_MAX: usize = 20;
+
+/// What is counted at most: beyond it a number tells nobody more, and takes longer to find.
+pub const COUNT_MAX: u32 = 10_000;
+
+/// Rows that one page reads at most to find what a filter wants where no index leads to it: some 10 ms where they lie
+/// side by side, 100 ms where each is in a page of its own. The answer is shorter then, and says how far it looked.
+pub const SEARCH_ROWS_MAX: u32 = 20_000;
+
+/// Failures that are read to group them: a bad hour of a busy system.
+pub const GROUPED_RUNS_MAX: u32 = 50_000;
+
+/// Rows of an index without the order of ids that are read whole and sorted; with more, the newest runs are searched.
+pub const NARROW_ROWS_MAX: u32 = 5_000;
+
+/// Failure groups in one answer: who has more has one problem, not many.
+pub const FAILURE_GROUPS_MAX: u32 = 200;
+
+/// Runs whose logs one page of tasks folds at most.
+pub const TASK_RUNS_MAX: u32 = 200;
+
+/// Events that one page of tasks folds at most, but for the last run's.
+pub const TASK_EVENTS_MAX: u32 = 100_000;

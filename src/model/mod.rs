@@ -22,6 +22,7 @@ pub mod mail;
 pub mod replay;
 pub mod waiting;
 pub mod summary;
+pub mod filter;
 pub mod snapshot;
 pub mod limits;
 
@@ -30,6 +31,7 @@ pub use self::effects::Effect;
 pub use self::event::{Event, Recorded, RunEvent, TaskEvent};
 pub use self::evolve::IllegalEvent;
 pub use self::failure::Failure;
+pub use self::filter::{Filter, FilterError};
 pub use self::ids::{
     BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, SignalName, StreamName, TaskName,
     Version, WorkflowName,

@@ -54,6 +54,14 @@ impl Status {
         }
     }
 
+    /// Says whether a run of this status ended in an error: FAILED or TIMED_OUT.
+    pub fn is_failure(self) -> bool {
+        match self {
+            Status::Failed | Status::TimedOut => true,
+            Status::Queued | Status::Running | Status::Succeeded | Status::Cancelled => false,
+        }
+    }
+
     /// Returns the word for it, as in the database and in every output.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use super::event::{Event, RunEvent, Timeout, Trigger};
 use super::failure::{Failure, START_TIMED_OUT, TIMED_OUT};
 use super::fingerprint::fingerprint;
 use super::ids::{Key, Namespace, NodeId, RunId, TaskName, Version, WorkflowName};
-use super::limits::SUMMARY_BYTES_MAX;
+use super::limits::{KEY_BYTES_MAX, SUMMARY_BYTES_MAX};
 use super::state::RunState;
 use super::status::Status;
 
@@ -69,7 +69,7 @@ pub struct TriggerSummary {
     pub kind: String,
     /// The trigger event's id.
     pub id: Option<String>,
-    /// The trigger event's key, or the schedule's name.
+    /// The trigger event's key, or the schedule's name; cut after [`KEY_BYTES_MAX`] bytes.
     pub key: Option<String>,
     /// The run it replays.
     pub replay_of: Option<RunId>,
@@ -85,6 +85,10 @@ impl From<&Trigger> for TriggerSummary {
             Trigger::Event { id, key, .. } => (Some(id.clone()), Some(key.clone()), None),
             Trigger::Replay { of, .. } => (None, None, Some(*of)),
         };
+        let key = key.map(|mut key| {
+            key.truncate(key.floor_char_boundary(KEY_BYTES_MAX));
+            key
+        });
         TriggerSummary { kind: trigger.kind().to_owned(), id, key, replay_of }
     }
 }

@@ -1,9 +1,9 @@
 //! What can go wrong for an embedder.
 
-use crate::inspect::InspectError;
+use crate::inspect::{CursorError, InspectError};
 use crate::model::event::Timeout;
 use crate::model::ids::NameError;
-use crate::model::{Failure, PayloadError, RunId, Status, TaskName};
+use crate::model::{Failure, FilterError, PayloadError, RunId, Status, TaskName};
 use crate::store::StoreError;
 use crate::workflow::BuildError;
 
@@ -109,6 +109,12 @@ pub enum Error {
         /// What is wrong with its log.
         reason: String,
     },
+    /// A filter cannot be read.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A page was asked for with a cursor that is not its own.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
     /// The store refuses, or does not answer; in the latter case it is unknown whether it was done.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -147,6 +153,10 @@ impl From<InspectError> for Error {
                 Error::Quarantined { run: illegal.run, reason: illegal.to_string() }
             }
             InspectError::OutOfRange { run, seq, events } => Error::OutOfRange { run, seq, events },
+            InspectError::Cursor(error) => Error::Cursor(error),
+            limit @ InspectError::PageLimit { .. } => {
+                Error::Field { field: "limit", problem: limit.to_string() }
+            }
             InspectError::Store(error) => Error::Store(error),
         }
     }

@@ -13,6 +13,7 @@ mod watch;
 mod logs;
 mod chunks;
 mod explain;
+mod search;
 mod error;
 
 pub use self::builder::RuntimeBuilder;

@@ -7,8 +7,10 @@ mod access;
 mod batch;
 mod census;
 mod error;
+mod run;
 mod shape;
 pub mod writings;
+mod list;
 pub mod memory;
 pub mod postgres;
 
@@ -20,12 +22,14 @@ pub use self::access::{Audited, Begun, Deed, KeptAnswer, NewToken, TokenRow};
 pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
+pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+pub use self::run::{Inbox, Loaded, RunRow, Sent};
 pub use self::shape::{Registered, Shape};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
 use crate::model::{
-    Key, Message, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Status,
-    Timestamp, Version, WorkflowName,
+    Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
+    Version, WorkflowName,
 };
 
 /// What every call returns.
@@ -109,6 +113,16 @@ pub trait Store: Writings {
 
     /// Reads what lists show of runs, oldest first. Unknown ids are left out.
     fn summaries<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunSummary>>;
+
+    /// Lists the runs that [`Filter::matches`](crate::model::Filter::matches), the newest first. A page may be short where
+    /// finding more takes too long; then it says so.
+    fn list<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunPage>;
+
+    /// Counts such runs by status, up to a limit; the query's own is of no account.
+    fn count<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunCount>;
+
+    /// Groups such runs by the fingerprint of their failure; those without a failure are left out.
+    fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups>;
 
     /// Finds the run of a key.
     fn find<'a>(
@@ -312,86 +326,4 @@ pub struct Claimed {
     pub mailed: Vec<RunId>,
     /// When the next run of a served workflow is due, or any unowned run's deadline passes.
     pub next_due: Option<Timestamp>,
-}
-
-/// A run with its log.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The run's row.
-    pub row: RunRow,
-    /// The state after the first events, if there is a snapshot.
-    pub snapshot: Option<RunState>,
-    /// The events after the snapshot, or all.
-    pub log: Result<Vec<Recorded>, String>,
-    /// Messages that wait.
-    pub inbox: Vec<Message>,
-}
-
-/// The messages that wait for one run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Inbox {
-    /// The run.
-    pub run: RunId,
-    /// How many messages were ever sent to it: what [`Release::mail_seen`] compares.
-    pub mail_seen: i32,
-    /// Oldest first.
-    pub messages: Vec<Message>,
-}
-
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It waits in the inbox and cannot be lost.
-    Accepted {
-        /// Its row.
-        message: MessageId,
-        /// Who owns the run; nobody does while it is queued or parked.
-        owner: Option<NodeId>,
-    },
-    /// The run has ended; nothing was written.
-    Finished {
-        /// How.
-        status: Status,
-    },
-    /// There is no such run.
-    NotFound,
-}
-
-/// The row of a run: what can be asked of many runs without reading their logs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunRow {
-    /// The run.
-    pub run: RunId,
-    /// Whose it is.
-    pub namespace: Namespace,
-    /// Its workflow.
-    pub workflow: WorkflowName,
-    /// Its version.
-    pub version: Version,
-    /// The user's own id for it.
-    pub key: Option<Key>,
-    /// Where it stands.
-    pub status: Status,
-    /// Higher goes first.
-    pub priority: i16,
-    /// Who owns it.
-    pub owner: Option<NodeId>,
-    /// When it is due, while nobody owns it.
-    pub wake_at: Option<Timestamp>,
-    /// When it ends as TIMED_OUT.
-    pub deadline_at: Option<Timestamp>,
-    /// When its code started.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// The run that started it.
-    pub parent: Option<RunId>,
-    /// How many messages were ever sent to it.
-    pub mail_seen: i32,
-    /// When its present owner claimed it.
-    pub claimed_at: Option<Timestamp>,
-    /// How often it was claimed.
-    pub claims: i32,
-    /// How often in a row its owner died without its getting any further.
-    pub deaths: i16,
 }

@@ -13,6 +13,7 @@ mod inbox;
 mod read;
 mod summaries;
 mod writings;
+mod list;
 mod faults;
 mod locks;
 mod transaction;
@@ -37,9 +38,9 @@ pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
 pub use self::simulated::{Lease, Mutant, Noticed, Observer, Seen};
 use self::world::World;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, KnownWorkflow, LiveRuns,
-    Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError,
-    Wanted,
+    Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
+    KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
+    RunQuery, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::clock::Clock;
 use crate::model::{
@@ -261,6 +262,18 @@ impl Store for MemoryStore {
 
     fn summaries<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunSummary>> {
         self.call(Call::of("summaries"), move |world, _| Ok(world.summaries(runs)))
+    }
+
+    fn list<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunPage> {
+        self.call(Call::of("list"), move |world, _| Ok(world.list(query)))
+    }
+
+    fn count<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunCount> {
+        self.call(Call::of("count"), move |world, _| Ok(world.count(query)))
+    }
+
+    fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups> {
+        self.call(Call::of("failures"), move |world, _| Ok(world.failures(query)))
     }
 
     fn find<'a>(

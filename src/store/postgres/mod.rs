@@ -25,6 +25,7 @@ mod news;
 mod runs;
 mod summaries;
 mod writings;
+mod list;
 mod rows;
 mod errors;
 mod verify;
@@ -42,9 +43,9 @@ use self::dedicated::{Dedicated, Plans, within};
 use self::news::Listener;
 use self::route::Route;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, Heartbeat, Inbox, Joined, KnownWorkflow, LiveRuns,
-    Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunRow, Sent, Serving, Shape, Store, StoreError,
-    Wanted,
+    Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
+    KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
+    RunQuery, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::clock;
 use crate::model::{
@@ -100,6 +101,16 @@ impl PostgresStore {
         let (control, dispatch) = (dedicated(Plans::Fresh), dedicated(Plans::Fresh));
         let (listener, token) = (Listener::new(&pool), clock::draw_token());
         PostgresStore { lanes, control, dispatch, listener, token, route, pool }
+    }
+
+    /// Explains every statement that a list, a count or the failure groups of `query` may take: each with its text and the
+    /// server's plan.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Refused`].
+    #[cfg(feature = "testing")]
+    pub async fn explain(&self, query: &RunQuery) -> Result<Vec<String>, StoreError> {
+        list::explain(&self.pool, query).await
     }
 
     fn lane(&self, lane: u16) -> Result<&Dedicated, StoreError> {
@@ -250,6 +261,18 @@ impl Store for PostgresStore {
             let answer = summaries::summaries(&mut borrowed, runs).await;
             borrowed.settle(answer).await
         }))
+    }
+
+    fn list<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunPage> {
+        Box::pin(within(list::list(&self.pool, query)))
+    }
+
+    fn count<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunCount> {
+        Box::pin(within(list::count(&self.pool, query)))
+    }
+
+    fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups> {
+        Box::pin(within(list::failures(&self.pool, query)))
     }
 
     fn find<'a>(

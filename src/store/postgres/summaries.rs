@@ -25,6 +25,7 @@ pub(super) async fn summaries(
 }
 
 /// A row of `runlog.runs`, as far as lists show it.
+#[derive(sqlx::FromRow)]
 pub(super) struct SummaryRecord {
     pub(super) id: Uuid,
     pub(super) namespace: String,

@@ -11,3 +11,4 @@ mod diff;
 mod state_at;
 mod last_good;
 mod graph;
+mod search;

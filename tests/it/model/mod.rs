@@ -9,3 +9,5 @@ mod names;
 mod retry;
 mod rules;
 mod life;
+pub(crate) mod filters;
+mod filter;

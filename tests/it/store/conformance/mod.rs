@@ -17,6 +17,7 @@ mod deaths;
 mod serving;
 mod summaries;
 mod writings;
+mod lists;
 
 use super::{Backend, Memory, Postgres};
 
@@ -177,6 +178,14 @@ macro_rules! contract {
                 chunks_get_the_places_at_their_streams_ends
                 a_chunk_that_is_sent_again_stays_where_it_is
                 a_source_that_lacks_a_chunk_is_not_said_to_be_known
+            }
+            lists {
+                a_filter_finds_the_runs_it_matches_and_no_others
+                pages_hold_each_run_once_while_more_arrive
+                a_page_ends_where_the_next_one_begins
+                a_count_is_by_status
+                a_count_stops_at_its_limit
+                a_registered_task_is_found_by_after_its_version_is_gone
             }
             register {
                 a_shape_is_registered_again_and_again

@@ -8,6 +8,7 @@ mod schema;
 mod create;
 mod claim;
 mod mail;
+mod list;
 pub(crate) mod verify;
 
 use std::time::Duration;

@@ -1,0 +1,82 @@
+//! What is asked of many runs at once, and the answers.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Filter, Namespace, RunId, RunSummary, Status, TaskName, Timestamp, WorkflowName};
+
+/// Which runs are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunQuery {
+    /// Whose; the runs of others are never seen.
+    pub namespace: Namespace,
+    /// Which.
+    pub filter: Filter,
+    /// When it is asked, on the database's clock: what `since:2h` counts from.
+    pub now: Timestamp,
+    /// Only runs older than this one: where the page before ended.
+    pub before: Option<RunId>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A page of runs, the newest first, without payloads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunPage {
+    /// The runs.
+    pub runs: Vec<RunSummary>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<RunId>,
+    /// Set when the page is not full for it took too long to find more: up to when it looked. There may be more, and the next
+    /// page goes on from there.
+    pub searched_to: Option<Timestamp>,
+}
+
+/// How many runs there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunCount {
+    /// By status; a status without a run has no entry.
+    pub by_status: BTreeMap<Status, u64>,
+    /// Whether there are more: the newest were counted, up to a limit.
+    pub capped: bool,
+}
+
+impl RunCount {
+    /// Returns how many there are in all.
+    pub fn total(&self) -> u64 {
+        self.by_status.values().sum()
+    }
+}
+
+/// Runs that failed for the same cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailureGroup {
+    /// What they share.
+    pub fingerprint: String,
+    /// How many.
+    pub count: u64,
+    /// Their workflow.
+    pub workflow: WorkflowName,
+    /// The task that failed first.
+    pub task: Option<TaskName>,
+    /// The kind of the failure.
+    pub kind: String,
+    /// What the newest one said, cut.
+    pub message: String,
+    /// Where it happened.
+    pub location: Option<String>,
+    /// When the first of them ended.
+    pub first: Timestamp,
+    /// When the last of them ended.
+    pub last: Timestamp,
+    /// The newest of them.
+    pub newest: RunId,
+}
+
+/// Failures by their cause, the most frequent first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FailureGroups {
+    /// The groups.
+    pub groups: Vec<FailureGroup>,
+    /// Whether there are more failures, or groups: the newest were read, up to a limit.
+    pub capped: bool,
+}

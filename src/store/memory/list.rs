@@ -1,0 +1,71 @@
+//! Lists, counts and groups of runs, by the filter's own words.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::world::{Run, World};
+use crate::model::limits::{COUNT_MAX, FAILURE_GROUPS_MAX};
+use crate::model::{RunSummary, TaskName};
+use crate::store::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+
+impl World {
+    pub(super) fn list(&self, query: &RunQuery) -> RunPage {
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let mut runs: Vec<RunSummary> = self.wanted(query).take(limit.saturating_add(1)).collect();
+        let more = runs.len() > limit;
+        runs.truncate(limit);
+        let next = runs.last().filter(|_| more).map(|run| run.run);
+        RunPage { runs, next, searched_to: None }
+    }
+
+    pub(super) fn count(&self, query: &RunQuery) -> RunCount {
+        let mut count = RunCount::default();
+        for run in self.wanted(query).take(COUNT_MAX as usize) {
+            *count.by_status.entry(run.status).or_default() += 1;
+        }
+        count.capped = count.total() >= u64::from(COUNT_MAX);
+        count
+    }
+
+    pub(super) fn failures(&self, query: &RunQuery) -> FailureGroups {
+        let mut groups: BTreeMap<String, FailureGroup> = BTreeMap::new();
+        for run in self.wanted(query) {
+            let (Some(failure), Some(ended)) = (run.failure, run.finished_at) else { continue };
+            // The newest run comes first, and is the group's example.
+            let group = groups.entry(failure.fingerprint.clone()).or_insert_with(|| FailureGroup {
+                fingerprint: failure.fingerprint,
+                count: 0,
+                workflow: run.workflow,
+                task: failure.task,
+                kind: failure.kind,
+                message: failure.message,
+                location: failure.location,
+                first: ended,
+                last: ended,
+                newest: run.run,
+            });
+            group.count += 1;
+            group.first = group.first.min(ended);
+            group.last = group.last.max(ended);
+        }
+        let mut groups: Vec<FailureGroup> = groups.into_values().collect();
+        groups.sort_by_key(|group| Reverse((group.count, group.newest)));
+        let capped = groups.len() > FAILURE_GROUPS_MAX as usize;
+        groups.truncate(FAILURE_GROUPS_MAX as usize);
+        FailureGroups { groups, capped }
+    }
+
+    /// Lists the runs that are asked for, the newest first.
+    fn wanted<'a>(&'a self, query: &'a RunQuery) -> impl Iterator<Item = RunSummary> + 'a {
+        let before = |run: &&Run| query.before.is_none_or(|before| run.row.run < before);
+        let runs = self.runs.values().rev().filter(|run| run.row.namespace == query.namespace).filter(before);
+        let tasks = |run: &RunSummary| -> Vec<TaskName> {
+            let of = self
+                .tasks
+                .iter()
+                .filter(|(_, name, version)| *name == run.workflow && *version == run.version);
+            of.map(|(task, ..)| task.clone()).collect()
+        };
+        runs.map(Run::summary).filter(move |run| query.filter.matches(run, &tasks(run), query.now))
+    }
+}

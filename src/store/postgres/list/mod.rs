@@ -1,0 +1,184 @@
+//! Lists, counts and groups of runs.
+//!
+//! The one place where a statement is not a file: which terms a filter has is known when it is asked. Each statement reads
+//! an index that [`driver`] chose and stops at a limit, in a transaction that cannot write and must end soon.
+
+mod conditions;
+mod driver;
+mod statements;
+
+use std::collections::BTreeMap;
+
+use sqlx::types::Uuid;
+use sqlx::{PgPool, PgTransaction};
+
+use self::driver::{BRANCHES_MAX, Source, branches, narrow, tasks};
+use self::statements::{GroupRecord, Statements};
+use super::errors::classify;
+use super::rows::run_id;
+use super::summaries::SummaryRecord;
+use crate::model::limits::{
+    COUNT_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, NARROW_ROWS_MAX, SEARCH_ROWS_MAX,
+};
+use crate::model::{RunSummary, Status};
+use crate::store::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, StoreError};
+
+/// Ends a question that takes longer than a person waits. Without a sort there is nothing to read before the first row:
+/// the indexes have the order.
+const BEGIN: &str = "begin isolation level repeatable read read only; \
+    set local statement_timeout = '2s'; set local jit = off; \
+    set local enable_seqscan = off; set local enable_sort = off";
+
+pub(super) async fn list(pool: &PgPool, query: &RunQuery) -> Result<RunPage, StoreError> {
+    let mut asked = Asked::begin(pool, query).await?;
+    let page = asked.page(query).await?;
+    asked.end().await?;
+    Ok(page)
+}
+
+pub(super) async fn count(pool: &PgPool, query: &RunQuery) -> Result<RunCount, StoreError> {
+    let mut asked = Asked::begin(pool, query).await?;
+    let count = asked.count(query).await?;
+    asked.end().await?;
+    Ok(count)
+}
+
+pub(super) async fn failures(pool: &PgPool, query: &RunQuery) -> Result<FailureGroups, StoreError> {
+    let mut asked = Asked::begin(pool, query).await?;
+    let groups = asked.failures(query).await?;
+    asked.end().await?;
+    Ok(groups)
+}
+
+/// Explains every statement that a query may take, as the server would carry it out.
+#[cfg(feature = "testing")]
+pub(super) async fn explain(pool: &PgPool, query: &RunQuery) -> Result<Vec<String>, StoreError> {
+    let mut asked = Asked::begin(pool, query).await?;
+    let explaining = Statements { explaining: true };
+    let mut plans = Vec::new();
+    let newest = Source::Newest(branches(query, None));
+    let mut all = vec![explaining.boundary(query, &newest, SEARCH_ROWS_MAX)];
+    for source in [&asked.source, &newest] {
+        all.extend([
+            explaining.page(query, source),
+            explaining.count(query, source),
+            explaining.failures(query, source),
+        ]);
+    }
+    all.extend(narrow(&query.filter).map(|narrow| explaining.narrow(query, &narrow)));
+    for mut sql in all {
+        let lines = sql.build_query_scalar::<String>().persistent(false);
+        let lines = lines.fetch_all(&mut *asked.transaction).await.map_err(classify)?;
+        plans.push(format!("{}\n{}", sql.sql().as_str(), lines.join("\n")));
+    }
+    asked.end().await?;
+    Ok(plans)
+}
+
+/// A question under way: all its statements see the same runs.
+struct Asked {
+    transaction: PgTransaction<'static>,
+    source: Source,
+}
+
+const STATEMENTS: Statements = Statements { explaining: false };
+
+impl Asked {
+    async fn begin(pool: &PgPool, query: &RunQuery) -> Result<Asked, StoreError> {
+        let transaction = pool.begin_with(BEGIN).await.map_err(classify)?;
+        let mut asked = Asked { transaction, source: Source::Ids(Vec::new()) };
+        asked.source = asked.source(query).await?;
+        Ok(asked)
+    }
+
+    async fn end(self) -> Result<(), StoreError> {
+        self.transaction.rollback().await.map_err(classify)
+    }
+
+    /// Decides where the rows come from.
+    async fn source(&mut self, query: &RunQuery) -> Result<Source, StoreError> {
+        if query.filter.statuses().is_empty() {
+            return Ok(Source::Ids(Vec::new()));
+        }
+        if let Some(narrow) = narrow(&query.filter) {
+            let mut sql = STATEMENTS.narrow(query, &narrow);
+            let ids = sql.build_query_scalar::<Uuid>().persistent(false);
+            let ids = ids.fetch_all(&mut *self.transaction).await.map_err(classify)?;
+            if ids.len() <= NARROW_ROWS_MAX as usize {
+                return Ok(Source::Ids(ids));
+            }
+        }
+        let of_tasks = match tasks(&query.filter) {
+            None => None,
+            Some(tasks) => Some(self.workflows_of(&tasks).await?),
+        };
+        match branches(query, of_tasks) {
+            none if none.is_empty() => Ok(Source::Ids(Vec::new())),
+            branches => Ok(Source::Newest(branches)),
+        }
+    }
+
+    /// Names the workflows that have one of these tasks, one more than are merged.
+    async fn workflows_of(&mut self, tasks: &[&str]) -> Result<Vec<String>, StoreError> {
+        let limit = i64::try_from(BRANCHES_MAX + 1).unwrap_or(i64::MAX);
+        let names = sqlx::query_file_scalar!("src/store/postgres/sql/workflows_of.sql", tasks as _, limit);
+        names.fetch_all(&mut *self.transaction).await.map_err(classify)
+    }
+
+    async fn page(&mut self, query: &RunQuery) -> Result<RunPage, StoreError> {
+        let mut sql = STATEMENTS.page(query, &self.source);
+        let rows = sql.build_query_as::<SummaryRecord>().persistent(false);
+        let rows = rows.fetch_all(&mut *self.transaction).await.map_err(classify)?;
+        let mut runs = rows.into_iter().map(RunSummary::try_from).collect::<Result<Vec<_>, _>>()?;
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        if runs.len() > limit {
+            runs.truncate(limit);
+            let next = runs.last().map(|run| run.run);
+            return Ok(RunPage { runs, next, searched_to: None });
+        }
+        let next = self
+            .boundary(query, SEARCH_ROWS_MAX)
+            .await?
+            .map(|id| run_id("runlog.runs", "id", id))
+            .transpose()?;
+        Ok(RunPage { runs, next, searched_to: next.map(|run| run.created_at()) })
+    }
+
+    /// Finds the last row that was looked at, of at most `limit`, if there may be more after it.
+    async fn boundary(&mut self, query: &RunQuery, limit: u32) -> Result<Option<Uuid>, StoreError> {
+        match &self.source {
+            Source::Ids(_) => Ok(None),
+            Source::Newest(_) => {
+                let mut sql = STATEMENTS.boundary(query, &self.source, limit);
+                let last = sql.build_query_scalar::<Uuid>().persistent(false);
+                last.fetch_optional(&mut *self.transaction).await.map_err(classify)
+            }
+        }
+    }
+
+    async fn count(&mut self, query: &RunQuery) -> Result<RunCount, StoreError> {
+        let mut sql = STATEMENTS.count(query, &self.source);
+        let rows = sql.build_query_as::<(String, i64)>().persistent(false);
+        let rows = rows.fetch_all(&mut *self.transaction).await.map_err(classify)?;
+        let mut by_status = BTreeMap::new();
+        for (word, runs) in rows {
+            let status: Status =
+                word.parse().map_err(|unknown| StoreError::Bug { message: format!("{unknown}") })?;
+            by_status.insert(status, u64::try_from(runs).unwrap_or_default());
+        }
+        let mut count = RunCount { by_status, capped: true };
+        count.capped =
+            count.total() >= u64::from(COUNT_MAX) || self.boundary(query, SEARCH_ROWS_MAX).await?.is_some();
+        Ok(count)
+    }
+
+    async fn failures(&mut self, query: &RunQuery) -> Result<FailureGroups, StoreError> {
+        let mut sql = STATEMENTS.failures(query, &self.source);
+        let rows = sql.build_query_as::<GroupRecord>().persistent(false);
+        let rows = rows.fetch_all(&mut *self.transaction).await.map_err(classify)?;
+        let mut groups = rows.into_iter().map(FailureGroup::try_from).collect::<Result<Vec<_>, _>>()?;
+        let more = groups.len() > FAILURE_GROUPS_MAX as usize;
+        groups.truncate(FAILURE_GROUPS_MAX as usize);
+        Ok(FailureGroups { groups, capped: more || self.boundary(query, GROUPED_RUNS_MAX).await?.is_some() })
+    }
+}
