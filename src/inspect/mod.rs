@@ -33,6 +33,9 @@ use crate::store::{RunRow, Serving, Store, StoreError};
 /// Child runs that a view lists.
 const CHILDREN_SHOWN_MAX: u32 = 1_000;
 
+/// Replays that a view lists.
+const REPLAYS_SHOWN_MAX: u32 = 1_000;
+
 /// Why a run cannot be shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -73,7 +76,8 @@ pub async fn get(store: &dyn Store, run: RunId) -> Result<Option<RunView>, Inspe
     let Some(state) = state(store, run).await? else { return Ok(None) };
     let children = store.children(run, CHILDREN_SHOWN_MAX).await?;
     let nobody = nobody(store, &row).await?;
-    let mut view = RunView::new(state, row, children);
+    let replays = store.replays(run, REPLAYS_SHOWN_MAX).await?;
+    let mut view = RunView::new(state, row, children, replays);
     if let Some(nobody) = nobody {
         view.waiting.retain(|waiting| *waiting != Waiting::Node);
         view.waiting.insert(0, nobody);

@@ -44,6 +44,8 @@ pub struct RunView {
     pub trigger: Trigger,
     /// The run that it replays.
     pub replay_of: Option<RunId>,
+    /// The runs that replay it, oldest first; at most 1,000.
+    pub replays: Vec<(RunId, Status)>,
     /// The run, task and operation that started it.
     pub parent: Option<Parent>,
     /// The runs that it started, oldest first; at most 1,000.
@@ -181,7 +183,7 @@ pub struct StepView {
 }
 
 impl RunView {
-    pub(crate) fn new(state: RunState, row: RunRow, children: Vec<RunRow>) -> RunView {
+    pub(crate) fn new(state: RunState, row: RunRow, children: Vec<RunRow>, replays: Vec<RunRow>) -> RunView {
         let tasks = (0..state.tasks.len()).filter_map(|at| TaskView::new(&state, at)).collect();
         let waits = waiting(&state);
         let origin = state.origin.clone();
@@ -198,6 +200,7 @@ impl RunView {
             metadata: origin.metadata,
             priority: origin.priority,
             replay_of: origin.trigger.replay_of(),
+            replays: replays.into_iter().map(|replay| (replay.run, replay.status)).collect(),
             trigger: origin.trigger,
             parent: origin.parent,
             children: children.into_iter().map(|child| (child.run, child.workflow, child.status)).collect(),

@@ -141,6 +141,9 @@ pub trait Store: Writings {
     /// Lists the newest runs before `run`, of the same workflow and namespace, that succeeded, newest first, at most `limit`.
     fn last_good(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunId>>;
 
+    /// Lists the runs that replay `run`, oldest first, at most `limit`.
+    fn replays(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>>;
+
     /// Counts the living nodes that serve a workflow's version.
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving>;
 

@@ -221,6 +221,7 @@ impl World {
         };
         self.keys.extend(full_key(born).map(|key| (key, id)));
         self.children.extend(born.parent.map(|parent| (parent, id)));
+        self.replays.extend(born.trigger.replay_of.map(|of| (of, id)));
         self.runs.insert(
             id,
             Run { row, listed, log: Vec::new(), snapshot: None, died_with: None, kept_at: BTreeSet::new() },

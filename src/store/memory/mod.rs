@@ -301,6 +301,10 @@ impl Store for MemoryStore {
         self.call(Call::of("last_good"), move |world, _| Ok(world.last_good(run, limit)))
     }
 
+    fn replays(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>> {
+        self.call(Call::of("replays"), move |world, _| Ok(world.replays(run, limit)))
+    }
+
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
         self.call(Call::of("serving"), move |world, now| Ok(world.serving(workflow, version, now)))
     }

@@ -35,6 +35,13 @@ impl World {
         self.keys.get(&(namespace.clone(), workflow.clone(), key.clone())).copied()
     }
 
+    pub(super) fn replays(&self, run: RunId, limit: u32) -> Vec<RunRow> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let from = self.replays.range((run, RunId::from_tick(0, 0))..);
+        let replays = from.take_while(|(of, _)| *of == run).take(limit);
+        replays.filter_map(|(_, replay)| self.row(*replay)).collect()
+    }
+
     pub(super) fn children(&self, run: RunId, limit: u32) -> Vec<RunRow> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let from = self.children.range((run, RunId::from_tick(0, 0))..);

@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) owned: BTreeSet<(NodeId, RunId)>,
     /// Child runs by parent.
     pub(super) children: BTreeSet<(RunId, RunId)>,
+    /// Originals with their replays.
+    pub(super) replays: BTreeSet<(RunId, RunId)>,
     /// Messages that wait; a run without any has no entry.
     pub(super) inboxes: BTreeMap<RunId, VecDeque<Message>>,
     pub(super) shapes: BTreeMap<(WorkflowName, Version), Known>,

@@ -312,6 +312,14 @@ impl Store for PostgresStore {
         }))
     }
 
+    fn replays(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = runs::replays(&mut borrowed, run, limit).await;
+            borrowed.settle(answer).await
+        }))
+    }
+
     fn serving<'a>(&'a self, workflow: &'a WorkflowName, version: &'a Version) -> Answer<'a, Serving> {
         Box::pin(within(async move {
             let mut borrowed = self.borrow().await?;

@@ -37,6 +37,17 @@ pub(super) async fn last_good(
     run_ids(good.fetch_all(connection).await.map_err(classify)?)
 }
 
+pub(super) async fn replays(
+    connection: &mut PgConnection,
+    run: RunId,
+    limit: u32,
+) -> Result<Vec<RunRow>, StoreError> {
+    let rows =
+        sqlx::query_file_as!(RunRecord, "src/store/postgres/sql/replays.sql", run.uuid(), i64::from(limit));
+    let rows = rows.fetch_all(connection).await.map_err(classify)?;
+    rows.into_iter().map(RunRow::try_from).collect()
+}
+
 pub(super) async fn find(
     connection: &mut PgConnection,
     namespace: &Namespace,

@@ -162,6 +162,7 @@ macro_rules! contract {
                 a_key_finds_its_run
                 children_are_listed_oldest_first
                 the_last_good_runs_are_listed_newest_first
+                replays_are_listed_oldest_first
             }
             summaries {
                 a_birth_records_what_started_the_run

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use runlog::model::event::Trigger;
 use runlog::model::evolve::fold;
 use runlog::model::{Namespace, RunState, Status, WorkflowName};
 use runlog::store::Store;
@@ -105,6 +106,23 @@ pub(super) async fn a_key_finds_its_run(store: Arc<dyn Store>) {
         find("default", &workflow, &crate::store::process::key("order-43").expect("a key")).await,
         None
     );
+}
+
+pub(super) async fn replays_are_listed_oldest_first(store: Arc<dyn Store>) {
+    let process = Process::join(&store).await;
+    let (original, other) = (process.started().await, process.started().await);
+    let mut replays = Vec::new();
+    for _ in 0..3 {
+        let trigger = Trigger::Replay { of: original, by: None, reason: None, from: None };
+        replays.push(process.queued(|born| born.trigger = (&trigger).into()).await);
+    }
+    let list = async |run, limit| {
+        let rows = store.replays(run, limit).await.expect("replays");
+        rows.into_iter().map(|row| row.run).collect::<Vec<_>>()
+    };
+    assert_eq!(list(original, 9).await, replays);
+    assert_eq!(list(original, 2).await, replays[..2]);
+    assert_eq!(list(other, 9).await, []);
 }
 
 pub(super) async fn children_are_listed_oldest_first(store: Arc<dyn Store>) {

@@ -31,6 +31,8 @@ cross join lateral (
             ('key', r.key is distinct from o.payload ->> 'key'),
             ('priority', r.priority is distinct from coalesce((o.payload ->> 'priority')::smallint, 0::smallint)),
             ('parent', r.parent is distinct from (o.payload #>> '{parent,run}')::uuid),
+            -- Not written by releases without replays.
+            ('replay_of', r.replay_of <> coalesce((o.payload #>> '{trigger,replay,of}')::uuid, r.id)),
             (
                 'metadata',
                 coalesce(r.metadata, '{}') is distinct from coalesce((o.payload -> 'metadata')::jsonb, '{}')
