@@ -46,6 +46,9 @@ pub const CHAIN_MAX: usize = 16;
 /// Runs of one bulk start: one statement, all or none.
 pub const START_MANY_MAX: usize = 50_000;
 
+/// Child runs of one run that are replayed with it: each is read whole. More of them are started anew.
+pub const REPLAYED_CHILDREN_MAX: usize = 1_000;
+
 /// Runs that a bulk action takes by their ids: what fits into memory without a thought. A filter has no such limit.
 pub const BULK_RUNS_MAX: usize = 100_000;
 

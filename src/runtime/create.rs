@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::error::Error;
@@ -28,7 +29,7 @@ pub(super) async fn create(engine: &Arc<Engine>, run: RunId, start: &Start) -> R
     let mut born = Born::here(engine, run, start)?;
     let Some((started, node)) = born.started.take().zip(engine.node()) else {
         // Nobody here can run it now.
-        return queue(engine, run, start).await;
+        return queue(engine, &[(run, start.clone())]).await;
     };
     let watch = engine.watchers.watch(run);
     let (reply, answer) = oneshot::channel();
@@ -42,18 +43,30 @@ pub(super) async fn create(engine: &Arc<Engine>, run: RunId, start: &Start) -> R
     }
 }
 
-/// Creates a run in the queue, for whichever node takes it. May be repeated with the same id.
-pub(super) async fn queue(engine: &Arc<Engine>, run: RunId, start: &Start) -> Result<Birth, Error> {
+/// Creates runs in the queue, for whichever nodes take them, all or none. May be repeated with the same ids.
+pub(super) async fn queue(engine: &Arc<Engine>, runs: &[(RunId, Start)]) -> Result<Birth, Error> {
     if engine.admission.is_closed() {
         return Err(Error::NotRunning);
     }
-    let append = Born::queued(run, start, engine.clock.now())?.append;
-    let created = engine.store.create(std::slice::from_ref(&append)).await?;
+    let now = engine.clock.now();
+    let append = |(run, start): &(RunId, Start)| Ok(Born::queued(*run, start, now)?.append);
+    let appends = runs.iter().map(append).collect::<Result<Vec<_>, StoreError>>()?;
+    let created = engine.store.create(&appends).await?;
     engine.queued();
     Ok(match created.first() {
         Some(created) if !created.created => Birth::KeyTaken(Some(created.run)),
         _ => Birth::Queued,
     })
+}
+
+/// Makes the id of the run that replays `of` for `seed`, a bulk action or a parent's replay: the same whenever that is
+/// repeated. It is created, as far as its id tells, when `seed` was.
+pub(super) fn successor(seed: RunId, of: RunId) -> RunId {
+    let mut hash = Sha256::new();
+    hash.update(seed.uuid().as_bytes());
+    hash.update(of.uuid().as_bytes());
+    let entropy = hash.finalize().iter().take(8).fold(0, |bits, byte| (bits << 8) | u64::from(*byte));
+    RunId::from_tick(seed.tick(), entropy)
 }
 
 /// A node that is fenced in the middle of a start cannot say whether it was committed.

@@ -73,6 +73,7 @@ fn of_op(recorded: &mut ReusedOp) -> Option<&mut Payload> {
         | ReusedOp::BegunStep { .. }
         | ReusedOp::Sleep { .. }
         | ReusedOp::MissedSignal { .. }
+        | ReusedOp::ReplayedChild { .. }
         | ReusedOp::Race { .. }
         | ReusedOp::Now { .. }
         | ReusedOp::Abandoned => None,

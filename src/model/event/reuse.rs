@@ -116,6 +116,15 @@ pub enum ReusedOp {
         /// How it ended.
         outcome: ChildOutcome,
     },
+    /// A child run that did not succeed and is replayed, too: the code waits for its replay.
+    ReplayedChild {
+        /// The child's replay, created with this run.
+        run: RunId,
+        /// The child that it replays.
+        of: RunId,
+        /// Hash of its input.
+        input_hash: String,
+    },
     /// A race's winner.
     Race {
         /// Its place among the racers.
@@ -152,6 +161,9 @@ impl From<ReusedOp> for OpState {
             }
             ReusedOp::Child { run, input_hash, outcome } => {
                 OpState::Child { run, input_hash, outcome: Some(outcome) }
+            }
+            ReusedOp::ReplayedChild { run, input_hash, .. } => {
+                OpState::Child { run, input_hash, outcome: None }
             }
             ReusedOp::Race { winner, lost } => OpState::Race { winner, lost },
             ReusedOp::Now { now } => OpState::Time { now },

@@ -7,6 +7,7 @@ mod reuse;
 use super::event::{Event, Recorded, RunEvent, TaskEvent};
 use super::ids::RunId;
 use super::state::RunState;
+use super::status::Status;
 
 /// An event that cannot follow the ones before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +59,9 @@ pub(crate) fn fold_in(state: &mut RunState, recorded: &Recorded) -> Result<(), I
         Event::Task(place, TaskEvent::TaskReused(event)) => reuse::task(state, place, event),
         Event::Task(place, TaskEvent::TaskResumed(event)) => reuse::resume(state, place, event),
         Event::Task(place, TaskEvent::OpReused(event)) => reuse::op(state, place, event),
+        Event::Task(place, TaskEvent::ChildFinished(event)) if state.status == Status::Queued => {
+            reuse::child_finished(state, place, event)
+        }
         Event::Task(place, event) => task::evolve(state, recorded, place, event),
     };
     folded.map_err(|reason| illegal(run, recorded, reason))?;

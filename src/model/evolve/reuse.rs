@@ -1,7 +1,7 @@
 //! Folds what a replay takes over.
 
-use crate::model::event::{OpReused, Place, TaskResumed, TaskReused, Trigger};
-use crate::model::state::{Op, RunState, TakenOver};
+use crate::model::event::{ChildFinished, OpReused, Place, ReusedOp, TaskResumed, TaskReused, Trigger};
+use crate::model::state::{Child, Op, OpState, RunState, TakenOver};
 use crate::model::status::Status;
 
 type Folded = Result<(), String>;
@@ -23,10 +23,34 @@ pub(super) fn op(state: &mut RunState, place: &Place, event: &OpReused) -> Folde
         return Err(format!("task {} is not resumed", place.task));
     };
     let op = Op { attempt: u32::from(!event.optional), reused: true, state: event.recorded.clone().into() };
-    match ops.insert(event.op.clone(), op) {
-        Some(_) => Err(format!("{} is taken over already", event.op)),
+    if ops.insert(event.op.clone(), op).is_some() {
+        return Err(format!("{} is taken over already", event.op));
+    }
+    let ReusedOp::ReplayedChild { run, .. } = event.recorded else { return Ok(()) };
+    let child = Child { task: place.task.clone(), op: event.op.clone(), outcome: None };
+    match state.children.insert(run, child) {
+        Some(_) => Err(format!("child run {run} is taken over already")),
         None => Ok(()),
     }
+}
+
+/// A child's replay may end before its parent's starts.
+pub(super) fn child_finished(state: &mut RunState, place: &Place, event: &ChildFinished) -> Folded {
+    let child = state.children.get_mut(&event.run).filter(|child| child.outcome.is_none());
+    let child = child.ok_or_else(|| format!("no child run {} is under way", event.run))?;
+    let recorded = match state.taken_over.get_mut(&place.task) {
+        Some(TakenOver::Work { ops, .. }) => ops.get_mut(&event.op).map(|op| &mut op.state),
+        Some(TakenOver::Output(_)) | None => None,
+    };
+    let Some(OpState::Child { run, outcome, .. }) = recorded.filter(|_| child.op == event.op) else {
+        return Err(format!("no child {} is taken over", event.op));
+    };
+    if *run != event.run {
+        return Err(format!("child {} is run {run}", event.op));
+    }
+    *outcome = Some(event.outcome.clone());
+    child.outcome = Some(event.outcome.clone());
+    Ok(())
 }
 
 /// A replay takes over right after its creation, and nothing else does.

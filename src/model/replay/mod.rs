@@ -8,11 +8,12 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::event::{Event, Place, Recorded, ReplayFrom, TaskEvent, TaskResumed, TaskReused};
-use super::ids::{OpKey, TaskName};
+use self::work::{Kept, Work};
+use super::event::{Event, Place, Recorded, ReplayFrom, ReusedOp, TaskEvent, TaskResumed, TaskReused};
+use super::ids::{OpKey, RunId, TaskName};
 use super::payload::Payload;
 use super::plan::{Plan, PlannedTask, Role};
-use super::state::{RunState, TakenOver};
+use super::state::{RunState, TakenOver, TaskState};
 
 /// What a replay takes over, and what it does not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Takeover {
     pub rerun: Vec<TaskName>,
     /// Tasks that had an output or operations which are not taken over, and why.
     pub not_reused: Vec<(TaskName, NotReused)>,
+    /// Child runs that are replayed, too: the child, and where it belongs.
+    pub children: Vec<(RunId, TaskName, OpKey)>,
 }
 
 /// Why nothing of a task is taken over.
@@ -60,16 +63,19 @@ impl fmt::Display for NotReused {
     }
 }
 
+/// Says which run replays a child run, if one does; without, the child is started anew.
+pub type Successor<'a> = &'a dyn Fn(RunId) -> Option<RunId>;
+
 /// Decides what a replay of `state`, the fold of `log`, takes over; `plan` is the shape of the replay's code, where it is
 /// known.
 pub fn take_over(
-    state: &RunState,
-    log: &[Recorded],
+    (state, log): (&RunState, &[Recorded]),
     plan: Option<&Plan>,
     from: &ReplayFrom,
     input_edited: bool,
+    successor: Successor<'_>,
 ) -> Takeover {
-    let done = done(state, log);
+    let done = done(state);
     let assumed = assumed_plan(&done);
     let plan = plan.or(state.plan.as_ref()).unwrap_or(&assumed);
     let mut takeover = Takeover::default();
@@ -89,7 +95,12 @@ pub fn take_over(
                 takeover.reuse(name, output);
                 continue;
             }
-            (Some(Done::Work(work)), None) => takeover.resume(name, work),
+            (Some(Done::Begun(begun)), None) => {
+                takeover.resume(name, work::of(state.id, begun, log, successor));
+            }
+            (Some(Done::Kept(kept)), None) => {
+                takeover.resume(name, work::untouched(kept, (name, log), successor));
+            }
             (Some(_), Some(refusal)) => takeover.not_reused.push((name.clone(), refusal)),
             (None, _) => {}
         }
@@ -98,7 +109,7 @@ pub fn take_over(
         }
     }
     let gone = done.keys().filter(|name| plan.position(name).is_none());
-    takeover.not_reused.extend(gone.map(|name| (name.clone(), NotReused::Gone)));
+    takeover.not_reused.extend(gone.map(|name| ((*name).clone(), NotReused::Gone)));
     takeover
 }
 
@@ -112,47 +123,54 @@ impl Takeover {
         self.reused.push(task.clone());
     }
 
-    fn resume(&mut self, task: &TaskName, work: &work::Work) {
-        self.push(task, TaskResumed { work: work.run, patches: work.patches.clone() });
-        for op in &work.ops {
-            self.push(task, op.clone());
+    fn resume(&mut self, task: &TaskName, work: Work) {
+        self.push(task, TaskResumed { work: work.run, patches: work.patches });
+        let ops = work.ops.iter().map(|op| op.op.clone()).collect();
+        for op in work.ops {
+            if let ReusedOp::ReplayedChild { of, .. } = op.recorded {
+                self.children.push((of, task.clone(), op.op.clone()));
+            }
+            self.push(task, op);
         }
-        self.resumed.push((task.clone(), work.ops.iter().map(|op| op.op.clone()).collect()));
+        self.resumed.push((task.clone(), ops));
     }
 }
 
 /// What a task of the original came to.
-enum Done {
-    Output(Payload),
-    Work(work::Work),
+enum Done<'a> {
+    /// It has its output.
+    Output(&'a Payload),
+    /// It began.
+    Begun(&'a TaskState),
+    /// It did not, in a replay that took its work over.
+    Kept(Kept<'a>),
 }
 
 /// Collects what the tasks of the original came to; one that never began came to nothing.
-fn done(state: &RunState, log: &[Recorded]) -> BTreeMap<TaskName, Done> {
-    let of_task = |task: &super::state::TaskState| {
+fn done(state: &RunState) -> BTreeMap<&TaskName, Done<'_>> {
+    fn of_task(task: &TaskState) -> Option<(&TaskName, Done<'_>)> {
+        let is_new = task.attempts.is_empty() && task.ops.is_empty() && task.work.is_none();
         let done = match &task.output {
-            Some(output) if task.has_output() => Done::Output(output.clone()),
-            _ if task.attempts.is_empty() && task.ops.is_empty() => return None,
-            _ => Done::Work(work::of(state.id, task, log)),
+            Some(output) if task.has_output() => Done::Output(output),
+            _ if is_new => return None,
+            _ => Done::Begun(task),
         };
-        Some((task.name.clone(), done))
-    };
+        Some((&task.name, done))
+    }
     // A replay that never started took over all the same.
-    let unstarted = |(name, taken): (&TaskName, &TakenOver)| {
+    fn of_unstarted<'a>((name, taken): (&'a TaskName, &'a TakenOver)) -> (&'a TaskName, Done<'a>) {
         let done = match taken {
-            TakenOver::Output(output) => Done::Output(output.clone()),
-            TakenOver::Work { run, patches, .. } => {
-                Done::Work(work::untouched(*run, patches.clone(), name, log))
-            }
+            TakenOver::Output(output) => Done::Output(output),
+            TakenOver::Work { run, patches, ops } => Done::Kept(Kept { run: *run, patches, ops }),
         };
-        (name.clone(), done)
-    };
-    state.tasks.iter().filter_map(of_task).chain(state.taken_over.iter().map(unstarted)).collect()
+        (name, done)
+    }
+    state.tasks.iter().filter_map(of_task).chain(state.taken_over.iter().map(of_unstarted)).collect()
 }
 
 /// The shape of a run that never started, as far as it is known.
-fn assumed_plan(done: &BTreeMap<TaskName, Done>) -> Plan {
-    let task = |name: &TaskName| PlannedTask { name: name.clone(), after: Vec::new(), role: Role::Task };
+fn assumed_plan(done: &BTreeMap<&TaskName, Done<'_>>) -> Plan {
+    let task = |name: &&TaskName| PlannedTask { name: (*name).clone(), after: Vec::new(), role: Role::Task };
     Plan { tasks: done.keys().map(task).collect(), output: 0 }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Successor;
 use crate::model::event::{Event, OpReused, Recorded, ReusedOp, TaskEvent};
 use crate::model::ids::{OpKey, PatchId, RunId, TaskName};
 use crate::model::state::{Op, OpState, TaskState};
@@ -17,28 +18,36 @@ pub(super) struct Work {
     pub(super) ops: Vec<OpReused>,
 }
 
+/// The work that a replay took over and never began.
+pub(super) struct Kept<'a> {
+    pub(super) run: RunId,
+    pub(super) patches: &'a BTreeMap<PatchId, bool>,
+    pub(super) ops: &'a BTreeMap<OpKey, Op>,
+}
+
 /// Collects the work of a task of `run`.
 ///
 /// An operation is taken over with the outcome it has. A step's failure is not: the step is what is tried again, unless it
-/// runs at most once. Nor is the failure of a child run, or a signal that did not come, that ended the task; one that
-/// the code went on from is a fact like any other.
+/// runs at most once. Nor is a signal that did not come and so ended the task. A child run that ended the task by its
+/// failure, or did not end, is replayed; one that the code went on from is a fact like any other.
 ///
-/// Up to the first operation that is not taken over, and up to the end of the first attempt, the code must ask for all
-/// of them: so far it was given the same answers.
-pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded]) -> Work {
+/// Up to the first operation that is not taken over, up to what a replayed child answers anew, and up to the end of the
+/// first attempt, the code must ask for all of them: so far it was given the same answers.
+pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded], successor: Successor<'_>) -> Work {
     let history = History::of(&task.name, log);
     let taken = |key: &OpKey, op: &Op| {
-        let reused = ReusedOp::of(&op.state)?;
         let keeps = match &op.state {
             OpState::StepFailed { .. } => history.is_at_most_once(key),
             OpState::Abandoned => op.attempt == 1,
-            OpState::Child { outcome: Some(outcome), run, .. } if outcome.status != Status::Succeeded => {
-                history.went_on_after(key) && !is_named(task, run)
-            }
             OpState::Signal { outcome: Some(None), .. } => history.went_on_after(key),
+            OpState::Child { run, input_hash, outcome } => match outcome {
+                Some(outcome) if outcome.status == Status::Succeeded => true,
+                Some(_) if history.went_on_after(key) && !is_named(task, run) => true,
+                Some(_) | None => return replayed(*run, input_hash, successor),
+            },
             _ => true,
         };
-        keeps.then_some(reused)
+        ReusedOp::of(&op.state).filter(|_| keeps)
     };
     let mut ops = Vec::new();
     let mut end_of_same = history.first_retry.unwrap_or(u32::MAX);
@@ -47,7 +56,12 @@ pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded]) -> Work {
     for (key, op) in task.ops.iter().filter(|(key, _)| !lost.contains(key)) {
         let seq = history.begun(key);
         match taken(key, op) {
-            Some(recorded) => ops.push((seq, OpReused { op: key.clone(), optional: false, recorded })),
+            Some(recorded) => {
+                if matches!(recorded, ReusedOp::ReplayedChild { .. }) {
+                    end_of_same = end_of_same.min(history.heard_of(key));
+                }
+                ops.push((seq, OpReused { op: key.clone(), optional: false, recorded }));
+            }
             None if op.state != OpState::Abandoned => end_of_same = end_of_same.min(seq),
             None => {}
         }
@@ -61,18 +75,42 @@ pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded]) -> Work {
     Work { run: task.work.unwrap_or(run), patches: task.patches.clone(), ops }
 }
 
-/// Collects what a replay that never started took over itself.
+/// Collects what a replay that never started took over itself; its children's replays are replayed in their turn, unless
+/// they succeeded.
 pub(super) fn untouched(
-    run: RunId,
-    patches: BTreeMap<PatchId, bool>,
-    name: &TaskName,
-    log: &[Recorded],
+    kept: &Kept<'_>,
+    (name, log): (&TaskName, &[Recorded]),
+    successor: Successor<'_>,
 ) -> Work {
-    let op = |recorded: &Recorded| match &recorded.event {
-        Event::Task(place, TaskEvent::OpReused(op)) if place.task == *name => Some(op.clone()),
-        _ => None,
+    let again = |op: &OpReused| match (kept.ops.get(&op.op).map(|op| &op.state), &op.recorded) {
+        (Some(state @ OpState::Child { outcome: Some(outcome), .. }), _)
+            if outcome.status == Status::Succeeded =>
+        {
+            ReusedOp::of(state)
+        }
+        (_, ReusedOp::ReplayedChild { run, input_hash, .. }) => replayed(*run, input_hash, successor),
+        (_, recorded) => Some(recorded.clone()),
     };
-    Work { run, patches, ops: log.iter().filter_map(op).collect() }
+    let mut work = Work { run: kept.run, patches: kept.patches.clone(), ops: Vec::new() };
+    let mut gap = false;
+    for Recorded { event, .. } in log {
+        let Event::Task(place, TaskEvent::OpReused(op)) = event else { continue };
+        if place.task != *name {
+            continue;
+        }
+        match again(op) {
+            Some(recorded) => {
+                work.ops.push(OpReused { op: op.op.clone(), optional: op.optional || gap, recorded })
+            }
+            None => gap = true,
+        }
+    }
+    work
+}
+
+fn replayed(of: RunId, input_hash: &str, successor: Successor<'_>) -> Option<ReusedOp> {
+    let run = successor(of)?;
+    Some(ReusedOp::ReplayedChild { run, of, input_hash: input_hash.to_owned() })
 }
 
 /// Says whether the task's last error speaks of the child run.
@@ -118,13 +156,17 @@ impl<'log> History<'log> {
         history
     }
 
+    fn heard_of(&self, op: &OpKey) -> u32 {
+        self.heard_of.get(op).copied().unwrap_or(u32::MAX)
+    }
+
     fn begun(&self, op: &OpKey) -> u32 {
         self.begun.get(op).copied().unwrap_or(u32::MAX)
     }
 
     /// Says whether anything of the task was recorded after the last word on the operation.
     fn went_on_after(&self, op: &OpKey) -> bool {
-        self.heard_of.get(op).is_some_and(|seq| *seq < self.last)
+        self.heard_of(op) < self.last
     }
 
     fn is_at_most_once(&self, op: &OpKey) -> bool {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Action, Bulk, BulkAnswer, BulkDone, BulkIntent};
+use crate::model::RunId;
 use crate::model::limits::BULK_PATIENCE;
-use crate::model::{BulkId, RunId};
+use crate::runtime::create::successor;
 use crate::runtime::{Error, Runtime};
 use crate::store::StoreError;
 
@@ -74,19 +74,9 @@ async fn once(bulk: &Bulk, run: RunId) -> Result<BulkDone, Error> {
     match &bulk.action {
         Action::Cancel(options) => bulk.runtime.cancel(run, options.clone()).await.map(BulkDone::Cancelled),
         Action::Replay(options) => {
-            let options = options.clone().id(new_id(bulk.id, run));
+            let options = options.clone().id(successor(bulk.id.0, run));
             let replayed = bulk.runtime.replay(run, options).await?;
             Ok(BulkDone::Replayed { run: replayed.run.id(), created: replayed.created })
         }
     }
-}
-
-/// Makes the id of the run that replays `run` in the action: the same whenever the action is repeated. It is created, as
-/// far as its id tells, when the action was.
-fn new_id(bulk: BulkId, run: RunId) -> RunId {
-    let mut hash = Sha256::new();
-    hash.update(bulk.0.uuid().as_bytes());
-    hash.update(run.uuid().as_bytes());
-    let entropy = hash.finalize().iter().take(8).fold(0, |bits, byte| (bits << 8) | u64::from(*byte));
-    RunId::from_tick(bulk.0.tick(), entropy)
 }

@@ -16,7 +16,8 @@ use runlog::model::plan::{PlannedTask, Role};
 use runlog::model::replay::{Takeover, take_over};
 use runlog::model::{
     Command, Event, Failure, Message, MessageId, NodeId, Now, PatchId, Payload, Plan, Recorded, Rejection,
-    Report, Retry, Rules, RunEvent, RunState, Status, TaskEvent, TaskRules, TaskStatus, Verdict, snapshot,
+    Report, Retry, Rules, RunEvent, RunId, RunState, Status, TaskEvent, TaskRules, TaskStatus, Verdict,
+    snapshot,
 };
 
 use super::samples::{at, created, op, payload, run, signal_name, task_name};
@@ -80,7 +81,9 @@ impl Life {
 
     /// Replays it: a new life that begins with what this one did.
     fn replay(&self, from: ReplayFrom) -> Life {
-        let takeover = take_over(&self.state, &self.log, Some(&diamond()), &from, false);
+        let successor =
+            |child: RunId| child.tick().is_multiple_of(2).then(|| RunId::from_tick(child.tick(), 99));
+        let takeover = take_over((&self.state, &self.log), Some(&diamond()), &from, false, &successor);
         let mut origin = created();
         (origin.timeout_ms, origin.start_deadline, origin.start_at) = (Some(400_000), None, None);
         (origin.parent, origin.key) = (None, None);

@@ -50,7 +50,7 @@ async fn a_childs_result_is_served_from_the_log_failure_included() -> anyhow::Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_whose_failure_ended_its_parent_is_started_anew() -> anyhow::Result<()> {
+async fn a_child_whose_failure_ended_its_parent_is_replayed_too() -> anyhow::Result<()> {
     let (outside, counter) = (Outside::default(), Counter::default());
     let child = child(&outside, &counter);
     let w = {
@@ -69,7 +69,13 @@ async fn a_child_whose_failure_ended_its_parent_is_started_anew() -> anyhow::Res
     outside.repair();
     let (replay, plan) = run.replay(ReplayOptions::default()).await?;
     assert_eq!(replay.output().await?, 12);
-    assert_eq!((ops(&plan), counter.get()), (vec!["child#1".to_owned()], 3));
+    assert_eq!(ops(&plan), ["child#0", "child#1"]);
+    assert_eq!(counter.get(), 3, "the child that succeeded did not run again");
+    let (of, view) = (run.get().await?.children[0].0, replay.get().await?);
+    assert_eq!(plan.children, [of]);
+    let [(child, ..)] = view.children[..] else { panic!("one child of its own: {:?}", view.children) };
+    let child = kit.find(child).get().await?;
+    assert_eq!((child.replay_of, child.parent.map(|parent| parent.run)), (Some(of), Some(replay.id())));
     Ok(())
 }
 
@@ -93,5 +99,72 @@ async fn a_replay_of_a_child_run_is_a_run_of_its_own() -> anyhow::Result<()> {
     assert_eq!(replay.output().await?, 7);
     let view = replay.get().await?;
     assert_eq!((view.parent, view.replay_of), (None, Some(of)));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_three_levels_deep_goes_on_there_and_nothing_above_it_runs_again() -> anyhow::Result<()> {
+    let (outside, counter) = (Outside::default(), Counter::default());
+    let leaf = {
+        let (outside, counter) = (outside.clone(), counter.clone());
+        Workflow::function("leaf", move |cx: Cx, ()| {
+            let (outside, counter) = (outside.clone(), counter.clone());
+            async move {
+                cx.step("count", || std::future::ready(anyhow::Ok(counter.hit()))).await?;
+                anyhow::Ok(outside.ask()?)
+            }
+        })
+    };
+    let above = |name: &str, below: Workflow<(), u32>| {
+        let counter = counter.clone();
+        Workflow::function(name, move |cx: Cx, ()| {
+            let (counter, below) = (counter.clone(), below.clone());
+            async move {
+                cx.step("count", || std::future::ready(anyhow::Ok(counter.hit()))).await?;
+                cx.child(&below, ()).await
+            }
+        })
+    };
+    let middle = above("middle", leaf.clone());
+    let root = above("root", middle.clone());
+    let served = Kit::builder().workflow(root.clone()).workflow(middle).workflow(leaf);
+    let report = served
+        .crash_everywhere(async |kit| {
+            outside.break_again();
+            let run = kit.run(&root, &()).await.expect("it starts");
+            assert_eq!(run.wait().await.expect("an end"), Status::Failed);
+            let before = counter.get();
+            outside.repair();
+            let (replay, plan) = run.replay(ReplayOptions::default()).await.expect("a replay");
+            let output = replay.output().await.expect("it succeeds");
+            (output, plan.children.len(), counter.get() - before)
+        })
+        .await?;
+    assert_eq!(report.outcome, (7, 2, 0));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_ended_before_its_parents_replay_began_is_not_lost() -> anyhow::Result<()> {
+    let (outside, counter) = (Outside::default(), Counter::default());
+    let child = child(&outside, &counter);
+    let w = {
+        let child = child.clone();
+        Workflow::function("parent", move |cx: Cx, ()| {
+            let child = child.clone();
+            async move { cx.child(&child, 0).await }
+        })
+    };
+    let kit = Kit::builder().workflow(w.clone()).workflow(child.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    run.wait().await?;
+    outside.repair();
+    kit.deploy(Kit::builder().workflow(child.clone())).await?;
+    let (replay, _) = run.replay(ReplayOptions::default()).await?;
+    kit.advance(crate::workflow::secs(60)).await;
+    assert_eq!((replay.get().await?.status, counter.get()), (Status::Queued, 2));
+    kit.deploy(Kit::builder().workflow(child).workflow(w)).await?;
+    assert_eq!(replay.output().await?, 7);
+    assert_eq!(counter.get(), 2);
     Ok(())
 }

@@ -26,7 +26,7 @@ impl Outside {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    fn break_again(&self) {
+    pub(super) fn break_again(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
 

@@ -1,11 +1,17 @@
--- Each child_started has its run, which names the parent, and each run with a parent its child_started.
+-- Each child_started has its run, which names the parent, and each run with a parent its child_started. In a replay, a
+-- child that is replayed with it was started by op_reused.
 -- The other one of the two may have been retired with its log, unless the parent still waits for the child.
 -- binds: first run, last run, now, grace
 -- index: events_pkey, runs_pkey, runs_parent
 with started as (
-    select run_id as parent, seq, (payload::json ->> 'run')::uuid as child
+    select run_id as parent, seq,
+           coalesce(payload::json ->> 'run', payload::json #>> '{recorded,replayed_child,run}')::uuid as child
     from runlog.events
-    where run_id between $1 and $2 and kind = 'child_started'
+    where run_id between $1 and $2
+      and (
+          kind = 'child_started'
+          or kind = 'op_reused' and payload::json #> '{recorded,replayed_child}' is not null
+      )
 ),
 finished as (
     select run_id as parent, (payload::json ->> 'run')::uuid as child
