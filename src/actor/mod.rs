@@ -20,10 +20,12 @@ mod rescuer;
 mod herald;
 mod listener;
 mod timekeeper;
+mod pruner;
 mod supervisor;
 
 pub(crate) use self::birth::{Born, Start};
 pub(crate) use self::followers::SAY_EVERY;
+pub(crate) use self::pruner::{Passed, pass};
 pub(crate) use self::run::{Begin, Beginning, Creation};
 pub(crate) use self::settings::Settings;
 #[cfg(feature = "testing")]

@@ -31,6 +31,9 @@ pub(crate) struct Settings {
     pub(crate) poll_interval: Duration,
     /// The least level of a line that is kept.
     pub(crate) log_level: Level,
+    /// Whether this node takes part in the retention passes, and how far apart they are.
+    pub(crate) retention: bool,
+    pub(crate) retention_interval: Duration,
     /// Who is told of every body of code that runs, in tests.
     pub(crate) witness: Option<Witness>,
 }
@@ -88,6 +91,8 @@ impl Default for Settings {
             park_after: limits::PARK_AFTER_DEFAULT,
             poll_interval: Duration::from_secs(1),
             log_level: Level::Info,
+            retention: true,
+            retention_interval: limits::RETENTION_INTERVAL_DEFAULT,
             witness: None,
         }
     }

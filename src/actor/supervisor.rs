@@ -20,6 +20,7 @@ use super::listener::Listener;
 use super::live::Live;
 use super::node::{Loss, Node};
 use super::postman::Postman;
+use super::pruner::Pruner;
 use super::rescuer::Rescuer;
 use super::run::{Beginning, Run, RunMsg};
 use super::settings::Settings;
@@ -112,6 +113,9 @@ impl Engine {
         }
         self.enter(Incarnation::join(self, None).await?);
         self.writing.agents(self).into_iter().for_each(|agent| self.keep(agent));
+        if self.settings.retention {
+            self.keep(Pruner { engine: Arc::clone(self) }.run().boxed());
+        }
         if self.settings.listen {
             self.keep(Listener { engine: Arc::clone(self) }.run().boxed());
         }

@@ -246,6 +246,8 @@ impl From<Error> for Problem {
             Error::Quarantined { run, .. } => unreadable(run, detail),
             Error::Filter(error) => error.into(),
             Error::Cursor(_) => Problem::new(Code::CursorMismatch, detail),
+            Error::PassUnderWay { .. } => Problem::new(Code::IllegalTransition, detail),
+            Error::Import(_) => Problem::at("", detail),
             Error::Store(error) => error.into(),
             Error::Workflow(_) | Error::Setting { .. } => Problem::new(Code::Internal, detail),
         }
@@ -269,6 +271,9 @@ impl From<InspectError> for Problem {
             InspectError::OutOfRange { run, events, .. } => no_event(run, events, detail),
             InspectError::Cursor(error) => Problem::new(Code::CursorMismatch, error.to_string()),
             limit @ InspectError::PageLimit { .. } => Problem::new(Code::InvalidQuery, limit.to_string()),
+            InspectError::Unreadable { run, seq, problem } => {
+                unreadable(run, format!("event {seq}: {problem}"))
+            }
             InspectError::Store(error) => error.into(),
         }
     }

@@ -13,9 +13,11 @@ mod graph;
 mod search;
 mod cursor;
 mod tasks;
+mod export;
 
 pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
+pub use self::export::{Exported, ImportError, export, read_export};
 pub use self::graph::{Edge, Graph, Link, Node, NodeKind, graph};
 pub use self::history::{log, state};
 pub use self::json::{Change, Changes};
@@ -61,6 +63,16 @@ pub enum InspectError {
     PageLimit {
         /// How many were asked for.
         asked: u32,
+    },
+    /// An event cannot be read: it is damaged, or a newer release wrote it.
+    #[error("event {seq} of run {run} cannot be read: {problem}")]
+    Unreadable {
+        /// The run.
+        run: RunId,
+        /// Where in its log.
+        seq: u32,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The store does not answer, or holds something unreadable.
     #[error(transparent)]

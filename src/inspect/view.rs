@@ -74,6 +74,10 @@ pub struct RunView {
     pub start_deadline: Option<Timestamp>,
     /// Who asked for its end, when its code was told.
     pub cancel: Option<Cancel>,
+    /// Whether it is in the archive: everything about it is still here, its log in another form.
+    pub archived: bool,
+    /// Whether it came from another database, by an import.
+    pub imported: bool,
     /// How many events its log has.
     pub events: u32,
     /// Its tasks, in the plan's order; empty before it started.
@@ -216,6 +220,8 @@ impl RunView {
             timeout: origin.timeout_ms.map(Duration::from_millis),
             start_deadline: origin.start_deadline,
             cancel: state.cancel,
+            archived: row.archived_at.is_some(),
+            imported: row.imported,
             events: state.seq,
             tasks,
             end: state.end,

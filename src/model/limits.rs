@@ -91,6 +91,16 @@ pub const POLL_INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// Longest pause between two looks at an idle queue: what nobody tells a node about waits for so long.
 pub const POLL_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 
+/// Time between two retention passes unless the embedder says otherwise: what is due waits for 30 days, and a pass over
+/// nothing is a few statements.
+pub const RETENTION_INTERVAL_DEFAULT: Duration = Duration::from_secs(3_600);
+
+/// Shortest time between two retention passes: the passes are told apart by it.
+pub const RETENTION_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Longest time between two retention passes: the log needs its next months made.
+pub const RETENTION_INTERVAL_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+
 /// How long code that was told of its cancellation may go on before it is aborted.
 pub const CANCEL_GRACE_DEFAULT: Duration = Duration::from_secs(5);
 

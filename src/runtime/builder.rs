@@ -10,7 +10,10 @@ use super::control::Runtime;
 use super::error::Error;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
-use crate::model::limits::{LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN};
+use crate::model::limits::{
+    LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN, RETENTION_INTERVAL_MAX,
+    RETENTION_INTERVAL_MIN,
+};
 use crate::model::{Level, Timestamp, WorkflowName};
 #[cfg(feature = "testing")]
 use crate::model::{NodeId, OpKey, RunId, TaskName};
@@ -143,6 +146,19 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets whether this node takes part in the retention passes, which move runs that ended long ago into the archive
+    /// ([`Runtime::set_retention`]). One node at a time makes a pass. Default: yes.
+    pub fn retention(mut self, retention: bool) -> Self {
+        self.settings.retention = retention;
+        self
+    }
+
+    /// Sets how far apart retention passes are: 100 ms to 7 days. Default: 1 h.
+    pub fn retention_interval(mut self, interval: Duration) -> Self {
+        self.settings.retention_interval = interval;
+        self
+    }
+
     /// Sets whether [`start`](RuntimeBuilder::start) brings the schema up to date. Default: yes. Without, it only checks.
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
@@ -250,6 +266,14 @@ fn check(settings: &Settings) -> Result<(), Error> {
         let asked = settings.poll_interval;
         let problem = format!("{asked:?} is out of range, {POLL_INTERVAL_MIN:?} to {POLL_INTERVAL_MAX:?}");
         return refuse("poll_interval", problem);
+    }
+    let (shortest, longest) = (RETENTION_INTERVAL_MIN, RETENTION_INTERVAL_MAX);
+    if !(shortest..=longest).contains(&settings.retention_interval) {
+        let asked = settings.retention_interval;
+        return refuse(
+            "retention_interval",
+            format!("{asked:?} is out of range, {shortest:?} to {longest:?}"),
+        );
     }
     let name = &settings.node_name;
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {

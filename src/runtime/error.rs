@@ -1,6 +1,6 @@
 //! What can go wrong for an embedder.
 
-use crate::inspect::{CursorError, InspectError};
+use crate::inspect::{CursorError, ImportError, InspectError};
 use crate::model::event::Timeout;
 use crate::model::ids::NameError;
 use crate::model::{Failure, FilterError, PayloadError, RunId, Status, TaskName};
@@ -115,6 +115,15 @@ pub enum Error {
     /// A page was asked for with a cursor that is not its own.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// Somebody is at a retention pass already.
+    #[error("a retention pass is under way by {by}: wait for its end")]
+    PassUnderWay {
+        /// Who.
+        by: String,
+    },
+    /// An exported run cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The store refuses, or does not answer; in the latter case it is unknown whether it was done.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -156,6 +165,9 @@ impl From<InspectError> for Error {
             InspectError::Cursor(error) => Error::Cursor(error),
             limit @ InspectError::PageLimit { .. } => {
                 Error::Field { field: "limit", problem: limit.to_string() }
+            }
+            InspectError::Unreadable { run, seq, problem } => {
+                Error::Quarantined { run, reason: format!("event {seq}: {problem}") }
             }
             InspectError::Store(error) => Error::Store(error),
         }

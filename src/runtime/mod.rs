@@ -14,6 +14,7 @@ mod logs;
 mod chunks;
 mod explain;
 mod search;
+mod retention;
 mod error;
 
 pub use self::builder::RuntimeBuilder;
@@ -24,5 +25,6 @@ pub use self::error::{Error, NotReplayable, RunError};
 pub use self::handle::RunHandle;
 pub use self::logs::LogTail;
 pub use self::replay::{ReplayOptions, ReplayPlan, Replayed};
+pub use self::retention::RetentionPolicy;
 pub use self::start::{NewRun, Started};
 pub use self::watch::Watch;

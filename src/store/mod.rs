@@ -6,6 +6,7 @@
 mod access;
 mod batch;
 mod census;
+mod retention;
 mod error;
 mod run;
 mod shape;
@@ -23,6 +24,9 @@ pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+pub use self::retention::{
+    Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
+};
 pub use self::run::{Inbox, Loaded, RunRow, Sent};
 pub use self::shape::{Registered, Shape};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
@@ -39,7 +43,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Writings {
+pub trait Store: Archive + Writings {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 
@@ -108,7 +112,7 @@ pub trait Store: Writings {
     /// Keeps a snapshot of a run's state; an older one is replaced, a newer one kept.
     fn keep_snapshot<'a>(&'a self, state: &'a RunState) -> Answer<'a, ()>;
 
-    /// Reads a run's row.
+    /// Reads a run's row, archived or not; so do the questions that follow.
     fn row(&self, run: RunId) -> Answer<'_, Option<RunRow>>;
 
     /// Reads what lists show of runs, oldest first. Unknown ids are left out.

@@ -85,4 +85,8 @@ pub struct RunRow {
     pub claims: i32,
     /// How often in a row its owner died without its getting any further.
     pub deaths: i16,
+    /// When it went to the archive.
+    pub archived_at: Option<Timestamp>,
+    /// Whether it came from another database, by an import.
+    pub imported: bool,
 }

@@ -52,6 +52,7 @@ pub(super) fn course(recorded: &ReusedOp) -> (&'static str, String) {
         ReusedOp::Signal { signal, .. } => ("signal_awaited", signal.to_string()),
         ReusedOp::MissedSignal { .. } => ("signal_timed_out", String::new()),
         ReusedOp::Child { outcome, .. } => ("child_finished", outcome.status.to_string()),
+        ReusedOp::ReplayedChild { .. } => ("child_started", String::new()),
         ReusedOp::Race { winner, .. } => ("race_won", winner.to_string()),
         ReusedOp::Now { .. } => ("time_read", String::new()),
         ReusedOp::Abandoned => ("wait_abandoned", String::new()),
@@ -67,6 +68,7 @@ pub(super) fn carried(recorded: &ReusedOp) -> String {
             format!("{} {}", hash(input_hash), normalised(&error.message))
         }
         ReusedOp::BegunStep { input_hash, .. } => hash(input_hash),
+        ReusedOp::ReplayedChild { input_hash, .. } => input_hash.clone(),
         ReusedOp::Child { outcome, .. } => {
             let output = outcome.output.as_ref().map(ToString::to_string);
             let error = || outcome.error.as_ref().map(|error| normalised(&error.message));

@@ -212,6 +212,8 @@ impl World {
             claimed_at: running.then_some(at),
             claims: 0,
             deaths: 0,
+            archived_at: None,
+            imported: false,
         };
         let listed = Listed {
             trigger: born.trigger.clone(),

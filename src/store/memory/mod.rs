@@ -14,6 +14,7 @@ mod read;
 mod summaries;
 mod writings;
 mod list;
+mod archive;
 mod faults;
 mod locks;
 mod transaction;

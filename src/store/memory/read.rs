@@ -1,8 +1,8 @@
 //! Reading runs, and the snapshots that shorten it.
 
-use super::world::{Run, Snapshot, World};
+use super::world::{Entry, Run, Snapshot, World};
 use crate::model::{Key, Namespace, Recorded, RunId, RunState, Status, WorkflowName, snapshot};
-use crate::store::{Loaded, RunRow, StoreError};
+use crate::store::{Loaded, RawEvent, RunRow, StoreError};
 
 impl World {
     pub(super) fn load(&self, runs: &[RunId]) -> Vec<Loaded> {
@@ -25,6 +25,22 @@ impl World {
             row: format!("{run}/{seq}"),
             message,
         })
+    }
+
+    pub(super) fn raw_log(&self, run: RunId, after: u32, limit: u32) -> Vec<RawEvent> {
+        let Some(found) = self.runs.get(&run) else { return Vec::new() };
+        let entries = (1_u32..).zip(&found.log).skip(usize::try_from(after).unwrap_or(usize::MAX));
+        let line = |(seq, entry): (u32, &Entry)| RawEvent {
+            seq,
+            kind: entry.event.kind.to_owned(),
+            schema_version: entry.event.schema_version,
+            time: entry.at,
+            node: entry.node,
+            task: entry.event.task.as_ref().map(|task| task.as_str().to_owned()),
+            attempt: entry.event.attempt.and_then(|attempt| u32::try_from(attempt).ok()),
+            payload: entry.event.payload.clone(),
+        };
+        entries.take(usize::try_from(limit).unwrap_or(usize::MAX)).map(line).collect()
     }
 
     pub(super) fn row(&self, run: RunId) -> Option<RunRow> {

@@ -20,10 +20,15 @@ const USES_PER_PLAN: u32 = 128;
 
 /// Gives up on `call` after [`ANSWER_MAX`].
 pub(super) async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(ANSWER_MAX, call).await {
-        Ok(answer) => answer,
-        Err(_) => Err(late(ANSWER_MAX)),
-    }
+    within_limit(ANSWER_MAX, call).await
+}
+
+/// Gives up on `call` after `limit`.
+pub(super) async fn within_limit<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late(limit)))
 }
 
 /// One connection, opened when it is needed, to where the pool's connections go.
@@ -81,6 +86,11 @@ impl Dedicated {
             Route::Pooled => self.route.begin(&mut connection).await?,
         }
         Ok(Taken { place, route: self.route, uses, connection })
+    }
+
+    /// Closes the connection until it is needed again.
+    pub(super) async fn close(&self) {
+        drop(self.idle.lock().await.take());
     }
 
     /// Connects without the server's just-in-time compiler: it takes a quarter of a second for a statement that takes a

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
+use super::archived;
 use super::errors::classify;
 use super::rows::{MessageRecord, corrupt, run_id};
 use crate::model::{Message, MessageBody, MessageId, NodeId, RunId};
@@ -16,8 +17,9 @@ pub(super) async fn send(
     body: &MessageBody,
 ) -> Result<Sent, StoreError> {
     let sent = sqlx::query_file!("src/store/postgres/sql/send.sql", run.uuid(), written(body)?);
-    let Some(target) = sent.fetch_optional(connection).await.map_err(classify)? else {
-        return Ok(Sent::NotFound);
+    let Some(target) = sent.fetch_optional(&mut *connection).await.map_err(classify)? else {
+        let ended = archived::status(connection, run).await?;
+        return Ok(ended.map_or(Sent::NotFound, |status| Sent::Finished { status }));
     };
     let owner = target.owner.map(NodeId);
     match target.message {

@@ -24,6 +24,9 @@ mod mail;
 mod news;
 mod runs;
 mod summaries;
+mod archive;
+mod archived;
+mod retention;
 mod writings;
 mod list;
 mod rows;
@@ -61,6 +64,8 @@ pub struct PostgresStore {
     lanes: Vec<Dedicated>,
     control: Dedicated,
     dispatch: Dedicated,
+    /// Open while a retention pass is this process's.
+    pruning: Dedicated,
     listener: Listener,
     /// Tells this process from another one to which a restored database gave the same node's id.
     token: i64,
@@ -70,7 +75,8 @@ impl PostgresStore {
     /// Opens the store in the pool's database: checks the server, and the schema's migrations, which it runs when
     /// `migrate` is true. On return the schema is this release's; several nodes may open it at once.
     ///
-    /// Besides the pool's connections it holds one for each of `lanes` lanes and three more.
+    /// Besides the pool's connections it holds one for each of `lanes` lanes and three more, and a fourth while it makes a
+    /// retention pass.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nobody answers, try again. [`StoreError::ServerTooOld`], [`StoreError::ReadOnly`]:
@@ -99,8 +105,9 @@ impl PostgresStore {
         let dedicated = |plans| Dedicated::new(pool.clone(), route, plans);
         let lanes = (0..lanes).map(|_| dedicated(Plans::Kept)).collect();
         let (control, dispatch) = (dedicated(Plans::Fresh), dedicated(Plans::Fresh));
+        let pruning = dedicated(Plans::Fresh);
         let (listener, token) = (Listener::new(&pool), clock::draw_token());
-        PostgresStore { lanes, control, dispatch, listener, token, route, pool }
+        PostgresStore { lanes, control, dispatch, pruning, listener, token, route, pool }
     }
 
     /// Explains every statement that a list, a count or the failure groups of `query` may take: each with its text and the

@@ -45,7 +45,7 @@ pub(super) async fn join(
 }
 
 /// A refusal costs nothing now: events without a partition of their own go to the default one.
-async fn make_partitions(connection: &mut PgConnection, route: Route) -> Result<(), StoreError> {
+pub(super) async fn make_partitions(connection: &mut PgConnection, route: Route) -> Result<(), StoreError> {
     let made = sqlx::query_file!("src/store/postgres/sql/ensure_partitions.sql", MONTHS_AHEAD);
     match made.execute(&mut *connection).await.map_err(classify) {
         Err(StoreError::Refused { message }) => {

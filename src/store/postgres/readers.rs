@@ -37,8 +37,9 @@ impl PostgresStore {
             .idle_timeout(IDLE_MAX)
             .connect_lazy_with(options);
         let dedicated = || Dedicated::new(pool.clone(), route, Plans::Fresh);
-        let (control, dispatch, listener) = (dedicated(), dedicated(), Listener::new(&pool));
-        Ok(PostgresStore { lanes: Vec::new(), control, dispatch, listener, token: 0, route, pool })
+        let (control, dispatch, pruning) = (dedicated(), dedicated(), dedicated());
+        let listener = Listener::new(&pool);
+        Ok(PostgresStore { lanes: Vec::new(), control, dispatch, pruning, listener, token: 0, route, pool })
     }
 }
 

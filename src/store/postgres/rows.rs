@@ -1,5 +1,7 @@
 //! From rows to the domain's types. A bad value is named with its table, column and row, never mapped.
 
+use std::num::TryFromIntError;
+
 use sqlx::types::Uuid;
 
 use crate::model::event::{CodecError, Place};
@@ -7,7 +9,7 @@ use crate::model::{
     Event, Key, Message, MessageId, Namespace, NodeId, Recorded, RunId, TaskName, Timestamp, Version,
     WorkflowName,
 };
-use crate::store::{RunRow, StoreError};
+use crate::store::{RawEvent, RunRow, StoreError};
 
 /// A row of `runlog.runs`.
 pub(super) struct RunRecord {
@@ -28,6 +30,8 @@ pub(super) struct RunRecord {
     pub(super) claimed_at: Option<Timestamp>,
     pub(super) claims: i32,
     pub(super) deaths: i16,
+    pub(super) archived_at: Option<Timestamp>,
+    pub(super) imported: bool,
 }
 
 impl TryFrom<RunRecord> for RunRow {
@@ -54,6 +58,8 @@ impl TryFrom<RunRecord> for RunRow {
             claimed_at: record.claimed_at,
             claims: record.claims,
             deaths: record.deaths,
+            archived_at: record.archived_at,
+            imported: record.imported,
         })
     }
 }
@@ -91,6 +97,27 @@ impl TryFrom<EventRecord> for Recorded {
             at: record.time,
             node: record.node.map(NodeId),
             event: event.map_err(|error| corrupt(column_of(&error), error.to_string()))?,
+        })
+    }
+}
+
+impl TryFrom<EventRecord> for RawEvent {
+    type Error = StoreError;
+
+    fn try_from(record: EventRecord) -> Result<RawEvent, StoreError> {
+        let row = format!("({}, {})", record.run_id, record.seq);
+        let corrupt =
+            |column, error: TryFromIntError| corrupt("runlog.events", column, &row, error.to_string());
+        let attempt = record.attempt.map(u32::try_from).transpose();
+        Ok(RawEvent {
+            seq: u32::try_from(record.seq).map_err(|error| corrupt("seq", error))?,
+            kind: record.kind,
+            schema_version: record.schema_version,
+            time: record.time,
+            node: record.node.map(NodeId),
+            task: record.task,
+            attempt: attempt.map_err(|error| corrupt("attempt", error))?,
+            payload: record.payload,
         })
     }
 }

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
+use super::archived;
 use super::errors::classify;
 use super::rows::{EventRecord, RunRecord, run_id, run_ids};
 use crate::model::{Key, Namespace, Recorded, RunId, Version, WorkflowName};
-use crate::store::{Registered, RunRow, Shape, StoreError};
+use crate::store::{RawEvent, Registered, RunRow, Shape, StoreError};
 
 pub(super) async fn row(connection: &mut PgConnection, run: RunId) -> Result<Option<RunRow>, StoreError> {
     let ids = [run.uuid()];
     let row = sqlx::query_file_as!(RunRecord, "src/store/postgres/sql/rows.sql", ids.as_slice() as _);
-    let row = row.fetch_optional(connection).await.map_err(classify)?;
-    row.map(RunRow::try_from).transpose()
+    let row = row.fetch_optional(&mut *connection).await.map_err(classify)?;
+    match row {
+        Some(row) => RunRow::try_from(row).map(Some),
+        None => archived::row(connection, run).await,
+    }
 }
 
 pub(super) async fn children(
@@ -66,6 +70,32 @@ pub(super) async fn log(
     after: u32,
     limit: u32,
 ) -> Result<Vec<Recorded>, StoreError> {
+    let events = events(connection, run, after, limit).await?;
+    if events.is_empty() {
+        return archived::log(connection, run, after, limit).await;
+    }
+    events.into_iter().map(Recorded::try_from).collect()
+}
+
+pub(super) async fn raw_log(
+    connection: &mut PgConnection,
+    run: RunId,
+    after: u32,
+    limit: u32,
+) -> Result<Vec<RawEvent>, StoreError> {
+    let events = events(connection, run, after, limit).await?;
+    if events.is_empty() {
+        return archived::raw_log(connection, run, after, limit).await;
+    }
+    events.into_iter().map(RawEvent::try_from).collect()
+}
+
+async fn events(
+    connection: &mut PgConnection,
+    run: RunId,
+    after: u32,
+    limit: u32,
+) -> Result<Vec<EventRecord>, StoreError> {
     let after = i32::try_from(after).unwrap_or(i32::MAX);
     let rows = sqlx::query_file_as!(
         EventRecord,
@@ -74,8 +104,7 @@ pub(super) async fn log(
         after,
         i64::from(limit)
     );
-    let rows = rows.fetch_all(connection).await.map_err(classify)?;
-    rows.into_iter().map(Recorded::try_from).collect()
+    rows.fetch_all(connection).await.map_err(classify)
 }
 
 /// All of them are recorded, or none.

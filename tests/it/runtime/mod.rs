@@ -21,3 +21,4 @@ mod databases;
 mod watch;
 mod logs;
 mod stream;
+mod retention;

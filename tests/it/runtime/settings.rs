@@ -34,6 +34,10 @@ async fn each_setting_out_of_range_is_named_with_what_would_do() {
         (refused(|b| b.lanes(17)).await, "setting lanes: 17 is out of range, 1 to 16"),
         (refused(|b| b.live_runs(0)).await, "setting live_runs: 0 would never run anything, at least 1"),
         (
+            refused(|b| b.retention_interval(Duration::ZERO)).await,
+            "setting retention_interval: 0ns is out of range, 100ms to 604800s",
+        ),
+        (
             refused(|b| b.poll_interval(Duration::ZERO)).await,
             "setting poll_interval: 0ns is out of range, 1ms to 3600s",
         ),

@@ -1,12 +1,13 @@
 -- Group commit: many runs' appends under the fence, all or none. No row in `me`: the node is dead, nothing is written.
--- A commit with a keyed birth names it in `birth` of all its rows; if its key is taken, they are left out.
+-- A commit with a keyed birth names it in `birth` of all its rows; if its key is taken, by an archived run, too, they are
+-- left out.
 -- binds: node, lane, runs to lock in the order of their ids (none unless there is mail); births: id, namespace, workflow,
 -- version, key, status, owned, priority, wake_at, deadline_at, created_at, parent, metadata, mail, birth;
 -- events: run, seq, kind, schema_version, task, attempt, payload, birth; changed rows: id, status, ended, deadline_at,
 -- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows; the
 -- fence's token; births again: trigger, trigger_id, trigger_key, replay_of; changed rows again: failed_task, error_kind,
 -- error_message, error_location, fingerprint, caused_by.
--- index: leases_pkey, runs_pkey, runs_keyed, events_pkey, inbox_pkey
+-- index: leases_pkey, runs_pkey, runs_keyed, archived_runs_key, events_pkey, inbox_pkey
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
 with me as materialized (
@@ -42,6 +43,13 @@ keyed as (
            b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of
     from b cross join me
     where b.key is not null
+      -- A look for each, whatever the planner thinks of the table. See runlog.refuse_archived_key.
+      and (
+          select a.id
+          from runlog.archived_runs a
+          where a.namespace = b.namespace and a.workflow = b.workflow and a.key = b.key and not a.imported
+          limit 1
+      ) is null
     on conflict do nothing
     returning id
 ),

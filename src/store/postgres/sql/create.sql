@@ -1,8 +1,8 @@
--- Creates runs that nobody owns, with their first events; those whose key or id exists are left out.
+-- Creates runs that nobody owns, with their first events; those whose key, even in the archive, or id exists are left out.
 -- binds: births: id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata;
 -- events: run, seq, kind, schema_version, task, attempt, payload; births again: trigger, trigger_id, trigger_key,
 -- replay_of
--- index: runs_pkey, runs_keyed, events_pkey
+-- index: runs_pkey, runs_keyed, archived_runs_key, events_pkey
 with born as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, wake_at, deadline_at, created_at,
                              parent, metadata, trigger, trigger_id, trigger_key, replay_of)
@@ -12,6 +12,12 @@ with born as (
                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $19::text[], $20::text[], $21::text[], $22::uuid[])
         as b (id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata,
               trigger, trigger_id, trigger_key, replay_of)
+    where b.key is null or (
+        select a.id
+        from runlog.archived_runs a
+        where a.namespace = b.namespace and a.workflow = b.workflow and a.key = b.key and not a.imported
+        limit 1
+    ) is null
     on conflict do nothing
     returning id
 ),

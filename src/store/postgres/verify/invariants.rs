@@ -75,4 +75,6 @@ invariants! {
     "no_message_outlives_its_run" says "no message stays in the inbox of a run that has ended";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";
     "a_stream_is_dense" says "a stream counts its chunks 1, 2, 3, … without a hole";
+    "retention_touches_no_live_run" says "what is archived is nowhere else, and no live parent asks for it";
+    "an_archived_log_is_whole" says "an archived log counts its events from the first one to its run's end";
 }

@@ -23,12 +23,10 @@ macro_rules! corruptions {
 /// Corrupts a sound database and says that this invariant alone reports it, once.
 async fn assert_found(invariant: &str, (workflow, key): (&str, &str), seqs: &[i32], sql: &str) {
     let ground = sound().await;
-    let run: uuid::Uuid = sqlx::query_scalar("select id from runlog.runs where workflow = $1 and key = $2")
-        .bind(workflow)
-        .bind(key)
-        .fetch_one(&ground.pool)
-        .await
-        .expect(key);
+    let named = "select id from runlog.runs where workflow = $1 and key = $2
+                 union select id from runlog.archived_runs where workflow = $1 and key = $2";
+    let run: uuid::Uuid =
+        sqlx::query_scalar(named).bind(workflow).bind(key).fetch_one(&ground.pool).await.expect(key);
     assert_holds(&ground.pool, &Scope::default()).await;
 
     corrupt(&ground, &sql.replace("{run}", &run.to_string())).await;
@@ -156,6 +154,19 @@ corruptions! {
          update runlog.runs set mail = 1 where id = '{run}'";
     a_snapshot_of_what_never_happened: no_snapshot_is_ahead of "echo" "echo" at [99],
         "insert into runlog.snapshots values ('{run}', 99, 1, '')";
+    a_live_run_in_the_archive: retention_touches_no_live_run of "gate" "waiting" at [],
+        "insert into runlog.archived_runs (id, namespace, workflow, version, status, priority, created_at, finished_at, claims,
+                                           mail, events, log)
+         select '{run}', namespace, workflow, version, status, priority, created_at, finished_at, claims, mail, events, log
+         from runlog.archived_runs";
+    an_archived_child_of_a_live_run: retention_touches_no_live_run of "echo" "archived" at [],
+        "update runlog.archived_runs set parent = (select id from runlog.runs where key = 'waiting') where id = '{run}'";
+    an_archived_log_without_its_end: an_archived_log_is_whole of "echo" "archived" at [],
+        "update runlog.archived_runs set log = regexp_replace(rtrim(log), E'\n[^\n]*\\Z', '') where id = '{run}'";
+    an_archived_log_that_ends_otherwise: an_archived_log_is_whole of "echo" "archived" at [],
+        "update runlog.archived_runs set status = 'FAILED' where id = '{run}'";
+    a_part_of_no_archived_log: an_archived_log_is_whole of "echo" "echo" at [7, 9],
+        "insert into runlog.archived_parts values ('{run}', 7, 9, '')";
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

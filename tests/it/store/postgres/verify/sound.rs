@@ -2,10 +2,12 @@
 
 use runlog::store::postgres::PostgresStore;
 use runlog::testing::postgres::Databases;
+use runlog::{RetentionPolicy, Runtime};
 use sqlx::postgres::PgPoolOptions;
 
 use super::workload::{play, until_parked};
 use super::*;
+use crate::support::{echo, json};
 
 /// What corruptions are made of.
 const WORDS: &str = r#"
@@ -50,10 +52,20 @@ pub(crate) async fn sound() -> Postgres {
     Postgres { pool, url }
 }
 
+/// Plays one more run, and archives it.
+async fn archive_one(runtime: &Runtime) -> anyhow::Result<()> {
+    let run = runtime.run(&echo(), json("1")).namespace("old").key("archived").start().await?;
+    run.wait().await?;
+    runtime.set_retention(RetentionPolicy::default().namespace("old").archive_after(Duration::ZERO)).await?;
+    anyhow::ensure!(runtime.prune_now().await?.archived == 1);
+    Ok(())
+}
+
 async fn prepare(url: &str) -> anyhow::Result<()> {
     let pool = PgPool::connect(url).await?;
     PostgresStore::open(pool.clone(), 1, true).await?;
     let runtime = play(&pool).await;
+    archive_one(&runtime).await?;
     until_parked(&pool).await;
     runtime.shutdown(Duration::ZERO).await?;
     sqlx::raw_sql(WORDS).execute(&pool).await?;
