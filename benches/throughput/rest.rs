@@ -22,6 +22,8 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 const CHUNK: usize = 10_000;
 /// How long nothing may change before a node counts as at rest.
 const SETTLE: Duration = Duration::from_secs(3);
+/// How long the server's processes may take to add up their counts: an idle one does so after ten seconds.
+const COUNTED: Duration = Duration::from_secs(12);
 /// How many rows show what the rows alone take.
 const COPIED_MAX: i64 = 20_000;
 /// How long a million runs may take.
@@ -83,8 +85,6 @@ fn worker() -> Workflow<u64, u64> {
 pub async fn measure(bench: &Bench, settings: &Settings) -> anyhow::Result<Rest> {
     let window = if settings.quick { SETTLE } else { Duration::from_secs(10) };
     let client = Runtime::builder(bench.pool.clone()).client().start().await?;
-    // The server counts its transactions up to a second late.
-    tokio::time::sleep(SETTLE).await;
     let without = idle(bench, None, window).await?;
 
     let node = Node::start(bench, CHUNK).await?;
@@ -178,6 +178,7 @@ async fn until(bench: &Bench, count: &'static str, wanted: usize) -> anyhow::Res
 }
 
 async fn idle(bench: &Bench, node: Option<&Node>, window: Duration) -> anyhow::Result<Idle> {
+    tokio::time::sleep(COUNTED).await;
     let node_ms = || node.and_then(|node| cpu_ms(node.0.id())).unwrap_or_default();
     let queries = async || {
         let ended = "select sum(xact_commit + xact_rollback)::float8 from pg_stat_database
