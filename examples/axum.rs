@@ -3,7 +3,11 @@
 //! ```text
 //! curl -X POST localhost:3000/orders -H content-type:application/json -d '{"key":"order-1","cents":4900}'
 //! curl localhost:3000/orders/order-1
+//! curl 'localhost:3000/runlog/api/v1/workflows' -H 'x-operator: ada'
 //! ```
+//!
+//! Everything about the runs is under `/runlog`, for whom the service lets in; here whoever names himself, which a real
+//! one does by its own login.
 //!
 //! Ctrl-C stops it in order: requests under way are answered, runs under way come to a checkpoint and are released.
 //! With `--check` it serves on a free port, sends itself those requests, and stops.
@@ -16,6 +20,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use runlog::http::Access;
 use runlog::testing::postgres::locate;
 use runlog::{Cx, Retry, Runtime, Workflow};
 use serde::{Deserialize, Serialize};
@@ -83,6 +88,14 @@ async fn show(State(runtime): State<Runtime>, Path(key): Path<String>) -> Result
     Ok(Json(json!({ "order": key, "status": view.status.as_str(), "waiting": waiting, "output": output })))
 }
 
+/// Says who may do what under `/runlog`.
+fn access(request: &axum::http::request::Parts) -> Access {
+    match request.headers.get("x-operator").and_then(|name| name.to_str().ok()) {
+        Some(name) => Access::all(name),
+        None => Access::unauthenticated(),
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let check = std::env::args().nth(1).as_deref() == Some("--check");
@@ -93,7 +106,8 @@ async fn main() -> anyhow::Result<()> {
     let app = Router::new()
         .route("/orders", post(place))
         .route("/orders/{key}", get(show))
-        .with_state(runtime.clone());
+        .with_state(runtime.clone())
+        .nest("/runlog", runlog::http::router(&runtime).access(access).into_router());
     let listener = TcpListener::bind(("127.0.0.1", if check { 0 } else { 3000 })).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -128,7 +142,8 @@ async fn send_requests(address: SocketAddr, runtime: &Runtime) -> anyhow::Result
     let run = runtime.find("order", "order-1").await?.context("the order was placed")?;
     runtime.handle(run).wait().await?;
     request(address, "GET", "/orders/order-1", "").await?;
-    request(address, "GET", "/orders/order-2", "").await
+    request(address, "GET", "/orders/order-2", "").await?;
+    request(address, "GET", "/runlog/healthz", "").await
 }
 
 /// Sends one request the simplest way there is, and prints it with its answer.
@@ -143,6 +158,6 @@ async fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> a
     let status = answer.lines().next().unwrap_or_default().trim_start_matches("HTTP/1.1 ");
     let (_, answered) = answer.split_once("\r\n\r\n").context("an answer has a head and a body")?;
     let asked = format!("{method} {path} {body}");
-    println!("{}\n  {status} {answered}", asked.trim_end());
+    println!("{}\n  {status} {}", asked.trim_end(), answered.trim_end());
     Ok(())
 }

@@ -39,6 +39,7 @@ mod access;
 mod token;
 mod once;
 mod audit;
+mod bulk;
 mod problem;
 mod table;
 mod meter;
@@ -70,7 +71,7 @@ pub fn router(runtime: &Runtime) -> Routes<Undecided> {
 
 /// Returns the OpenAPI 3.1 document as JSON: what `GET /api/v1/openapi.json` answers.
 pub fn openapi() -> String {
-    let (_, document) = routes::all().split_for_parts();
+    let (_, document) = routes::all();
     let mut json = document.to_pretty_json().unwrap_or_default();
     json.push('\n');
     json
@@ -123,9 +124,10 @@ impl Routes<Undecided> {
 impl Routes<Guarded> {
     /// Makes the router. It works at any place: nested below a path, or alone.
     pub fn into_router(self) -> axum::Router {
-        let (router, document) = routes::all().split_for_parts();
+        let (router, document) = routes::all();
         let document = document.to_json().unwrap_or_default();
         let service = Arc::new(Service::new(self.runtime, self.gate, document.into()));
+        bulk::keep_going(&service);
         router
             .fallback(routes::nothing_here)
             .method_not_allowed_fallback(routes::no_such_method)

@@ -74,6 +74,8 @@ codes! {
     EventNotFound = 404 "event_not_found" "There is no such event",
     /// The run or task has no such payload, or none yet.
     PayloadNotFound = 404 "payload_not_found" "There is no such payload",
+    /// There is no such bulk action for this caller.
+    BulkNotFound = 404 "bulk_not_found" "There is no such bulk action",
     /// No workflow of that name is known.
     WorkflowNotFound = 404 "workflow_not_found" "There is no such workflow",
     /// There is nothing at this address.
@@ -147,6 +149,11 @@ impl Problem {
     pub(super) fn no_run(id: &str) -> Problem {
         let id: String = id.chars().take(64).collect();
         Problem::new(Code::RunNotFound, format!("there is no run {id}; retention may have removed it"))
+    }
+
+    pub(super) fn no_bulk(id: &str) -> Problem {
+        let id: String = id.chars().take(64).collect();
+        Problem::new(Code::BulkNotFound, format!("there is no bulk action {id}"))
     }
 
     #[must_use]

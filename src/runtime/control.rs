@@ -97,6 +97,12 @@ impl Runtime {
         &self.engine.store
     }
 
+    /// Makes an id as of a run that is created now.
+    #[cfg(feature = "http")]
+    pub(crate) fn new_id(&self) -> RunId {
+        self.engine.clock.new_run_id()
+    }
+
     /// Begins to start a run.
     pub fn run<I: Serialize, O>(&self, workflow: &Workflow<I, O>, input: I) -> NewRun<'_, O> {
         NewRun::typed(self, workflow, &input)
@@ -255,7 +261,7 @@ fn decided(run: RunId, status: Status) -> Result<Cancelled, Error> {
     }
 }
 
-pub(super) fn check_text(field: &'static str, text: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check_text(field: &'static str, text: Option<&str>) -> Result<(), Error> {
     let Some(text) = text else { return Ok(()) };
     let problem = match text {
         text if text.len() > MESSAGE_BYTES_MAX => {

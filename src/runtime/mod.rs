@@ -20,6 +20,8 @@ mod error;
 pub use self::builder::RuntimeBuilder;
 pub use self::bulk::{Bulk, BulkAnswer, BulkDone, BulkIntent, BulkPreview, BulkReport, BulkRun};
 pub use self::chunks::Chunks;
+#[cfg(feature = "http")]
+pub(crate) use self::control::check_text;
 pub use self::control::{CancelOptions, Cancelled, Runtime};
 pub use self::error::{Error, NotReplayable, RunError};
 pub use self::handle::RunHandle;

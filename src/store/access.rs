@@ -1,6 +1,6 @@
 //! What the REST interface keeps beside the runs.
 
-use crate::model::{Namespace, RunId, Timestamp};
+use crate::model::{BulkId, Namespace, RunId, Timestamp};
 
 /// A token, without the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,4 +98,75 @@ pub struct KeptAnswer {
     pub location: Option<String>,
     /// Its JSON.
     pub body: String,
+}
+
+/// An action on many runs, to be kept.
+#[derive(Clone, Debug)]
+pub struct NewBulk {
+    /// Its id.
+    pub id: BulkId,
+    /// Who asked for it.
+    pub who: String,
+    /// The namespace that who is bound to.
+    pub namespace: Option<Namespace>,
+    /// `cancel` or `replay`.
+    pub action: &'static str,
+    /// How, as JSON.
+    pub options: String,
+    /// The filter that found its runs.
+    pub query: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Runs a second.
+    pub rate: Option<u32>,
+    /// Its runs; those with an outcome are answered for already.
+    pub items: Vec<BulkItem>,
+}
+
+/// An action on many runs, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BulkRow {
+    /// Its id.
+    pub id: BulkId,
+    /// Who asked for it.
+    pub who: String,
+    /// The namespace that who is bound to.
+    pub namespace: Option<Namespace>,
+    /// `cancel` or `replay`.
+    pub action: String,
+    /// How, as JSON.
+    pub options: String,
+    /// The filter that found its runs.
+    pub query: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Runs a second.
+    pub rate: Option<u32>,
+    /// How many runs it is about.
+    pub total: u32,
+    /// How many it is done to.
+    pub done: u32,
+    /// For how many it is refused.
+    pub refused: u32,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When all its runs were answered for.
+    pub finished_at: Option<Timestamp>,
+    /// Whether it is not finished and nobody is at it.
+    pub left: bool,
+}
+
+/// One run of an action on many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BulkItem {
+    /// Its place, from 1.
+    pub place: u32,
+    /// The run.
+    pub run: RunId,
+    /// `ok`, or a problem's code; `None` until it is answered for.
+    pub outcome: Option<String>,
+    /// What the problem says.
+    pub detail: Option<String>,
+    /// The run that replays it.
+    pub new_run: Option<RunId>,
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-pub use self::access::{Audited, Begun, Deed, KeptAnswer, NewToken, TokenRow};
+pub use self::access::{Audited, Begun, BulkItem, BulkRow, Deed, KeptAnswer, NewBulk, NewToken, TokenRow};
 pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;

@@ -34,6 +34,7 @@ pub(super) struct Page<T> {
 
 /// A problem as RFC 9457 has it, with `code` for programs. More members may stand beside these.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
 pub(super) struct ProblemBody {
     /// The page that explains the code.
     r#type: String,
@@ -56,6 +57,7 @@ pub(super) struct ProblemBody {
 
 /// One wrong member of a body.
 #[derive(Serialize, ToSchema)]
+#[schema(as = FieldProblem)]
 pub(super) struct FieldProblem {
     /// Where: a JSON pointer.
     pointer: String,

@@ -5,6 +5,9 @@ mod runs;
 mod tasks;
 mod events;
 mod stream;
+mod logs;
+mod chunks;
+mod bulk;
 mod payloads;
 mod commands;
 mod replay;
@@ -21,6 +24,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -55,8 +60,30 @@ impl utoipa::Modify for Bearer {
     }
 }
 
-/// Every address with its handler and its description.
-pub(super) fn all() -> OpenApiRouter<Arc<Service>> {
+/// Every address with its handler, and their description.
+pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = routes().split_for_parts();
+    let operations = document.paths.paths.values_mut().flat_map(operations);
+    operations.for_each(|operation| {
+        let any = operation.responses.responses.entry("default".to_owned());
+        any.or_insert_with(|| any_problem().into());
+    });
+    (router, document)
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.post, &mut path.put, &mut path.delete].into_iter().flatten()
+}
+
+/// What every address may answer: no access, a wrong parameter or body, a database that does not answer.
+fn any_problem() -> utoipa::openapi::Response {
+    let schema = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let builder = ResponseBuilder::new().description("a problem; its `code` says which");
+    builder.content("application/problem+json", content).build()
+}
+
+fn routes() -> OpenApiRouter<Arc<Service>> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(start::start))
         .routes(routes!(runs::get))
@@ -66,6 +93,15 @@ pub(super) fn all() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(events::list))
         .routes(routes!(events::get))
         .routes(routes!(stream::run))
+        .routes(routes!(logs::list))
+        .routes(routes!(logs::text))
+        .routes(routes!(logs::stream))
+        .routes(routes!(chunks::streams))
+        .routes(routes!(chunks::list))
+        .routes(routes!(chunks::stream))
+        .routes(routes!(bulk::start))
+        .routes(routes!(bulk::get))
+        .routes(routes!(bulk::items))
         .routes(routes!(payloads::input))
         .routes(routes!(payloads::output))
         .routes(routes!(payloads::task_output))

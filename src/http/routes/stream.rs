@@ -21,7 +21,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::model::limits::{STREAM_BACKLOG_EVENTS_MAX, STREAM_TIME_MAX};
 use crate::model::{Recorded, RunId};
-use crate::runtime::Watch;
+use crate::runtime::{Error, Watch};
 
 /// How often a stream that has nothing to tell says that it lives: proxies cut what is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -63,14 +63,8 @@ pub(super) async fn run(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut after = params.number("after", 0..=u32::MAX, 0)?;
-    if let Some(last) = headers.get("last-event-id") {
-        let last = last.to_str().ok().and_then(|last| last.parse().ok());
-        after =
-            last.ok_or_else(|| Problem::new(Code::InvalidHeader, "Last-Event-ID is no seq of this stream"))?;
-    }
-    let full = |_| Problem::new(Code::TooManyStreams, "as many streams are open as this process serves");
-    let permit = Arc::clone(&service.streams).try_acquire_owned().map_err(full)?;
+    let after: u32 = last_seen(&params, &headers)?;
+    let permit = permit(&service)?;
     let behind =
         service.details().await?.log(row.run, after.saturating_add(STREAM_BACKLOG_EVENTS_MAX), 1).await?;
     let reset = if behind.is_empty() { None } else { Some(runs::view(&service, row.run).await?.events) };
@@ -81,6 +75,53 @@ pub(super) async fn run(
     let live = stream::unfold(told, Told::next).take_until(tokio::time::sleep(STREAM_TIME_MAX));
     let events = stream::iter(opening).chain(live).map(Ok::<_, Infallible>);
     Ok(answer(events))
+}
+
+/// Reads where the reader goes on.
+pub(super) fn last_seen<T: std::str::FromStr + Default>(
+    params: &Params,
+    headers: &HeaderMap,
+) -> Result<T, Problem> {
+    if let Some(last) = headers.get("last-event-id") {
+        let last = last.to_str().ok().and_then(|last| last.parse().ok());
+        return last.ok_or_else(|| Problem::new(Code::InvalidHeader, "Last-Event-ID is none of this stream"));
+    }
+    let Some(after) = params.text("after") else { return Ok(T::default()) };
+    let wrong =
+        || Problem::new(Code::InvalidQuery, format!("after is {after:?}: expected a place in the stream"));
+    after.parse().map_err(|_| wrong())
+}
+
+/// Takes one of the places for streams.
+pub(super) fn permit(service: &Service) -> Result<OwnedSemaphorePermit, Problem> {
+    let full = |_| Problem::new(Code::TooManyStreams, "as many streams are open as this process serves");
+    Arc::clone(&service.streams).try_acquire_owned().map_err(full)
+}
+
+/// Answers with items as they come, and `end` after the last one.
+pub(super) fn follow<T: Send + 'static, B: Serialize>(
+    run: RunId,
+    permit: OwnedSemaphorePermit,
+    items: impl Stream<Item = Result<T, Error>> + Send + 'static,
+    tell: impl Fn(T) -> (&'static str, String, B) + Send + 'static,
+) -> Response {
+    let messages = items.map(move |item| match item {
+        Ok(item) => {
+            let (kind, id, body) = tell(item);
+            told(kind, &body).id(id)
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            told("error", &json!({ "code": problem.code().as_str(), "detail": problem.detail() }))
+        }
+    });
+    let end = stream::once(async { told("end", &json!({})) });
+    let live = messages.chain(end).take_until(tokio::time::sleep(STREAM_TIME_MAX));
+    let events = stream::iter(opening(run, None)).chain(live).map(move |event| {
+        let _held = &permit;
+        Ok::<_, Infallible>(event)
+    });
+    answer(events)
 }
 
 /// Answers with a stream that no proxy may hold back.
@@ -94,13 +135,16 @@ fn answer(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static
 
 /// What is told before the first event: when to come back, and what was left out.
 fn opening(run: RunId, reset: Option<u32>) -> Vec<Event> {
-    // Readers that were cut together do not come back together.
-    let retry = Duration::from_millis(RETRY_MS + run.shard() % RETRY_MS);
-    let mut opening = vec![Event::default().retry(retry).comment("runlog")];
+    let mut opening = vec![Event::default().retry(retry(run.shard())).comment("runlog")];
     if let Some(seq) = reset {
         opening.push(told("reset", &json!({ "seq": seq })).id(seq.to_string()));
     }
     opening
+}
+
+/// When a reader comes back that was cut: those that were cut together do not come back together.
+pub(super) fn retry(shard: u64) -> Duration {
+    Duration::from_millis(RETRY_MS + shard % RETRY_MS)
 }
 
 /// One reader of one run. It is asked for the next event when its socket takes it: a slow one costs a page.

@@ -100,6 +100,8 @@ GET /orders/order-1
   200 OK {"order":"order-1","output":"shipped for 4900 cents","status":"SUCCEEDED","waiting":[]}
 GET /orders/order-2
   404 Not Found {"error":"there is no order order-2"}
+GET /runlog/healthz
+  200 OK ok
 "#;
     assert_eq!(output_of("axum", &["--check"]).await?, told);
     Ok(())

@@ -85,7 +85,7 @@ async fn an_id_of_another_namespace_does_not_exist_and_nothing_changes() {
         .await
         .expect("a shutdown: nothing moves by itself any more");
     let before = stage.ground.count(state).await;
-    for route in ROUTES.iter().filter(|route| route.path.contains("{id}")) {
+    for route in ROUTES.iter().filter(|route| route.path.contains("/runs/{id}")) {
         for id in [&running, &done] {
             let answer = ask(&globex, &route.method, &filled(route.path, id)).await;
             answer.assert_problem(404, "run_not_found");

@@ -3,9 +3,11 @@
 mod access;
 mod audit;
 mod bodies;
+mod bulk;
 mod census;
 mod commands;
 mod events;
+mod logs;
 mod once;
 mod openapi;
 mod payloads;

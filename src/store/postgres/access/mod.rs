@@ -3,6 +3,7 @@
 mod tokens;
 mod audit;
 mod idempotency;
+mod bulk;
 
 use std::time::Duration;
 
