@@ -97,6 +97,12 @@ impl Runtime {
         &self.engine.store
     }
 
+    /// Says whether this process has its lease; a client needs none.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.engine.settings.client || self.engine.node().is_some()
+    }
+
     /// Makes an id as of a run that is created now.
     #[cfg(feature = "http")]
     pub(crate) fn new_id(&self) -> RunId {

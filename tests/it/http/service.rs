@@ -9,6 +9,9 @@ async fn health_asks_nobody_and_readiness_asks_the_database() {
     assert_eq!(get(&app, "/healthz").await.status, 200);
     let ready = get(&app, "/readyz").await;
     assert_eq!((ready.status.as_u16(), ready.json()["ready"].clone()), (200, json!(true)), "{ready:?}");
+    stage.runtime.shutdown(std::time::Duration::ZERO).await.unwrap();
+    let ready = get(&app, "/readyz").await;
+    assert_eq!((ready.status.as_u16(), ready.json()["node"].clone()), (503, json!(false)), "{ready:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,5 +31,12 @@ async fn requests_are_counted_by_route_and_never_by_run() {
     assert!(text.lines().any(|found| found == line), "{text}");
     assert!(text.contains("route=\"other\",method=\"GET\",status=\"404\""), "{text}");
     assert!(!text.contains(&id), "{text}");
+    start(&stage.open(), json!({ "workflow": "gate" })).await;
+    let held = "runlog_runs{state=\"held\"} 1";
+    crate::support::until("its runs are counted", async || {
+        let text = String::from_utf8(get(&app, "/x/metrics").await.bytes).unwrap();
+        text.lines().any(|line| line == held)
+    })
+    .await;
     get(&stage.as_tenant("acme"), "/metrics").await.assert_problem(403, "forbidden");
 }
