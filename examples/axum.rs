@@ -3,7 +3,7 @@
 //! ```text
 //! curl -X POST localhost:3000/orders -H content-type:application/json -d '{"key":"order-1","cents":4900}'
 //! curl localhost:3000/orders/order-1
-//! curl 'localhost:3000/runlog/api/v1/workflows' -H 'x-operator: ada'
+//! curl 'localhost:3000/runlog/api/v1/workflows' -H 'authorization: Bearer ada'
 //! ```
 //!
 //! Everything about the runs is under `/runlog`, for whom the service lets in; here whoever names himself, which a real
@@ -90,7 +90,8 @@ async fn show(State(runtime): State<Runtime>, Path(key): Path<String>) -> Result
 
 /// Says who may do what under `/runlog`.
 fn access(request: &axum::http::request::Parts) -> Access {
-    match request.headers.get("x-operator").and_then(|name| name.to_str().ok()) {
+    let header = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    match header.and_then(|value| value.strip_prefix("Bearer ")) {
         Some(name) => Access::all(name),
         None => Access::unauthenticated(),
     }
