@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::inspect::InspectError;
+use crate::model::filter::FilterError;
 use crate::model::ids::NameError;
-use crate::model::{FilterError, PayloadError, RunId, Status};
+use crate::model::{PayloadError, RunId, Status};
 use crate::runtime::{Error, NotReplayable};
 use crate::store::StoreError;
 
@@ -289,7 +290,8 @@ impl From<InspectError> for Problem {
 impl From<FilterError> for Problem {
     fn from(error: FilterError) -> Problem {
         Problem::new(Code::InvalidFilter, error.to_string())
-            .fact("offset", error.column)
+            .fact("column", error.column)
+            .fact("found", error.found)
             .fact("expected", error.expected)
             .fact("suggestion", error.suggestion)
     }

@@ -7,13 +7,21 @@ mod run;
 mod task;
 mod event;
 mod replay;
+mod diff;
+mod graph;
+mod why;
+mod summary;
 
+pub(super) use self::diff::{ChangesBody, DiffBody};
 pub(super) use self::event::{EventBody, Size};
 pub(super) use self::failure::FailureBody;
+pub(super) use self::graph::GraphBody;
 pub(super) use self::replay::PlanBody;
 pub(super) use self::run::RunBody;
-pub(super) use self::task::{AttemptBody, TaskBody, TaskBrief};
+pub(super) use self::summary::{GroupBody, ListBody, RunBrief, StatsBody, TaskRowBody};
+pub(super) use self::task::{AttemptBody, InputBody, TaskBody, TaskBrief};
 pub(super) use self::time::{Time, millis};
+pub(super) use self::why::WhyBody;
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,7 +1,10 @@
 //! The handlers, by what they are about.
 
 mod start;
+mod lists;
+mod live;
 mod runs;
+mod explain;
 mod tasks;
 mod events;
 mod stream;
@@ -85,8 +88,16 @@ fn any_problem() -> utoipa::openapi::Response {
 
 fn routes() -> OpenApiRouter<Arc<Service>> {
     let v1 = OpenApiRouter::new()
-        .routes(routes!(start::start))
+        .routes(routes!(start::start, lists::runs))
+        .routes(routes!(lists::tasks))
+        .routes(routes!(lists::failures))
+        .routes(routes!(lists::stats))
+        .routes(routes!(live::list))
         .routes(routes!(runs::get))
+        .routes(routes!(explain::why))
+        .routes(routes!(explain::graph))
+        .routes(routes!(explain::diff))
+        .routes(routes!(explain::state))
         .routes(routes!(tasks::list))
         .routes(routes!(tasks::get))
         .routes(routes!(tasks::attempts))

@@ -125,7 +125,7 @@ pub(super) fn follow<T: Send + 'static, B: Serialize>(
 }
 
 /// Answers with a stream that no proxy may hold back.
-fn answer(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+pub(super) fn answer(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
     let alive = KeepAlive::new().interval(HEARTBEAT).text("hb");
     let mut response = Sse::new(events).keep_alive(alive).into_response();
     let (name, no) = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -193,7 +193,7 @@ impl Told {
     }
 }
 
-fn told(kind: &str, data: &impl Serialize) -> Event {
+pub(super) fn told(kind: &str, data: &impl Serialize) -> Event {
     // JSON has no line break, and nothing of ours fails to be JSON.
     let data = serde_json::to_string(data).unwrap_or_default();
     Event::default().event(kind).data(data)

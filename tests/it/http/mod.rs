@@ -7,6 +7,8 @@ mod bulk;
 mod census;
 mod commands;
 mod events;
+mod explain;
+mod lists;
 mod logs;
 mod once;
 mod openapi;
