@@ -116,6 +116,8 @@ pub enum Report {
         winner: u32,
         /// What the losers had built.
         lost: Vec<OpKey>,
+        /// Futures that the code had spawned built something, too, for whichever racer.
+        spawned: bool,
     },
     /// The code read the clock.
     TimeRead {

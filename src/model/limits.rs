@@ -28,6 +28,9 @@ pub const TASKS_MAX: usize = 512;
 /// reaches it fails; split the work into child runs.
 pub const EVENTS_MAX: u32 = 1_000_000;
 
+/// Events of a run whose code does not fit it, up to which all of them are compared: some milliseconds, once a minute.
+pub const EVENTS_EXPLAINED_MAX: u32 = 10_000;
+
 /// Child runs of one run.
 pub const CHILDREN_MAX: usize = 100_000;
 

@@ -23,6 +23,7 @@ pub mod replay;
 pub mod waiting;
 pub mod summary;
 pub mod filter;
+pub mod divergence;
 pub mod snapshot;
 pub mod limits;
 

@@ -125,7 +125,10 @@ impl fmt::Display for Waiting {
             Waiting::Retry { task, at } => write!(f, "retry of `{task}` at {at:?}"),
             Waiting::Child { run } => write!(f, "child run {run}"),
             Waiting::Cancellation { abort_at } => write!(f, "its code to end, at the latest {abort_at:?}"),
-            Waiting::Blocked { report } => write!(f, "code that fits its log: {report}"),
+            // The first line says what; the others show it.
+            Waiting::Blocked { report } => {
+                write!(f, "code that fits its log: {}", report.lines().next().unwrap_or_default())
+            }
         }
     }
 }

@@ -15,10 +15,12 @@ mod chunks;
 mod explain;
 mod search;
 mod retention;
+mod check;
 mod error;
 
 pub use self::builder::RuntimeBuilder;
 pub use self::bulk::{Bulk, BulkAnswer, BulkDone, BulkIntent, BulkPreview, BulkReport, BulkRun};
+pub use self::check::Check;
 pub use self::chunks::Chunks;
 #[cfg(feature = "http")]
 pub(crate) use self::control::check_text;

@@ -91,6 +91,7 @@ pub(crate) type RunTask =
     dyn Fn(Cx, Inputs) -> BoxFuture<'static, Result<Payload, TaskFailure>> + Send + Sync;
 
 /// What a task's code is given.
+#[derive(Clone)]
 pub(crate) struct Inputs {
     /// The run's input.
     pub(crate) input: Payload,

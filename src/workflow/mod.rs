@@ -9,6 +9,7 @@ mod function;
 mod registry;
 mod error;
 pub(crate) mod context;
+pub mod check;
 
 pub use self::context::{
     Child, Cx, Either, Log, Outlet, Race, RaceAll, Signal, Sleep, Step, TaskErrors, Transaction,

@@ -12,12 +12,10 @@ use super::live::Live;
 use super::paper::RunPaper;
 use super::{CheckpointWish, RunMsg};
 use crate::actor::settings::Witness;
-use crate::model::plan::Role;
-use crate::model::state::TaskState;
-use crate::model::{Line, NodeId, OpKey, Report, RunId, RunState, TaskName, Timestamp};
+use crate::model::{Line, NodeId, OpKey, Report, RunId, TaskName, Timestamp};
 use crate::store::Store;
-use crate::workflow::context::{AttemptFacts, Cx, Drive, Host, Ledger, Parcel, Sent, TaskErrors};
-use crate::workflow::{CxError, Definition, Inputs};
+use crate::workflow::context::{AttemptFacts, Cx, Drive, Host, Ledger, Parcel, Sent};
+use crate::workflow::{CxError, Definition};
 
 /// An attempt whose code is in memory. Dropping it aborts the code.
 pub(crate) struct LiveAttempt {
@@ -26,7 +24,9 @@ pub(crate) struct LiveAttempt {
     pub(super) ledger: Arc<Ledger>,
     /// It only waits for durable operations, as far as it said.
     pub(super) idle: bool,
-    code: JoinHandle<()>,
+    /// It was judged to fit the log, and is not asked for what it does without.
+    pub(super) lenient: bool,
+    pub(super) code: JoinHandle<()>,
 }
 
 impl Drop for LiveAttempt {
@@ -37,12 +37,16 @@ impl Drop for LiveAttempt {
 }
 
 impl Live {
-    /// Begins, or takes up again, the code of an attempt that the log says is under way.
-    pub(super) fn spawn_attempt(&mut self, at: usize, definition: &Arc<Definition>) {
+    /// Begins, or takes up again, the code of an attempt that the log says is under way. It is asked for everything that
+    /// the attempt recorded, unless the code was judged already.
+    pub(super) fn spawn_attempt(&mut self, at: usize, definition: &Arc<Definition>, lenient: bool) {
         let Some(state) = &self.state else { return };
         let (Some(task), Some(code)) = (state.tasks.get(at), definition.code.get(at)) else { return };
         let ledger = Arc::new(Ledger::new(task.attempt(), task.ops.clone(), task.patches.clone()));
         ledger.tell_time(self.told_until);
+        if lenient {
+            ledger.forgive();
+        }
         let witness = self.engine.settings.witness.clone();
         if let Some(witness) = &witness {
             witness.note(self.node.id, (self.run, task.name.clone(), None));
@@ -55,12 +59,9 @@ impl Live {
             attempt: task.attempt(),
             paper: self.paper_of(task),
         });
-        let facts = self.facts(state, task);
-        let inputs = Inputs {
-            input: state.origin.input.clone(),
-            outputs: outputs_before(state, at),
-            errors: facts.errors.clone(),
-        };
+        let level = self.engine.settings.log_level;
+        let facts = AttemptFacts::of(state, task, Arc::clone(&self.engine.clock), level);
+        let inputs = facts.inputs(state, at);
         let (name, attempt) = (task.name.clone(), task.attempt());
         let cx = Cx::new(facts, Arc::clone(&ledger), host);
         let paper = cx.paper();
@@ -72,30 +73,8 @@ impl Live {
             let _gone = myself.cast(RunMsg::Told { task: at, attempt, told });
         };
         let drive = Drive::new(future, Arc::clone(&ledger), code.location.clone(), paper, tell);
-        let live = LiveAttempt { name, attempt, ledger, idle: false, code: tokio::spawn(drive) };
+        let live = LiveAttempt { name, attempt, ledger, idle: false, lenient, code: tokio::spawn(drive) };
         self.attempts.insert(at, live);
-    }
-
-    fn facts(&self, state: &RunState, task: &TaskState) -> AttemptFacts {
-        let origin = &state.origin;
-        let finished = |task: &TaskState| Some((task.name.clone(), task.output.clone()?));
-        // On a wide DAG most tasks ask for nothing but their own edges; the maps are small and shared text.
-        AttemptFacts {
-            run: state.id,
-            workflow: origin.workflow.clone(),
-            version: origin.version.clone(),
-            namespace: origin.namespace.clone(),
-            key: origin.key.clone(),
-            metadata: origin.metadata.clone(),
-            task: task.name.clone(),
-            work: task.work.unwrap_or(state.id),
-            attempt: task.attempt(),
-            depth: origin.parent.as_ref().map_or(0, |parent| parent.depth),
-            outputs: state.tasks.iter().filter_map(finished).collect(),
-            errors: errors(state),
-            clock: Arc::clone(&self.engine.clock),
-            log_level: self.engine.settings.log_level,
-        }
     }
 
     pub(super) fn abort_all(&mut self) {
@@ -104,23 +83,6 @@ impl Live {
             timer.abort();
         }
     }
-}
-
-/// Returns the outputs of the tasks that the task in place `at` waits for.
-fn outputs_before(state: &RunState, at: usize) -> Vec<crate::model::Payload> {
-    let after = state.plan.as_ref().and_then(|plan| plan.tasks.get(at)).map(|task| task.after.as_slice());
-    let output = |place: &u16| state.tasks.get(usize::from(*place))?.output.clone();
-    after.unwrap_or_default().iter().filter_map(output).collect()
-}
-
-fn errors(state: &RunState) -> TaskErrors {
-    use crate::model::TaskStatus::{Failed, TimedOut};
-    let failed = state
-        .tasks
-        .iter()
-        .filter(|task| matches!(task.status, Failed | TimedOut) && task.role == Role::Task)
-        .filter_map(|task| Some((task.name.clone(), task.last_error()?.clone())));
-    TaskErrors(failed.collect())
 }
 
 /// What the attempt's operations need from outside.

@@ -208,10 +208,7 @@ impl Live {
                     self.pending.push_back(Pending::reports(command, task, births));
                 }
             }
-            Told::Diverged { report } => {
-                let report = format!("task `{}`: {report}", live.name);
-                self.block(report);
-            }
+            Told::Diverged { report } => self.misfit(task, report),
         }
         self.watch_rest();
     }

@@ -7,6 +7,7 @@ mod live;
 mod draft;
 mod perform;
 mod attempt;
+mod misfit;
 mod paper;
 mod checkpoint;
 mod park;
@@ -98,6 +99,17 @@ pub(crate) enum RunMsg {
         /// What it says.
         told: Told,
     },
+    /// Code that seemed not to fit its log is judged.
+    Misfit {
+        /// The task's place in the plan.
+        task: usize,
+        /// Which attempt.
+        attempt: u32,
+        /// Whether it fits.
+        fits: bool,
+        /// How it differs.
+        report: String,
+    },
     /// The append that was under way has an answer.
     Committed(Outcome),
     /// The timer went off.
@@ -148,6 +160,7 @@ impl Actor for Run {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RunMsg::Told { task, attempt, told } => live.told(task, attempt, told),
+            RunMsg::Misfit { task, attempt, fits, report } => live.judged(task, attempt, fits, report),
             RunMsg::Committed(outcome) => live.committed(outcome),
             RunMsg::Tick => live.tick(),
             RunMsg::Rested => live.rested(),

@@ -42,7 +42,7 @@ impl Live {
         let definition = self.definition.clone().filter(|_| !blocked && !self.draining);
         for (task, _) in attempts {
             if let Some(definition) = definition.as_ref().filter(|_| !self.attempts.contains_key(&task)) {
-                self.spawn_attempt(task, definition);
+                self.spawn_attempt(task, definition, false);
             }
         }
         if let Some(cancel) = cancel {

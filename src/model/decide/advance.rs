@@ -74,7 +74,7 @@ fn decide_op(task: &TaskState, attempt: u32, report: Report, now: Now<'_>) -> Ta
         Report::AwaitSignal { op, signal, timeout } => {
             SignalAwaited { op, signal, deadline: timeout.map(|timeout| after(now.at, timeout)) }.into()
         }
-        Report::RaceWon { op, winner, lost } => RaceWon { op, winner, lost }.into(),
+        Report::RaceWon { op, winner, lost, spawned } => RaceWon { op, winner, lost, spawned }.into(),
         Report::TimeRead { op, now } => TimeRead { op, now }.into(),
         Report::PatchMarked { patch, applies } => PatchMarked { patch, applies }.into(),
         Report::Abandon { op } => WaitAbandoned { op }.into(),

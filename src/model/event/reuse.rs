@@ -132,6 +132,9 @@ pub enum ReusedOp {
         /// What the losers had built.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lost: Vec<OpKey>,
+        /// Whether spawned futures had built something, too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        spawned: bool,
     },
     /// A reading of the clock.
     Now {
@@ -165,7 +168,7 @@ impl From<ReusedOp> for OpState {
             ReusedOp::ReplayedChild { run, input_hash, .. } => {
                 OpState::Child { run, input_hash, outcome: None }
             }
-            ReusedOp::Race { winner, lost } => OpState::Race { winner, lost },
+            ReusedOp::Race { winner, lost, spawned } => OpState::Race { winner, lost, spawned },
             ReusedOp::Now { now } => OpState::Time { now },
             ReusedOp::Abandoned => OpState::Abandoned,
         }
@@ -191,7 +194,7 @@ impl ReusedOp {
             OpState::Child { run, input_hash, outcome: Some(outcome) } => {
                 ReusedOp::Child { run, input_hash, outcome }
             }
-            OpState::Race { winner, lost } => ReusedOp::Race { winner, lost },
+            OpState::Race { winner, lost, spawned } => ReusedOp::Race { winner, lost, spawned },
             OpState::Time { now } => ReusedOp::Now { now },
             OpState::Abandoned => ReusedOp::Abandoned,
             OpState::StepFailed { retry_at: Some(_), .. }

@@ -225,6 +225,9 @@ pub struct RaceWon {
     /// What the losers had built by then: code that is run again builds none of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<OpKey>,
+    /// Whether futures that the code had spawned had built something, too: for which racer, if for one, is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spawned: bool,
 }
 
 /// The code read the clock.

@@ -61,7 +61,8 @@ pub(super) fn evolve(state: &mut RunState, recorded: &Recorded, place: &Place, e
         TaskEvent::RaceWon(event) => {
             let task = task(state, at)?;
             refuse_known(task, place, &event.op)?;
-            write_op(task, place, &event.op, OpState::Race { winner: event.winner, lost: event.lost.clone() })
+            let (winner, lost) = (event.winner, event.lost.clone());
+            write_op(task, place, &event.op, OpState::Race { winner, lost, spawned: event.spawned })
         }
         TaskEvent::TimeRead(event) => {
             let task = task(state, at)?;

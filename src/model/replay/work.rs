@@ -53,6 +53,10 @@ pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded], successor: Succ
     let mut end_of_same = history.first_retry.unwrap_or(u32::MAX);
     // What a race's losers had built is not built again.
     let lost: BTreeSet<&OpKey> = task.ops.values().flat_map(|op| op.state.lost()).collect();
+    // What spawned futures had built may have been a loser's, too.
+    if task.ops.values().any(|op| matches!(op.state, OpState::Race { spawned: true, .. })) {
+        end_of_same = 0;
+    }
     for (key, op) in task.ops.iter().filter(|(key, _)| !lost.contains(key)) {
         let seq = history.begun(key);
         match taken(key, op) {

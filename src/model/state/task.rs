@@ -162,6 +162,8 @@ pub enum OpState {
         winner: u32,
         /// What the losers had built.
         lost: Vec<OpKey>,
+        /// Whether spawned futures had built something, too.
+        spawned: bool,
     },
     /// A reading of the clock.
     Time {

@@ -160,7 +160,7 @@ async fn recorded(kit: &Kit) -> Result<BTreeSet<Body>, Error> {
 }
 
 /// Lists the scenario's runs and all their descendants.
-async fn all_runs(kit: &Kit) -> Result<Vec<RunId>, Error> {
+pub(super) async fn all_runs(kit: &Kit) -> Result<Vec<RunId>, Error> {
     let mut runs = kit.runs();
     let mut at = 0;
     while let Some(run) = runs.get(at).copied() {

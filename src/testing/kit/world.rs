@@ -6,15 +6,17 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::crash::all_runs;
 use super::cut::Cut;
 use super::run::KitRun;
 use crate::actor::Witness;
 use crate::clock::Clock;
-use crate::model::{RunId, Timestamp};
+use crate::model::{Recorded, RunId, Timestamp};
 use crate::runtime::{Error, NewRun, ReplayOptions, ReplayPlan, Runtime, RuntimeBuilder};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::workflow::Workflow;
+use crate::workflow::check::CheckReport;
 
 /// A kit under construction: the workflows it serves.
 #[derive(Clone, Default)]
@@ -154,6 +156,27 @@ impl Kit {
     /// Lets everything that can happen now happen; costs a millisecond of virtual time.
     pub async fn settle(&self) {
         tokio::time::sleep(SETTLE).await;
+    }
+
+    /// Reads the logs of all runs that were started, and of their descendants: histories for a
+    /// [`Check`](crate::Check) of other code.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn histories(&self) -> Result<Vec<(RunId, Vec<Recorded>)>, Error> {
+        let mut histories = Vec::new();
+        for run in all_runs(self).await? {
+            histories.push((run, self.store().log(run, 0, u32::MAX).await?));
+        }
+        Ok(histories)
+    }
+
+    /// Checks the workflows that are served at the moment against all of that: see [`Runtime::check`].
+    ///
+    /// # Errors
+    /// As for [`Runtime::check`], and between a crash and a recovery.
+    pub async fn check(&self) -> Result<CheckReport, Error> {
+        self.current()?.check(&all_runs(self).await?).await
     }
 
     /// Returns the world's time.

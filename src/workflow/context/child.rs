@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cx::Cx;
+use super::rehearsal::Ask;
 use super::step::hash;
 use crate::model::event::{ChildOutcome, ChildStarted};
 use crate::model::limits::{CHILDREN_MAX, DEPTH_MAX};
@@ -29,6 +31,7 @@ use crate::workflow::{CxError, Definition, Workflow};
 pub struct Child<O> {
     cx: Cx,
     op: OpKey,
+    location: &'static Location<'static>,
     start: Result<Start, CxError>,
     requested: bool,
     output: PhantomData<fn() -> O>,
@@ -53,11 +56,13 @@ pub(crate) struct Birth {
 }
 
 impl<O> Child<O> {
+    #[track_caller]
     pub(super) fn new<I: Serialize>(cx: &Cx, workflow: &Workflow<I, O>, input: &I) -> Child<O> {
         let start = Start::new(workflow, input);
         let name = start.as_ref().map_or("child", |start| start.definition.name.as_str());
         let (op, _) = cx.ledger.claim(name);
-        Child { cx: cx.clone(), op, start, requested: false, output: PhantomData }
+        let location = Location::caller();
+        Child { cx: cx.clone(), op, location, start, requested: false, output: PhantomData }
     }
 
     /// Adds a tag to the child's metadata.
@@ -68,7 +73,8 @@ impl<O> Child<O> {
         self
     }
 
-    fn request(&mut self) -> Result<(), CxError> {
+    /// Says what to start, unless the child cannot be one.
+    fn admitted(&self) -> Result<Start, CxError> {
         let start = self.start.clone()?;
         let depth = self.cx.depth() + 1;
         if depth > DEPTH_MAX {
@@ -80,6 +86,10 @@ impl<O> Child<O> {
             let what = format!("task {} has {children} child runs", self.cx.task());
             return Err(CxError::Limit { what, limit: CHILDREN_MAX as u64 });
         }
+        Ok(start)
+    }
+
+    fn request(&mut self, start: Start) {
         let run = self.cx.clock().new_run_id();
         let child = ChildStarted {
             op: self.op.clone(),
@@ -92,7 +102,11 @@ impl<O> Child<O> {
         let birth = Birth { run, op: self.op.clone(), definition, input, metadata };
         self.cx.ledger.report_birth(Report::StartChild { child }, birth);
         self.requested = true;
-        Ok(())
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        let input = self.start.as_ref().ok().map(|start| start.input_hash.as_str());
+        Ask { op: &self.op, kind: "child", input, location: self.location }
     }
 
     fn read(&self, run: RunId, outcome: &ChildOutcome) -> Result<O, CxError>
@@ -135,6 +149,7 @@ impl<O: DeserializeOwned> Future for Child<O> {
         if let Err(over) = ledger.check_open(&this.op) {
             return Poll::Ready(Err(over));
         }
+        ledger.note(&this.ask());
         match ledger.recorded(&this.op, |recorded| Some(recorded.clone())) {
             Some(OpState::Child { input_hash, .. }) if !this.fits(&input_hash) => {
                 ledger.diverge(&this.op, "child with another input", "child");
@@ -150,10 +165,9 @@ impl<O: DeserializeOwned> Future for Child<O> {
             return Poll::Ready(Err(CxError::Cancelled { reason: cancelled.reason, by: cancelled.by }));
         }
         if !this.requested {
-            std::task::ready!(ledger.poll_new(&this.op, "child", context));
-            if let Err(error) = this.request() {
-                return Poll::Ready(Err(error));
-            }
+            let start = this.admitted()?;
+            std::task::ready!(ledger.poll_new(&this.ask(), context));
+            this.request(start);
         }
         ledger.register(context.waker());
         Poll::Pending

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,11 +14,13 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::child::Child;
+use super::facts::{AttemptFacts, TaskErrors};
 use super::ledger::Ledger;
 use super::log::Log;
 use super::outlet::Outlet;
 use super::pen::{Parcel, Pen, Sent};
 use super::race::{Race, RaceAll};
+use super::rehearsal::Ask;
 use super::spawned::Spawned;
 use super::step::{Step, polled};
 use super::transaction::Transaction;
@@ -26,8 +29,7 @@ use crate::clock::Clock;
 use crate::model::command::WaitUntil;
 use crate::model::state::OpState;
 use crate::model::{
-    Failure, Key, Level, Line, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp,
-    Version, WorkflowName,
+    Key, Line, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp, Version, WorkflowName,
 };
 use crate::telemetry::Paper;
 use crate::workflow::{CxError, Workflow};
@@ -51,27 +53,6 @@ impl fmt::Debug for Cx {
     }
 }
 
-/// What the code of an attempt may ask about it.
-pub(crate) struct AttemptFacts {
-    pub(crate) run: RunId,
-    pub(crate) workflow: WorkflowName,
-    pub(crate) version: Version,
-    pub(crate) namespace: Namespace,
-    pub(crate) key: Option<Key>,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) task: TaskName,
-    /// The run that began the task's work: another one in a replay that goes on with it.
-    pub(crate) work: RunId,
-    pub(crate) attempt: u32,
-    /// How many runs stand above this one.
-    pub(crate) depth: u32,
-    pub(crate) outputs: BTreeMap<TaskName, Payload>,
-    pub(crate) errors: TaskErrors,
-    pub(crate) clock: Arc<Clock>,
-    /// The least level of a line that is kept.
-    pub(crate) log_level: Level,
-}
-
 /// What whoever runs the attempt does for its operations.
 pub(crate) trait Host: Send + Sync {
     /// Is told that the body of a step begins.
@@ -92,27 +73,6 @@ pub(crate) trait Host: Send + Sync {
 
     /// Puts a chunk into its stream; the answer comes when it is committed.
     fn send(&self, parcel: Parcel) -> BoxFuture<'_, Result<Sent, CxError>>;
-}
-
-/// Which tasks failed, and why, by the tasks' names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TaskErrors(pub(crate) BTreeMap<TaskName, Failure>);
-
-impl TaskErrors {
-    /// Returns why `task` failed, if it did.
-    pub fn of(&self, task: &str) -> Option<&Failure> {
-        self.iter().find(|(name, _)| **name == *task).map(|(_, failure)| failure)
-    }
-
-    /// Lists the failed tasks by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&TaskName, &Failure)> {
-        self.0.iter()
-    }
-
-    /// Says whether no task failed.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl Cx {
@@ -156,11 +116,13 @@ impl Cx {
     }
 
     /// Builds a durable sleep. Thirty days cost a row.
+    #[track_caller]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep::new(self, WaitUntil::After(duration))
     }
 
     /// Builds a durable sleep until an instant on the database's clock.
+    #[track_caller]
     pub fn sleep_until(&self, at: Timestamp) -> Sleep {
         Sleep::new(self, WaitUntil::At(at))
     }
@@ -168,22 +130,26 @@ impl Cx {
     /// Builds a wait for a signal: the oldest one of that name that no wait took.
     ///
     /// It gives `None` only when its [`timeout`](Signal::timeout) passed first.
+    #[track_caller]
     pub fn signal<T: DeserializeOwned>(&self, name: &str) -> Signal<T> {
         Signal::new(self, name)
     }
 
     /// Builds a child run of `workflow`, linked both ways; it inherits the namespace and ends with this run when
     /// that fails, times out or is cancelled.
+    #[track_caller]
     pub fn child<I: Serialize, O>(&self, workflow: &Workflow<I, O>, input: I) -> Child<O> {
         Child::new(self, workflow, &input)
     }
 
     /// Builds a race of two: the first to be ready wins, the other is dropped, and the winner is recorded.
+    #[track_caller]
     pub fn race<A: Future, B: Future>(&self, first: A, second: B) -> Race<A, B> {
         Race::new(self, first, second)
     }
 
     /// Builds a race of many of one type; gives the winner's place and output.
+    #[track_caller]
     pub fn race_all<F: Future>(&self, racers: impl IntoIterator<Item = F>) -> RaceAll<F> {
         RaceAll::new(self, racers)
     }
@@ -219,8 +185,10 @@ impl Cx {
     }
 
     /// Reads the database's clock; what was read once is read again after a crash.
+    #[track_caller]
     pub fn now(&self) -> Timestamp {
         let (op, _) = self.ledger.claim("now");
+        self.ledger.note(&Ask { op: &op, kind: "now", input: None, location: Location::caller() });
         let read = |recorded: &OpState| match recorded {
             OpState::Time { now } => Some(Ok(*now)),
             other => Some(Err(other.kind())),
@@ -232,6 +200,9 @@ impl Cx {
                 self.facts.clock.now()
             }
             None => {
+                if let Some(OpState::Time { now }) = self.ledger.foreseen(&op) {
+                    return *now;
+                }
                 let now = self.facts.clock.now();
                 self.ledger.report(Report::TimeRead { op, now });
                 now

@@ -86,6 +86,11 @@ impl<T: Fn(Told) + Unpin> Drive<T> {
         Drive { code, ledger, location, wake, waker, tell, paper, told_idle: false, seen: 0 }
     }
 
+    /// Says whether the code only waited for durable operations when it was last polled.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.told_idle
+    }
+
     fn end(&mut self, result: std::thread::Result<Result<Payload, TaskFailure>>) {
         let report = match result {
             Ok(Ok(output)) => Report::Succeeded { output },

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::child::Birth;
 use super::racers;
+use super::rehearsal::{Ask, Rehearsal};
 use crate::model::ids::{NameError, check_op_name};
 use crate::model::state::{Op, OpState};
 use crate::model::{OpKey, PatchId, Report, Timestamp};
@@ -22,23 +23,27 @@ pub(crate) struct Ledger {
     driver: OnceLock<Waker>,
     /// Executions of steps' bodies.
     executions: AtomicU32,
+    /// The code is not run but checked.
+    pub(super) rehearsal: Option<Rehearsal>,
 }
 
 #[derive(Default)]
-struct Book {
-    ops: BTreeMap<OpKey, Op>,
+pub(super) struct Book {
+    pub(super) ops: BTreeMap<OpKey, Op>,
     built: HashMap<Arc<str>, u32>,
     /// Recorded by this attempt before it was recovered, and not built by the code yet.
-    unclaimed: BTreeSet<OpKey>,
+    pub(super) unclaimed: BTreeSet<OpKey>,
     /// How many of them this run recorded itself, and did not take over.
-    retracing: usize,
+    pub(super) retracing: usize,
     /// Recorded by this attempt or an earlier one, and not built by the code yet: the code went past this place before.
-    ahead: BTreeSet<OpKey>,
+    pub(super) ahead: BTreeSet<OpKey>,
     /// What losers of recorded races had built: the code builds it no more, and nothing else gets its place.
     lost: BTreeSet<OpKey>,
+    /// A future that the code spawned has built something.
+    spawned: bool,
     patches: BTreeMap<PatchId, bool>,
     /// New operations that wait for the recorded ones to be built: what the code does that the log does not.
-    held: BTreeMap<OpKey, String>,
+    pub(super) held: BTreeMap<OpKey, String>,
     reports: Vec<Report>,
     births: Vec<Birth>,
     /// Batches of reports that were taken and are not committed yet.
@@ -50,9 +55,9 @@ struct Book {
     cancelled: Option<Cancelled>,
     /// Retries that were due then may go.
     told_until: Timestamp,
-    diverged: Option<String>,
+    pub(super) diverged: Option<String>,
     /// The driver polls the code: it takes the reports after that without being woken.
-    driving: bool,
+    pub(super) driving: bool,
     /// The attempt is over.
     over: bool,
     /// How often something was brought in: what was told before the last time says nothing of whether the code rests.
@@ -74,15 +79,18 @@ pub(crate) struct Outbox {
     pub(crate) births: Vec<Birth>,
 }
 
-impl Book {
-    fn kind(&self, key: &OpKey) -> &'static str {
-        self.ops.get(key).map_or("operation", |op| op.state.kind())
-    }
+/// Says whether it counts as nothing for that attempt: what an earlier one dropped or failed at.
+pub(super) fn is_stale(op: &Op, attempt: u32) -> bool {
+    op.attempt < attempt && matches!(op.state, OpState::Abandoned | OpState::StepFailed { .. })
 }
 
-/// Says whether it counts as nothing for that attempt: what an earlier one dropped or failed at.
-fn is_stale(op: &Op, attempt: u32) -> bool {
-    op.attempt < attempt && matches!(op.state, OpState::Abandoned | OpState::StepFailed { .. })
+/// Returns what is recorded and not built yet. What was dropped does not say that the code was there.
+pub(super) fn ahead(attempt: u32, recorded: &BTreeMap<OpKey, Op>) -> BTreeSet<OpKey> {
+    let lost: BTreeSet<&OpKey> = recorded.values().flat_map(|op| op.state.lost()).collect();
+    let counts = |(key, op): &(&OpKey, &Op)| {
+        !is_stale(op, attempt) && op.state != OpState::Abandoned && !lost.contains(key)
+    };
+    recorded.iter().filter(counts).map(|(key, _)| key.clone()).collect()
 }
 
 impl Ledger {
@@ -94,18 +102,22 @@ impl Ledger {
     ) -> Ledger {
         let lost: BTreeSet<OpKey> = recorded.values().flat_map(|op| op.state.lost()).cloned().collect();
         let again = || recorded.iter().filter(|(key, _)| !lost.contains(key));
-        // What was dropped outside of a race may have recorded operations that the code does not build again.
-        let dropped = again().any(|(_, op)| op.attempt == attempt && op.state == OpState::Abandoned);
+        // What was dropped outside of a race, or spawned by a loser, may have recorded what the code does not build again.
+        let dropped = again().any(|(_, op)| match op.state {
+            OpState::Abandoned => op.attempt == attempt,
+            OpState::Race { spawned, .. } => spawned,
+            _ => false,
+        });
         let must_return = |(_, op): &(&OpKey, &Op)| op.attempt == attempt && !dropped;
-        let counts = |(_, op): &(&OpKey, &Op)| !is_stale(op, attempt) && op.state != OpState::Abandoned;
         let unclaimed = again().filter(must_return).map(|(key, _)| key.clone()).collect();
         let retracing = again().filter(must_return).filter(|(_, op)| !op.reused).count();
-        let ahead = again().filter(counts).map(|(key, _)| key.clone()).collect();
+        let ahead = ahead(attempt, &recorded);
         let book = Book { unclaimed, retracing, ahead, lost, patches, ops: recorded, ..Book::default() };
-        Ledger { attempt, book: Mutex::new(book), driver: OnceLock::new(), executions: AtomicU32::new(0) }
+        let (driver, executions) = (OnceLock::new(), AtomicU32::new(0));
+        Ledger { attempt, book: Mutex::new(book), driver, executions, rehearsal: None }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,6 +137,7 @@ impl Ledger {
         book.built.insert(name, op.occurrence + 1);
         book.ahead.remove(&op);
         racers::note(&op);
+        book.spawned |= !book.driving;
         let returned = book.unclaimed.remove(&op);
         if returned && book.ops.get(&op).is_some_and(|op| !op.reused) {
             book.retracing = book.retracing.saturating_sub(1);
@@ -139,6 +152,11 @@ impl Ledger {
             self.wake();
         }
         (op, broken)
+    }
+
+    /// Says whether a future that the code spawned has built something.
+    pub(super) fn has_spawned(&self) -> bool {
+        self.book().spawned
     }
 
     /// Looks at what is recorded of an operation, in whatever attempt.
@@ -161,25 +179,22 @@ impl Ledger {
         }
         let applies = book.ahead.is_empty();
         book.patches.insert(patch.clone(), applies);
-        book.reports.push(Report::PatchMarked { patch, applies });
-        self.wake_for_reports(book);
+        drop(book);
+        self.report(Report::PatchMarked { patch, applies });
         applies
-    }
-
-    /// Notes that the code cannot go on as it is; the attempt ends as blocked.
-    pub(super) fn refuse(&self, report: String) {
-        self.book().diverged.get_or_insert(report);
-        self.wake();
     }
 
     /// Reports what should be recorded; the driver takes it after its poll, or is woken for it.
     pub(super) fn report(&self, report: Report) {
+        if self.rehearsal.is_some() {
+            return;
+        }
         let mut book = self.book();
         book.reports.push(report);
         self.wake_for_reports(book);
     }
 
-    fn wake_for_reports(&self, book: MutexGuard<'_, Book>) {
+    pub(super) fn wake_for_reports(&self, book: MutexGuard<'_, Book>) {
         let spawned = !book.driving;
         drop(book);
         if let Some(driver) = self.driver.get().filter(|_| spawned) {
@@ -220,6 +235,9 @@ impl Ledger {
 
     /// Reports a child run with what is needed to create it.
     pub(super) fn report_birth(&self, report: Report, birth: Birth) {
+        if self.rehearsal.is_some() {
+            return;
+        }
         let mut book = self.book();
         book.reports.push(report);
         book.births.push(birth);
@@ -237,21 +255,17 @@ impl Ledger {
         Poll::Pending
     }
 
-    /// Waits until the code built everything that the log holds: a new operation before that is a divergence.
-    pub(super) fn poll_new(&self, key: &OpKey, kind: &str, context: &Context<'_>) -> Poll<()> {
+    /// Waits until the code built everything that the log holds: a new operation before that is a divergence. In a
+    /// rehearsal nothing new ever begins.
+    pub(super) fn poll_new(&self, ask: &Ask<'_>, context: &Context<'_>) -> Poll<()> {
         let mut book = self.book();
-        if book.unclaimed.is_empty() {
-            book.held.remove(key);
+        if book.unclaimed.is_empty() && self.rehearsal.is_none() {
+            book.held.remove(ask.op);
             return Poll::Ready(());
         }
-        book.held.insert(key.clone(), format!("{kind} {key}"));
+        book.held.insert(ask.op.clone(), format!("{} {}", ask.kind, ask.op));
         self.register_in(book, context.waker());
         Poll::Pending
-    }
-
-    /// Notes that the log holds something else in the operation's place; the attempt ends as blocked.
-    pub(super) fn diverge(&self, key: &OpKey, code: &str, recorded: &str) {
-        self.refuse(format!("{key}: the code has a {code}, the log has a {recorded}"));
     }
 
     /// Registers interest in any change, unless the driver polls anyway.
@@ -318,33 +332,6 @@ impl Ledger {
         }
         book.in_flight += 1;
         Outbox { reports: std::mem::take(&mut book.reports), births: std::mem::take(&mut book.births) }
-    }
-
-    /// Returns why the code can go no further: the log holds something else in the place of an operation, or the
-    /// code is `idle` in front of a new one while the log holds others first.
-    pub(super) fn stuck(&self, idle: bool) -> Option<String> {
-        let book = self.book();
-        if book.diverged.is_some() {
-            return book.diverged.clone();
-        }
-        let (missing, (_, held)) = (book.unclaimed.first()?, book.held.first_key_value()?);
-        let kind = book.kind(missing);
-        idle.then(|| format!("the code goes on with a {held}, the log has a {kind} {missing} first"))
-    }
-
-    /// Returns what the log holds in the place of an operation of the code, if it holds something else.
-    pub(super) fn diverged(&self) -> Option<String> {
-        self.book().diverged.clone()
-    }
-
-    /// Returns what the log holds and the code, having returned, did not ask for.
-    pub(super) fn left_out(&self) -> Option<String> {
-        let book = self.book();
-        if book.diverged.is_some() {
-            return book.diverged.clone();
-        }
-        let missing = book.unclaimed.first()?;
-        Some(format!("the code returned without the {} {missing} that the log has", book.kind(missing)))
     }
 
     /// Returns how often something was brought in that may set the code going.

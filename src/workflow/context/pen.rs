@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::cx::{AttemptFacts, Host};
+use super::cx::Host;
+use super::facts::AttemptFacts;
 use super::ledger::Ledger;
 use super::step::{Polled, polled};
 use crate::model::limits::STREAMS_MAX;

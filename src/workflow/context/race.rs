@@ -1,11 +1,13 @@
 //! Races, whose winner is recorded so that it wins again after a crash.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::cx::Cx;
 use super::racers;
+use super::rehearsal::Ask;
 use crate::model::state::OpState;
 use crate::model::{OpKey, Report};
 
@@ -18,17 +20,22 @@ pub enum Either<A, B> {
     Second(B),
 }
 
-/// A race of two.
+/// A race of two; its outcome is an `O`.
 #[must_use = "a race is run when it is awaited"]
-pub struct Race<A: Future, B: Future> {
+pub struct Race<A: Future, B: Future, O = Either<<A as Future>::Output, <B as Future>::Output>> {
     lane: RaceLane,
     first: Option<Pin<Box<A>>>,
     second: Option<Pin<Box<B>>>,
+    held: Option<(usize, O)>,
 }
 
+impl<A: Future, B: Future, O> Unpin for Race<A, B, O> {}
+
 impl<A: Future, B: Future> Race<A, B> {
+    #[track_caller]
     pub(super) fn new(cx: &Cx, first: A, second: B) -> Race<A, B> {
-        Race { lane: RaceLane::new(cx), first: Some(Box::pin(first)), second: Some(Box::pin(second)) }
+        let (first, second) = (Some(Box::pin(first)), Some(Box::pin(second)));
+        Race { lane: RaceLane::new(cx), first, second, held: None }
     }
 }
 
@@ -37,34 +44,60 @@ impl<A: Future, B: Future> Future for Race<A, B> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if let Some(output) = this.lane.release(&mut this.held) {
+            (this.first, this.second) = (None, None);
+            return Poll::Ready(output);
+        }
         if let Some(first) = this.first.as_mut().filter(|_| this.lane.may_win(0))
             && let Poll::Ready(output) = this.lane.poll(0, first, context)
         {
-            this.lane.won(0);
-            this.second = None;
-            return Poll::Ready(Either::First(output));
+            this.first = None;
+            let output = Either::First(output);
+            match this.lane.ends(0) {
+                Ends::Now => {
+                    this.second = None;
+                    return Poll::Ready(output);
+                }
+                Ends::Later => return this.lane.hold(&mut this.held, 0, output, context),
+                Ends::Never => {}
+            }
         }
         if let Some(second) = this.second.as_mut().filter(|_| this.lane.may_win(1))
             && let Poll::Ready(output) = this.lane.poll(1, second, context)
         {
-            this.lane.won(1);
-            this.first = None;
-            return Poll::Ready(Either::Second(output));
+            this.second = None;
+            let output = Either::Second(output);
+            match this.lane.ends(1) {
+                Ends::Now => {
+                    this.first = None;
+                    return Poll::Ready(output);
+                }
+                Ends::Later => return this.lane.hold(&mut this.held, 1, output, context),
+                Ends::Never => {}
+            }
         }
         Poll::Pending
     }
 }
 
-/// A race of many of one type; gives the winner's place and output. A race of none is never over.
+/// A race of many of one type; gives the winner's place and output, an `O`. A race of none is never over.
 #[must_use = "a race is run when it is awaited"]
-pub struct RaceAll<F: Future> {
+pub struct RaceAll<F: Future, O = <F as Future>::Output> {
     lane: RaceLane,
-    racers: Vec<Pin<Box<F>>>,
+    racers: Vec<Option<Pin<Box<F>>>>,
+    held: Option<(usize, O)>,
 }
 
+impl<F: Future, O> Unpin for RaceAll<F, O> {}
+
 impl<F: Future> RaceAll<F> {
+    #[track_caller]
     pub(super) fn new(cx: &Cx, racers: impl IntoIterator<Item = F>) -> RaceAll<F> {
-        RaceAll { lane: RaceLane::new(cx), racers: racers.into_iter().map(Box::pin).collect() }
+        RaceAll {
+            lane: RaceLane::new(cx),
+            racers: racers.into_iter().map(|racer| Some(Box::pin(racer))).collect(),
+            held: None,
+        }
     }
 }
 
@@ -73,14 +106,26 @@ impl<F: Future> Future for RaceAll<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        for (place, racer) in this.racers.iter_mut().enumerate() {
-            if !this.lane.may_win(place) {
-                continue;
-            }
+        let place = this.held.as_ref().map_or(0, |(place, _)| *place);
+        if let Some(output) = this.lane.release(&mut this.held) {
+            this.racers.clear();
+            return Poll::Ready((place, output));
+        }
+        for (place, slot) in this.racers.iter_mut().enumerate() {
+            let Some(racer) = slot.as_mut().filter(|_| this.lane.may_win(place)) else { continue };
             if let Poll::Ready(output) = this.lane.poll(place, racer, context) {
-                this.lane.won(place);
-                this.racers.clear();
-                return Poll::Ready((place, output));
+                *slot = None;
+                match this.lane.ends(place) {
+                    Ends::Now => {
+                        this.racers.clear();
+                        return Poll::Ready((place, output));
+                    }
+                    Ends::Later => {
+                        let held = this.lane.hold(&mut this.held, place, output, context);
+                        return held.map(|output| (place, output));
+                    }
+                    Ends::Never => {}
+                }
             }
         }
         Poll::Pending
@@ -90,16 +135,30 @@ impl<F: Future> Future for RaceAll<F> {
 /// The winner of a race that must not go on: the log has something else in its place.
 const NOBODY: u32 = u32::MAX;
 
+/// What a racer that is ready makes of its race.
+enum Ends {
+    /// It wins.
+    Now,
+    /// It wins where the log that the code is checked against has that.
+    Later,
+    /// Another one wins in that log.
+    Never,
+}
+
 /// What both races have in common.
 struct RaceLane {
     cx: Cx,
     op: OpKey,
+    location: &'static Location<'static>,
     winner: Option<u32>,
+    /// Who won in the log that the code is checked against: nobody else may, however ready.
+    foreseen: Option<u32>,
     /// What each racer built so far, while there is no winner.
     built: Vec<Vec<OpKey>>,
 }
 
 impl RaceLane {
+    #[track_caller]
     fn new(cx: &Cx) -> RaceLane {
         let (op, _) = cx.ledger.claim("race");
         let read = |recorded: &OpState| match recorded {
@@ -112,7 +171,12 @@ impl RaceLane {
                 NOBODY
             })
         });
-        RaceLane { cx: cx.clone(), op, winner, built: Vec::new() }
+        let foreseen = match cx.ledger.foreseen(&op) {
+            Some(OpState::Race { winner, .. }) => Some(*winner),
+            _ => None,
+        };
+        let location = Location::caller();
+        RaceLane { cx: cx.clone(), op, location, winner, foreseen, built: Vec::new() }
     }
 
     /// Says whether the racer in `place` can win: all can before there is a winner, and only that one after.
@@ -138,13 +202,47 @@ impl RaceLane {
         }
     }
 
-    fn won(&mut self, place: usize) {
+    /// Keeps the output of a racer that wins later.
+    fn hold<T>(
+        &self,
+        held: &mut Option<(usize, T)>,
+        place: usize,
+        output: T,
+        context: &Context<'_>,
+    ) -> Poll<T> {
+        *held = Some((place, output));
+        self.cx.ledger.register(context.waker());
+        Poll::Pending
+    }
+
+    /// Returns what is held of the winner, once it may win.
+    fn release<T>(&mut self, held: &mut Option<(usize, T)>) -> Option<T> {
+        let place = held.as_ref().map(|(place, _)| *place)?;
+        match self.ends(place) {
+            Ends::Now => held.take().map(|(_, output)| output),
+            Ends::Later | Ends::Never => None,
+        }
+    }
+
+    /// Says whether the racer in `place`, which is ready, wins, and records it.
+    fn ends(&mut self, place: usize) -> Ends {
+        match self.foreseen.map(usize::try_from) {
+            None => {}
+            Some(winner) if winner != Ok(place) => return Ends::Never,
+            Some(_) if !self.cx.ledger.is_reached(&self.op) => return Ends::Later,
+            Some(_) => {}
+        }
+        self.cx.ledger.note(&Ask { op: &self.op, kind: "race", input: None, location: self.location });
         if self.winner.is_none() {
             let winner = u32::try_from(place).unwrap_or(u32::MAX);
             self.winner = Some(winner);
             let losers = std::mem::take(&mut self.built).into_iter().enumerate();
-            let lost = losers.filter(|(loser, _)| *loser != place).flat_map(|(_, built)| built).collect();
-            self.cx.ledger.report(Report::RaceWon { op: self.op.clone(), winner, lost });
+            let lost =
+                losers.filter(|(loser, _)| *loser != place).flat_map(|(_, built)| built).collect::<Vec<_>>();
+            self.cx.ledger.lose(&lost);
+            let (op, spawned) = (self.op.clone(), self.cx.ledger.has_spawned());
+            self.cx.ledger.report(Report::RaceWon { op, winner, lost, spawned });
         }
+        Ends::Now
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::cx::Cx;
 use super::drive::of_panic;
+use super::rehearsal::Ask;
 use crate::model::failure::{INTERRUPTED, PANIC};
 use crate::model::ids::NameError;
 use crate::model::state::OpState;
@@ -248,6 +249,7 @@ impl StepCore {
         if let Err(over) = ledger.check_open(&self.op) {
             return Poll::Ready(Before::Recorded(Err(over)));
         }
+        ledger.note(&self.ask());
         let recorded = match self.at_most_once {
             true => ledger.recorded_ever(&self.op),
             false => ledger.recorded(&self.op, |recorded| Some(recorded.clone())),
@@ -292,7 +294,7 @@ impl StepCore {
 
     /// For a step the log does not know: waits for the known ones, then records the beginning if it must.
     fn poll_fresh(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        std::task::ready!(self.cx.ledger.poll_new(&self.op, "step", context));
+        std::task::ready!(self.cx.ledger.poll_new(&self.ask(), context));
         if !self.at_most_once {
             return Poll::Ready(true);
         }
@@ -302,6 +304,10 @@ impl StepCore {
             self.cx.ledger.report(Report::StepStarted { op, input_hash });
         }
         Poll::Ready(false)
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        Ask { op: &self.op, kind: "step", input: self.input_hash.as_deref(), location: self.location }
     }
 
     fn diverged(&self, what: &str, recorded: &Option<String>) -> Poll<Before> {

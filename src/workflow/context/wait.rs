@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::cx::Cx;
+use super::rehearsal::Ask;
 use crate::model::command::WaitUntil;
 use crate::model::ids::NameError;
 use crate::model::limits::WAIT_MAX;
@@ -27,6 +29,7 @@ pub struct Sleep {
 }
 
 impl Sleep {
+    #[track_caller]
     pub(super) fn new(cx: &Cx, until: WaitUntil) -> Sleep {
         let mut wait = Wait::new(cx, "sleep");
         if let WaitUntil::After(duration) = until {
@@ -63,6 +66,7 @@ pub struct Signal<T> {
 }
 
 impl<T> Signal<T> {
+    #[track_caller]
     pub(super) fn new(cx: &Cx, name: &str) -> Signal<T> {
         let wait = Wait::new(cx, name);
         Signal { wait, name: SignalName::new(name).ok(), timeout: None, payload: PhantomData }
@@ -104,6 +108,7 @@ impl<T: DeserializeOwned> Future for Signal<T> {
 struct Wait {
     cx: Cx,
     op: OpKey,
+    location: &'static Location<'static>,
     broken: Option<CxError>,
     requested: bool,
     over: bool,
@@ -117,10 +122,12 @@ enum Found<T> {
 }
 
 impl Wait {
+    #[track_caller]
     fn new(cx: &Cx, name: &str) -> Wait {
         let (op, broken) = cx.ledger.claim(name);
         let broken = broken.map(|source: NameError| CxError::Name { source });
-        Wait { cx: cx.clone(), op, broken, requested: false, over: false }
+        let location = Location::caller();
+        Wait { cx: cx.clone(), op, location, broken, requested: false, over: false }
     }
 
     fn check(&mut self, duration: Duration) {
@@ -133,7 +140,7 @@ impl Wait {
     fn poll<T>(
         &mut self,
         context: &mut Context<'_>,
-        kind: &str,
+        kind: &'static str,
         read: impl FnOnce(&OpState) -> Found<T>,
         request: impl FnOnce(OpKey) -> Report,
     ) -> Poll<Result<T, CxError>> {
@@ -145,6 +152,8 @@ impl Wait {
             self.over = true;
             return Poll::Ready(Err(over));
         }
+        let ask = Ask { op: &self.op, kind, input: None, location: self.location };
+        ledger.note(&ask);
         match ledger.recorded(&self.op, |recorded| Some(read(recorded))) {
             Some(Found::Outcome(outcome)) => {
                 self.over = true;
@@ -164,7 +173,7 @@ impl Wait {
             return Poll::Ready(Err(CxError::Cancelled { reason: cancelled.reason, by: cancelled.by }));
         }
         if !self.requested && !self.over {
-            std::task::ready!(ledger.poll_new(&self.op, kind, context));
+            std::task::ready!(ledger.poll_new(&ask, context));
             self.requested = true;
             ledger.report(request(self.op.clone()));
         }

@@ -66,9 +66,9 @@ fn what_is_left_out_is_read_as_left_out() {
 #[test]
 fn what_a_races_losers_had_built_is_read_as_it_was_written() {
     let lost = vec![op("slow"), OpKey { name: "slow".into(), occurrence: 1 }];
-    let event = of_task("a", 1, RaceWon { op: op("first"), winner: 1, lost });
+    let event = of_task("a", 1, RaceWon { op: op("first"), winner: 1, lost, spawned: true });
     let encoded = event.encode().expect("JSON");
-    assert_eq!(encoded.payload, r#"{"op":"first#0","winner":1,"lost":["slow#0","slow#1"]}"#);
+    assert_eq!(encoded.payload, r#"{"op":"first#0","winner":1,"lost":["slow#0","slow#1"],"spawned":true}"#);
     assert_eq!(again(&event), event);
 }
 
@@ -123,7 +123,7 @@ fn whatever_a_replay_takes_over_is_read_as_it_was_written() {
         ReusedOp::Signal { signal: signal_name("go"), payload: Payload::null() },
         ReusedOp::MissedSignal { signal: signal_name("go") },
         ReusedOp::Child { run: run(3), input_hash: "h".into(), outcome },
-        ReusedOp::Race { winner: 1, lost: vec![op("x")] },
+        ReusedOp::Race { winner: 1, lost: vec![op("x")], spawned: true },
         ReusedOp::Now { now: at(3) },
         ReusedOp::Abandoned,
     ];

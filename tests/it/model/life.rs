@@ -219,7 +219,7 @@ impl Life {
                     },
                 }
             }
-            7 => Report::RaceWon { op: key("race"), winner: 0, lost: vec![key("step")] },
+            7 => Report::RaceWon { op: key("race"), winner: 0, lost: vec![key("step")], spawned: false },
             8 => Report::TimeRead { op: key("now"), now: at(self.second) },
             9 => Report::Abandon { op: key(["sleep", "signal", "child"][usize::from(place) % 3]) },
             10 => Report::Extend { by: wait },

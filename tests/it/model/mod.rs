@@ -11,3 +11,4 @@ mod rules;
 mod life;
 pub(crate) mod filters;
 mod filter;
+mod divergence;

@@ -131,7 +131,7 @@ pub(super) fn samples() -> Vec<Event> {
         }
         .into(),
         ChildFinished { op: op("open child"), run: run(7), outcome }.into(),
-        RaceWon { op: op("first"), winner: 1, lost: Vec::new() }.into(),
+        RaceWon { op: op("first"), winner: 1, lost: Vec::new(), spawned: false }.into(),
         TimeRead { op: op("now"), now: at(4) }.into(),
         PatchMarked { patch: PatchId::new("fraud check").expect("an id"), applies: true }.into(),
         TaskReused { output: payload("[1]") }.into(),

@@ -22,3 +22,4 @@ mod watch;
 mod logs;
 mod stream;
 mod retention;
+mod check;

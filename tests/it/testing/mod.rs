@@ -1,3 +1,5 @@
+mod program;
+mod check;
 #[cfg(unix)]
 pub(crate) mod postgres;
 #[cfg(unix)]

@@ -154,3 +154,30 @@ async fn a_step_that_is_gone_after_a_race_blocks_the_run() -> anyhow::Result<()>
     assert_eq!(run.output().await?, 2);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_loser_had_spawned_is_not_missed_after_a_crash() -> anyhow::Result<()> {
+    let w: Workflow<(), u32> = Workflow::function("f", |cx: Cx, ()| async move {
+        let loser = async {
+            let spawned = cx.clone();
+            let step =
+                tokio::spawn(
+                    async move { spawned.step("spawned", || async { Ok::<_, Infallible>(1) }).await },
+                );
+            let _done = step.await;
+            cx.sleep(days(1)).await
+        };
+        let _won = cx.race(loser, cx.sleep(secs(60))).await;
+        cx.sleep(days(2)).await?;
+        anyhow::Ok(cx.step("after", || async { Ok::<_, Infallible>(2) }).await?)
+    });
+    let kit = Kit::builder().workflow(w.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    kit.advance(secs(3_000)).await;
+    kit.crash();
+    kit.recover().await?;
+    kit.advance(days(3)).await;
+    assert_eq!(run.get().await?.waiting, []);
+    assert_eq!(run.output().await?, 2);
+    Ok(())
+}

@@ -55,9 +55,10 @@ async fn a_recorded_step_that_the_code_does_not_ask_for_blocks_the_run_until_cod
     let (replay, _) = run.replay(ReplayOptions::default()).await?;
     kit.advance(secs(5)).await;
     let view = replay.get().await?;
-    let told = "task `steps`: the code goes on with a step `renamed`, the log has a step `b` first";
+    let told = "task `steps`: the log has a step `b` where the code asks for a step `renamed`";
     assert_eq!((view.status, counter.get()), (Status::Running, 2), "nothing ran under another name");
-    assert!(view.waiting.contains(&Waiting::Blocked { report: told.to_owned() }), "{:?}", view.waiting);
+    let says = |wait: &Waiting| matches!(wait, Waiting::Blocked { report } if report.starts_with(told));
+    assert!(view.waiting.iter().any(says), "{:?}", view.waiting);
 
     let fits = steps("2", &["a", "b", "renamed"], false, &counter);
     kit.deploy(Kit::builder().workflow(old).workflow(fits)).await?;
