@@ -50,6 +50,11 @@ impl Trace {
         }
     }
 
+    /// Says whether somebody reads it as it comes.
+    pub fn prints(&self) -> bool {
+        self.lock().prints
+    }
+
     /// Returns a short name of a run: its number in the order of appearance.
     pub fn name(&self, run: RunId) -> String {
         let mut inner = self.lock();

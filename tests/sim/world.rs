@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use runlog::Error;
-use runlog::model::Timestamp;
+use runlog::model::event::Trigger;
+use runlog::model::{Event, RunEvent, Timestamp};
 use runlog::store::memory::{MemoryStore, Mutant, Seen};
 use runlog::store::{RunRow, Store};
 use tokio::time::Instant;
@@ -102,8 +103,33 @@ async fn live(seed: u64, mutant: Option<Mutant>, trace: &Trace) -> Arc<Oracle> {
     if let Err(error) = checked.await {
         oracle.violated(format!("the world cannot be read: {error}"));
     }
+    if trace.prints() {
+        print_live(&cluster).await;
+    }
     cluster.end_all();
     oracle
+}
+
+/// Prints the logs of the runs that have not ended, and of what they replay; no part of the trace.
+async fn print_live(cluster: &Arc<Cluster>) {
+    let mut runs: Vec<_> = live_rows(cluster).await.unwrap_or_default().iter().map(|row| row.run).collect();
+    let mut printed = 0;
+    while let Some(run) = runs.get(printed).copied() {
+        printed += 1;
+        println!("{} {run}", cluster.trace.name(run));
+        for recorded in cluster.store.log(run, 0, u32::MAX).await.unwrap_or_default() {
+            let encoded = recorded.event.encode().expect("an event");
+            println!(
+                "  {} {} {:?} {} {}",
+                recorded.seq, recorded.at, encoded.task, encoded.kind, encoded.payload
+            );
+            if let Event::Run(RunEvent::Created(created)) = recorded.event
+                && let Trigger::Replay { of, .. } = created.trigger
+            {
+                runs.push(of);
+            }
+        }
+    }
 }
 
 /// Plays the plan: troubles and requests at their instants.

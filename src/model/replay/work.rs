@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Successor;
-use crate::model::event::{Event, OpReused, Recorded, ReusedOp, TaskEvent};
+use crate::model::event::{Event, OpReused, Recorded, ReusedOp, RunEvent, TaskEvent};
 use crate::model::ids::{OpKey, PatchId, RunId, TaskName};
 use crate::model::state::{Op, OpState, TaskState};
 use crate::model::status::Status;
@@ -31,11 +31,16 @@ pub(super) struct Kept<'a> {
 /// runs at most once. Nor is a signal that did not come and so ended the task. A child run that ended the task by its
 /// failure, or did not end, is replayed; one that the code went on from is a fact like any other.
 ///
-/// Up to the first operation that is not taken over, up to what a replayed child answers anew, and up to the end of the
-/// first attempt, the code must ask for all of them: so far it was given the same answers.
+/// Up to the first operation that is not taken over, up to what a replayed child answers anew, up to the end of the first
+/// attempt, and up to a cancellation, the code must ask for all of them: so far it was given the same answers. What code
+/// that was told of its cancellation decided (which racer won, what it no longer waited for, what time it was) is not
+/// taken over: its waits had been answered by the cancellation.
 pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded], successor: Successor<'_>) -> Work {
     let history = History::of(&task.name, log);
     let taken = |key: &OpKey, op: &Op| {
+        if history.is_decided_in_cancellation(key, &op.state) {
+            return None;
+        }
         let keeps = match &op.state {
             OpState::StepFailed { .. } => history.is_at_most_once(key),
             OpState::Abandoned => op.attempt == 1,
@@ -50,11 +55,15 @@ pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded], successor: Succ
         ReusedOp::of(&op.state).filter(|_| keeps)
     };
     let mut ops = Vec::new();
-    let mut end_of_same = history.first_retry.unwrap_or(u32::MAX);
+    let mut end_of_same = history.first_retry.unwrap_or(u32::MAX).min(history.cancelled.unwrap_or(u32::MAX));
+    let races = || {
+        let kept = |(key, op): &(&OpKey, &Op)| !history.is_decided_in_cancellation(key, &op.state);
+        task.ops.iter().filter(kept).map(|(_, op)| &op.state)
+    };
     // What a race's losers had built is not built again.
-    let lost: BTreeSet<&OpKey> = task.ops.values().flat_map(|op| op.state.lost()).collect();
+    let lost: BTreeSet<&OpKey> = races().flat_map(OpState::lost).collect();
     // What spawned futures had built may have been a loser's, too.
-    if task.ops.values().any(|op| matches!(op.state, OpState::Race { spawned: true, .. })) {
+    if races().any(|state| matches!(state, OpState::Race { spawned: true, .. })) {
         end_of_same = 0;
     }
     for (key, op) in task.ops.iter().filter(|(key, _)| !lost.contains(key)) {
@@ -66,7 +75,9 @@ pub(super) fn of(run: RunId, task: &TaskState, log: &[Recorded], successor: Succ
                 }
                 ops.push((seq, OpReused { op: key.clone(), optional: false, recorded }));
             }
-            None if op.state != OpState::Abandoned => end_of_same = end_of_same.min(seq),
+            None if op.state != OpState::Abandoned || history.is_decided_in_cancellation(key, &op.state) => {
+                end_of_same = end_of_same.min(seq);
+            }
             None => {}
         }
     }
@@ -134,12 +145,17 @@ struct History<'log> {
     last: u32,
     /// The end of the first attempt, when there was another one.
     first_retry: Option<u32>,
+    /// When the code was told of its cancellation.
+    cancelled: Option<u32>,
 }
 
 impl<'log> History<'log> {
     fn of(name: &TaskName, log: &'log [Recorded]) -> History<'log> {
         let mut history = History::default();
         for Recorded { seq, event, .. } in log {
+            if let Event::Run(RunEvent::CancelRequested(_)) = event {
+                history.cancelled.get_or_insert(*seq);
+            }
             let Event::Task(place, event) = event else { continue };
             if place.task != *name {
                 continue;
@@ -171,6 +187,12 @@ impl<'log> History<'log> {
     /// Says whether anything of the task was recorded after the last word on the operation.
     fn went_on_after(&self, op: &OpKey) -> bool {
         self.heard_of(op) < self.last
+    }
+
+    /// Says whether the operation's state is a decision of code that was told of its cancellation.
+    fn is_decided_in_cancellation(&self, op: &OpKey, state: &OpState) -> bool {
+        let decision = matches!(state, OpState::Race { .. } | OpState::Abandoned | OpState::Time { .. });
+        decision && self.cancelled.is_some_and(|cancelled| self.heard_of(op) > cancelled)
     }
 
     fn is_at_most_once(&self, op: &OpKey) -> bool {

@@ -5,6 +5,7 @@
 //! embedder's pool. None but the one that listens keeps state in the session; what a pooler in transaction mode needs beyond
 //! that is in `route.rs`.
 
+mod open;
 mod schema;
 mod route;
 mod dedicated;
@@ -41,8 +42,7 @@ pub use self::access::AccessStore;
 pub use self::create::create_in;
 pub use self::verify::{Checked, INVARIANTS, Invariant, Report, Scope, Violation, verify, verify_each};
 
-use self::borrowed::Borrowed;
-use self::dedicated::{Dedicated, Plans, within};
+use self::dedicated::{Dedicated, within};
 use self::news::Listener;
 use self::route::Route;
 use super::{
@@ -50,7 +50,6 @@ use super::{
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
     RunQuery, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
-use crate::clock;
 use crate::model::{
     Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
     Version, WorkflowName,
@@ -69,66 +68,6 @@ pub struct PostgresStore {
     listener: Listener,
     /// Tells this process from another one to which a restored database gave the same node's id.
     token: i64,
-}
-
-impl PostgresStore {
-    /// Opens the store in the pool's database: checks the server, and the schema's migrations, which it runs when
-    /// `migrate` is true. On return the schema is this release's; several nodes may open it at once.
-    ///
-    /// Besides the pool's connections it holds one for each of `lanes` lanes and three more, and a fourth while it makes a
-    /// retention pass.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: nobody answers, try again. [`StoreError::ServerTooOld`], [`StoreError::ReadOnly`]:
-    /// use another server. [`StoreError::SchemaTooNew`]: upgrade this node. [`StoreError::SchemaTooOld`]: run the
-    /// migrations first, or pass `migrate`. [`StoreError::Migration`]: see what the migrator said.
-    /// [`StoreError::SessionsShared`]: use [`open_through_pooler`](PostgresStore::open_through_pooler).
-    pub async fn open(pool: PgPool, lanes: u16, migrate: bool) -> Result<PostgresStore, StoreError> {
-        within(route::require_sessions(&pool.connect_options())).await?;
-        schema::prepare(&pool, migrate).await?;
-        Ok(PostgresStore::with(pool, lanes, Route::Direct))
-    }
-
-    /// As [`open`](PostgresStore::open), where the pool's connections go through a pooler in transaction mode, such as
-    /// pgbouncer. Each call is a transaction of its own, which costs two exchanges more. Runs no migrations: the migrator's
-    /// lock belongs to a session.
-    ///
-    /// # Errors
-    /// As [`open`](PostgresStore::open), and [`StoreError::StatementsKept`]: open the pool without a statement cache.
-    pub async fn open_through_pooler(pool: PgPool, lanes: u16) -> Result<PostgresStore, StoreError> {
-        route::require_no_statements(&pool.connect_options())?;
-        schema::prepare_through_pooler(&pool).await?;
-        Ok(PostgresStore::with(pool, lanes, Route::Pooled))
-    }
-
-    fn with(pool: PgPool, lanes: u16, route: Route) -> PostgresStore {
-        let dedicated = |plans| Dedicated::new(pool.clone(), route, plans);
-        let lanes = (0..lanes).map(|_| dedicated(Plans::Kept)).collect();
-        let (control, dispatch) = (dedicated(Plans::Fresh), dedicated(Plans::Fresh));
-        let pruning = dedicated(Plans::Fresh);
-        let (listener, token) = (Listener::new(&pool), clock::draw_token());
-        PostgresStore { lanes, control, dispatch, pruning, listener, token, route, pool }
-    }
-
-    /// Explains every statement that a list, a count or the failure groups of `query` may take: each with its text and the
-    /// server's plan.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Refused`].
-    #[cfg(feature = "testing")]
-    pub async fn explain(&self, query: &RunQuery) -> Result<Vec<String>, StoreError> {
-        list::explain(&self.pool, query).await
-    }
-
-    fn lane(&self, lane: u16) -> Result<&Dedicated, StoreError> {
-        let lanes = self.lanes.len();
-        let message = || format!("lane {lane} was asked for, the store was opened with {lanes}");
-        self.lanes.get(usize::from(lane)).ok_or_else(|| StoreError::Bug { message: message() })
-    }
-
-    async fn borrow(&self) -> Result<Borrowed, StoreError> {
-        Borrowed::from(&self.pool, self.route).await
-    }
 }
 
 impl Store for PostgresStore {

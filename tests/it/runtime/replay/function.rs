@@ -1,7 +1,7 @@
 //! A durable function goes on where it failed.
 
 use runlog::testing::Kit;
-use runlog::{Cx, CxError, Either, ReplayOptions, Retry, Status, Workflow};
+use runlog::{CancelOptions, Cx, CxError, Either, ReplayOptions, Retry, Status, Workflow};
 
 use super::{Outside, ops};
 use crate::workflow::{Counter, Infallible, Numbered, days, secs};
@@ -281,5 +281,38 @@ async fn what_a_retried_attempt_did_is_taken_over_whatever_way_the_code_goes() -
     let (replay, plan) = run.replay(ReplayOptions::default()).await?;
     assert_eq!(ops(&plan), ["by ship#0", "by plane#0"]);
     assert_eq!(replay.output().await?, "by ship", "the second attempt's step is not missed");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_code_decided_because_it_was_cancelled_is_not_taken_over() -> anyhow::Result<()> {
+    let steps = Counter::default();
+    let counted = steps.clone();
+    let w = Workflow::function("waits", move |cx: Cx, (): ()| {
+        let steps = counted.clone();
+        async move {
+            cx.step("before", || async { Ok::<_, Infallible>(steps.hit()) }).await?;
+            let won = cx.race(cx.signal::<u32>("go"), cx.sleep(days(1))).await;
+            let _seen = cx.now();
+            Ok::<_, CxError>(match won {
+                Either::First(signal) => format!("signal {:?}", signal?),
+                Either::Second(slept) => {
+                    slept?;
+                    "slept".to_owned()
+                }
+            })
+        }
+    });
+    let kit = Kit::builder().workflow(w.clone()).start().await?;
+    let run = kit.run(&w, &()).await?;
+    kit.advance(secs(10)).await;
+    run.cancel(CancelOptions::default()).await?;
+    assert_eq!(run.wait().await?, Status::Cancelled);
+    assert!(run.log().await?.contains("race_won"), "the cancellation answered the wait for the signal");
+
+    let (replay, plan) = run.replay(ReplayOptions::default().force()).await?;
+    assert_eq!(ops(&plan), ["before#0"]);
+    assert_eq!(replay.output().await?, "slept", "nobody sends the signal: the sleep ends the race");
+    assert_eq!(steps.get(), 1);
     Ok(())
 }
