@@ -18,7 +18,11 @@ impl Why {
             Cause::Succeeded => "succeeded".to_owned(),
             Cause::Working => self.working(),
             Cause::Waiting => format!("waits for {}", waits(&self.waits)),
-            Cause::Blocked { report } => format!("blocked: its code does not fit its log: {report}"),
+            Cause::Blocked { report } => {
+                // What follows is a table of two columns.
+                let first = report.lines().next().unwrap_or_default();
+                format!("blocked: its code does not fit its log: {first}")
+            }
             Cause::Quarantined { reason } => format!("quarantined: its log cannot be folded: {reason}"),
             Cause::Failed { fault, no_more, error } => self.failed(*fault, *no_more, error),
             Cause::TimedOut { timeout, deadline, limit } => {

@@ -73,10 +73,6 @@ impl Stage {
 pub async fn send(app: &Router, request: Request<Body>) -> Answer {
     let response = app.clone().oneshot(request).await.expect("an answer");
     let (parts, body) = response.into_parts();
-    // A stream may have no end: whoever is about it reads it by himself.
-    if parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
-        return Answer { status: parts.status, headers: parts.headers, bytes: Vec::new() };
-    }
     let bytes = axum::body::to_bytes(body, 64 << 20).await.expect("the answer's body").to_vec();
     Answer { status: parts.status, headers: parts.headers, bytes }
 }
