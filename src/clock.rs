@@ -20,6 +20,13 @@ pub(crate) fn draw_secret() -> Option<[u8; 32]> {
     getrandom::fill(&mut secret).ok().map(|()| secret)
 }
 
+/// Returns this machine's wall clock: for how times are shown to a person, and for nothing that is decided.
+#[cfg(feature = "cli")]
+pub(crate) fn wall() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the one place that may")]
+    std::time::SystemTime::now().into()
+}
+
 /// The standard library's own entropy from the operating system.
 fn entropy() -> u64 {
     RandomState::new().hash_one("runlog")

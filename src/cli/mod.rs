@@ -1,56 +1,235 @@
 //! The `runlog` command: what a person types.
 //!
-//! The only part of the crate that reads `DATABASE_URL` and `NO_COLOR` and writes to the terminal.
+//! A service can offer it as a part of its own binary, with its workflows at hand:
+//!
+//! ```no_run
+//! # fn checkout() -> runlog::Workflow<u32, String> { unimplemented!() }
+//! fn main() -> std::process::ExitCode {
+//!     // `my-service runlog why @last-failed`
+//!     let mut arguments = std::env::args_os().peekable();
+//!     let program = arguments.next();
+//!     if arguments.next_if(|first| first == "runlog").is_some() {
+//!         return runlog::cli::Cli::new().workflow(checkout()).main(program.into_iter().chain(arguments));
+//!     }
+//!     // … the service itself …
+//! #   std::process::ExitCode::SUCCESS
+//! }
+//! ```
+//!
+//! The only part of the crate that reads the environment (`RUNLOG_URL`, `RUNLOG_TOKEN`, `RUNLOG_TOKEN_FILE`,
+//! `DATABASE_URL`, `NO_COLOR` and its kin) and writes to the terminal.
 
-mod demo;
-mod verify;
+mod options;
+mod exit;
+mod client;
+mod documents;
+mod given;
+mod edit;
+mod ids;
+mod verbs;
+mod show;
+mod migrate;
+mod doctor;
+mod completions;
 mod serve;
 mod token;
+mod demo;
+mod verify;
 mod database;
 mod print;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::client::{Client, Failure, Local};
+use self::exit::{EXIT_CODES, Exit};
+use self::options::Options;
+use self::show::Screen;
+use self::verbs::{Desk, Done};
+use crate::clock;
+use crate::runtime::RuntimeBuilder;
+use crate::workflow::Workflow;
 
 /// Durable, inspectable workflows on nothing but Postgres.
 #[derive(Parser)]
-#[command(name = "runlog", version)]
+#[command(name = "runlog", version, after_help = EXIT_CODES)]
 struct Arguments {
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Shows a workflow fail, tells why, repairs what was broken and starts it again (what a bare `runlog` does)
-    Demo(demo::Arguments),
+    /// Shows everything about a run
+    Get(verbs::get::Arguments),
+    /// Shows a run's log
+    Events(verbs::events::Arguments),
+    /// Shows what happens in a run until it ends; the exit code says how
+    Watch(verbs::watch::Arguments),
+    /// Starts a run
+    Start(verbs::start::Arguments),
+    /// Sends a signal to a run
+    Signal(verbs::signal::Arguments),
+    /// Ends runs: queued ones never start, running ones are told and then aborted
+    Cancel(verbs::cancel::Arguments),
+    /// Starts runs anew that ended, taking over what succeeded
+    Replay(verbs::replay::Arguments),
+    /// Lists the workflows that are or were served
+    Workflows(verbs::workflows::Arguments),
+    /// Lists the processes that execute runs
+    Nodes(verbs::nodes::Arguments),
+    /// Says who did what
+    Audit(verbs::audit::Arguments),
+    /// Brings a database's schema to this release, or says whether it is there
+    Migrate(migrate::Arguments),
     /// Checks what must hold of every run in a database, and prints what is wrong, run by run
     Verify(verify::Arguments),
     /// Serves the REST interface of a database's runs
     Serve(serve::Arguments),
     /// Makes, lists and revokes the bearer tokens of `runlog serve`
     Token(token::Arguments),
+    /// Looks for what is wrong around runlog: server, schema, nodes, clocks, settings
+    Doctor(doctor::Arguments),
+    /// Shows a workflow fail, tells why, repairs what was broken and replays it (what a bare `runlog` does)
+    Demo(demo::Arguments),
+    /// Prints a script that completes this command's words in a shell
+    Completions(completions::Arguments),
 }
 
-/// Runs the command with the process's arguments. It exits with 0 when all went well, 1 when something did not, and 2
-/// when the arguments cannot be understood, or when `verify` could not check.
+/// Runs the command of this crate with the process's arguments.
 pub fn main() -> ExitCode {
-    let verb = Arguments::parse().verb.unwrap_or_else(|| Verb::Demo(demo::Arguments::default()));
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
-    let done = match verb {
-        Verb::Demo(arguments) => runtime.block_on(demo::run(arguments)),
-        Verb::Verify(arguments) => runtime.block_on(verify::run(arguments)),
-        Verb::Serve(arguments) => runtime.block_on(serve::run(arguments)),
-        Verb::Token(arguments) => runtime.block_on(token::run(arguments)),
-    };
-    // A read of the terminal that nobody waits for any more must not keep the process.
-    runtime.shutdown_background();
+    Cli::new().main(std::env::args_os())
+}
+
+/// The workflows of an embedder.
+#[derive(Clone, Default)]
+struct Workflows(Vec<Arc<dyn Fn(RuntimeBuilder) -> RuntimeBuilder + Send + Sync>>);
+
+impl Workflows {
+    fn serve(&self, builder: RuntimeBuilder) -> RuntimeBuilder {
+        self.0.iter().fold(builder, |builder, add| add(builder))
+    }
+}
+
+/// The command, with an embedder's own workflows at hand.
+#[derive(Clone, Default)]
+pub struct Cli {
+    workflows: Workflows,
+}
+
+impl Cli {
+    /// Makes the command as this crate's own binary has it: without any workflow's code.
+    pub fn new() -> Cli {
+        Cli::default()
+    }
+
+    /// Adds a workflow: straight on a database its inputs are checked, and its code can be checked against histories.
+    #[must_use]
+    pub fn workflow<I: 'static, O: 'static>(mut self, workflow: Workflow<I, O>) -> Cli {
+        self.workflows.0.push(Arc::new(move |builder| builder.workflow(workflow.clone())));
+        self
+    }
+
+    /// Runs the command with `arguments`, the first of which names the program, and says how it ended: the exit codes are
+    /// those of `runlog help`. Starts a tokio runtime of its own.
+    pub fn main(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        let matches = Arguments::command().get_matches_from(arguments);
+        let arguments = match Arguments::from_arg_matches(&matches) {
+            Ok(arguments) => arguments,
+            Err(error) => error.exit(),
+        };
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&error),
+        };
+        let done = runtime.block_on(self.obey(arguments));
+        // A read of the terminal that nobody waits for any more must not keep the process.
+        runtime.shutdown_background();
+        done
+    }
+
+    async fn obey(self, Arguments { options, verb }: Arguments) -> ExitCode {
+        let verb = verb.unwrap_or_else(|| Verb::Demo(demo::Arguments::default()));
+        let done = match verb {
+            Verb::Demo(arguments) => return settle(demo::run(arguments, options.database_url).await),
+            Verb::Verify(arguments) => return settle(verify::run(arguments, options).await),
+            Verb::Serve(arguments) => return settle(serve::run(arguments, options).await),
+            Verb::Token(arguments) => return settle(token::run(arguments, options).await),
+            Verb::Migrate(arguments) => migrate::run(arguments, &options).await,
+            Verb::Doctor(arguments) => doctor::run(arguments, &options).await,
+            Verb::Completions(arguments) => completions::print::<Arguments>(&arguments),
+            verb => self.ask(verb, &options).await,
+        };
+        match done {
+            Ok(exit) => exit.into(),
+            Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(failure) => {
+                explain(&failure);
+                failure.exit().into()
+            }
+        }
+    }
+
+    /// Does what goes through the REST interface.
+    async fn ask(self, verb: Verb, options: &Options) -> Done {
+        let local = Local { workflows: self.workflows, namespace: options.namespace.clone() };
+        let client = Client::open(options.place()?, local).await?;
+        let mut desk = Desk { client, screen: Screen::new(options), output: options.output };
+        let done = tokio::select! {
+            done = dispatch(&mut desk, verb) => done,
+            _interrupted = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        };
+        desk.client.close().await;
+        done
+    }
+}
+
+async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
+    match verb {
+        Verb::Get(arguments) => verbs::get::run(desk, arguments).await,
+        Verb::Events(arguments) => verbs::events::run(desk, arguments).await,
+        Verb::Watch(arguments) => verbs::watch::run(desk, arguments).await,
+        Verb::Start(arguments) => verbs::start::run(desk, arguments).await,
+        Verb::Signal(arguments) => verbs::signal::run(desk, arguments).await,
+        Verb::Cancel(arguments) => verbs::cancel::run(desk, arguments).await,
+        Verb::Replay(arguments) => verbs::replay::run(desk, arguments).await,
+        Verb::Workflows(arguments) => verbs::workflows::run(desk, arguments).await,
+        Verb::Nodes(arguments) => verbs::nodes::run(desk, arguments).await,
+        Verb::Audit(arguments) => verbs::audit::run(desk, arguments).await,
+        // Done without the REST interface, above.
+        Verb::Migrate(_)
+        | Verb::Verify(_)
+        | Verb::Doctor(_)
+        | Verb::Demo(_)
+        | Verb::Serve(_)
+        | Verb::Token(_)
+        | Verb::Completions(_) => Ok(Exit::Error),
+    }
+}
+
+/// Makes what tells one command from every other: repeated with it, it is done once.
+fn once() -> String {
+    format!("{:016x}{:016x}", clock::draw_token(), clock::draw_token())
+}
+
+/// Writes why a verb failed; under a filter that does not parse, where.
+fn explain(failure: &Failure) {
+    tell(failure);
+    if let Failure::Refused(problem) = failure
+        && let (Some(offset), Some(filter)) = (problem.offset, &problem.filter)
+    {
+        eprintln!("  {filter}\n  {}^", " ".repeat(offset));
+    }
+}
+
+fn settle(done: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
@@ -78,7 +257,7 @@ fn tell(error: &(dyn Error + 'static)) {
         }
         source = cause.source();
     }
-    text.lines().take(ERROR_LINES_MAX).for_each(|line| eprintln!("{line}"));
+    text.lines().take(ERROR_LINES_MAX).for_each(|line| eprintln!("{}", show::plain(line)));
 }
 
 /// Says whether whoever read our output went away, as `head` does.

@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::options::Options;
 use super::print::Printer;
 use super::{database, tell};
 use crate::http::{self, Tokens};
@@ -20,12 +21,9 @@ use crate::runtime::Runtime;
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// The database whose runs are served [default: $DATABASE_URL]
+    /// The database whose runs are served [default: --database-url, else $DATABASE_URL]
     #[arg(value_name = "DATABASE_URL", conflicts_with = "database_url")]
     database: Option<String>,
-    /// The same, as an option
-    #[arg(long, value_name = "URL", alias = "database")]
-    database_url: Option<String>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
     listen: SocketAddr,
@@ -53,7 +51,7 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 const REFUSED: u8 = 2;
 
 /// Serves until it is told to stop.
-pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCode, Box<dyn Error>> {
     if arguments.insecure && !arguments.listen.ip().is_loopback() {
         return Ok(refused(&format!(
             "{} is no loopback address: --insecure would let everybody in; make a token (runlog token new) and leave \
@@ -61,14 +59,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>
             arguments.listen
         )));
     }
-    let Some(url) = database::url(arguments.database.or(arguments.database_url)) else {
+    let Some(url) = database::url(arguments.database.or(options.database_url)) else {
         return Ok(refused("no database is named: give its URL, or set DATABASE_URL"));
     };
-    let options = PgConnectOptions::from_str(&url)
+    let server = PgConnectOptions::from_str(&url)
         .map_err(|error| format!("the database's URL cannot be read: {error}"))?;
-    let place = database::place(&options);
+    let place = database::place(&server);
     let pool =
-        sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(options);
+        sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(server);
     let runtime = open(pool.clone(), arguments.migrate).await;
     let runtime = runtime.map_err(|error| format!("the database {place} cannot be used: {error}"))?;
     if !arguments.insecure && Tokens::open(&pool).await?.list().await?.is_empty() {

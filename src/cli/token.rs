@@ -8,6 +8,7 @@ use clap::Subcommand;
 use sqlx::postgres::PgPoolOptions;
 
 use super::database;
+use super::options::Options;
 use super::print::Printer;
 use crate::http::{Action, Grant, Token, Tokens};
 use crate::model::Namespace;
@@ -15,9 +16,6 @@ use crate::model::Namespace;
 /// What `runlog token` may be told.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The database [default: $DATABASE_URL]
-    #[arg(long, value_name = "URL", global = true)]
-    database_url: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -34,9 +32,6 @@ enum Verb {
         /// Allows everything
         #[arg(long)]
         all: bool,
-        /// Binds its bearer to a namespace
-        #[arg(long, value_name = "NAME")]
-        namespace: Option<String>,
         /// How long it lives, such as 90d; until it is revoked unless told
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         lives: Option<Duration>,
@@ -50,26 +45,23 @@ enum Verb {
     },
 }
 
-/// Makes, lists or revokes tokens.
-pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let url = database::url(arguments.database_url);
+/// Makes, lists or revokes tokens; a new one is bound to `--namespace`, if that is given.
+pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCode, Box<dyn Error>> {
+    let url = database::url(options.database_url);
     let url = url.ok_or("no database is named: give --database-url, or set DATABASE_URL")?;
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy(&url);
     let pool = pool.map_err(|error| format!("the database's URL cannot be read: {error}"))?;
     let tokens = Tokens::open(&pool).await?;
     let mut printer = Printer::new();
     match arguments.verb {
-        Verb::New { name, allow, all, namespace, lives } => {
+        Verb::New { name, allow, all, lives } => {
             let allow = match (all, allow.is_empty()) {
                 (true, _) => Action::ALL.to_vec(),
                 (false, true) => vec![Action::Read, Action::ReadPayload],
                 (false, false) => allow,
             };
             let grant = Grant::new(name, allow);
-            let grant = match namespace {
-                Some(namespace) => grant.in_namespace(Namespace::new(namespace)?),
-                None => grant,
-            };
+            let grant = options.namespace.into_iter().fold(grant, Grant::in_namespace);
             let grant = lives.into_iter().fold(grant, Grant::lives);
             printer.line(tokens.create(grant).await?.secret)?;
         }

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["model", "clock", "workflow", "store", "actor", "inspect"]),
     ("testing", &["model", "clock", "workflow", "store", "actor", "runtime", "inspect"]),
     ("http", &["model", "clock", "store", "inspect", "runtime"]),
-    ("cli", &["model", "telemetry", "workflow", "store", "runtime", "inspect", "http", "testing"]),
+    ("cli", &["model", "clock", "telemetry", "workflow", "store", "runtime", "inspect", "http", "testing"]),
 ];
 
 const LINES_MAX: usize = 400;

@@ -22,20 +22,20 @@ pub(super) struct Arguments {
     /// Asks nothing, checks every stage, and exits with 1 unless all came out as told
     #[arg(long)]
     script: bool,
-    /// The database to use [default: $DATABASE_URL, else a private server of this machine's programs]
-    #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
 }
 
 /// How long a run of the demo may take: far more than it needs.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
-/// Shows the demo.
-pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+/// Shows the demo on a database: the one that is given, else `DATABASE_URL`'s, else a private server's.
+pub(super) async fn run(
+    arguments: Arguments,
+    database_url: Option<String>,
+) -> Result<ExitCode, Box<dyn Error>> {
     let mut printer = Printer::new();
     let mut stages = Stages::default();
 
-    let (database, pool) = database::open(&mut printer, arguments.database_url).await?;
+    let (database, pool) = database::open(&mut printer, database_url).await?;
     let shop = Shop::default();
     let checkout = shop::checkout(shop.clone());
     let runtime = Runtime::builder(pool).workflow(checkout.clone()).node_name("demo").start().await?;

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
+use super::options::{Options, Output};
 use super::{database, tell};
 use crate::cli::print::Printer;
 use crate::model::RunId;
@@ -21,12 +21,9 @@ use crate::store::postgres::{Invariant, Scope};
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// The database to check, or a replica of it [default: $DATABASE_URL]
+    /// The database to check, or a replica of it [default: --database-url, else $DATABASE_URL]
     #[arg(value_name = "DATABASE_URL", conflicts_with = "database_url")]
     database: Option<String>,
-    /// The same, as an option
-    #[arg(long, value_name = "URL", alias = "database")]
-    database_url: Option<String>,
     /// Names the invariants and what each says, and checks nothing
     #[arg(long, conflicts_with = "sql")]
     list: bool,
@@ -45,9 +42,6 @@ pub(super) struct Arguments {
     /// Prints at most so many violations of one invariant, and counts the others
     #[arg(long, value_name = "COUNT", default_value_t = Scope::default().violations_max)]
     limit: usize,
-    /// How the result is printed
-    #[arg(long, short, value_enum, default_value_t = Output::Text)]
-    output: Output,
 }
 
 const AFTER_HELP: &str = "\
@@ -56,25 +50,16 @@ message, the rescue of a dead node's runs) is late only after the grace; everyth
 
 Exit codes: 0 every invariant holds, 1 one is broken, 2 it could not be checked.";
 
-/// How a result is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people
-    Text,
-    /// One JSON object
-    Json,
-}
-
 /// The exit code when nothing is known of the database: that of arguments that cannot be understood.
 const NOT_CHECKED: u8 = 2;
 
 /// Checks a database, or says what would be checked.
-pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCode, Box<dyn Error>> {
     let mut printer = Printer::new();
     if arguments.list {
-        match arguments.output {
+        match options.output {
             Output::Text => text::list(&mut printer)?,
-            Output::Json => json::list(&mut printer)?,
+            Output::Json | Output::Jsonl | Output::Ids => json::list(&mut printer)?,
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -88,15 +73,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>
         printer.line(format!("{};", invariant.for_psql(&scope).trim_end()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let options = match options(arguments.database.or(arguments.database_url)) {
-        Ok(options) => options,
+    let named = arguments.database.or(options.database_url);
+    let server = match server(named) {
+        Ok(server) => server,
         Err(error) => return Ok(not_checked(error)),
     };
-    let place = database::place(&options);
-    let pool = PgPool::connect_lazy_with(options);
-    let checked = match arguments.output {
+    let place = database::place(&server);
+    let pool = PgPool::connect_lazy_with(server);
+    let checked = match options.output {
         Output::Text => text::check(&mut printer, &pool, &scope, &place).await,
-        Output::Json => json::check(&mut printer, &pool, &scope).await,
+        Output::Json | Output::Jsonl | Output::Ids => json::check(&mut printer, &pool, &scope).await,
     };
     match checked {
         Ok(true) => Ok(ExitCode::SUCCESS),
@@ -108,7 +94,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>
     }
 }
 
-fn options(url: Option<String>) -> Result<PgConnectOptions, String> {
+fn server(url: Option<String>) -> Result<PgConnectOptions, String> {
     let url = database::url(url).ok_or("no database is named: give its URL, or set DATABASE_URL")?;
     PgConnectOptions::from_str(&url).map_err(|error| format!("the database's URL cannot be read: {error}"))
 }

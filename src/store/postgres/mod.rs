@@ -33,6 +33,7 @@ mod list;
 mod rows;
 mod errors;
 mod verify;
+mod diagnosis;
 
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ use sqlx::{PgPool, PgTransaction};
 
 pub use self::access::AccessStore;
 pub use self::create::create_in;
+pub use self::diagnosis::{Diagnosis, diagnose};
+pub use self::schema::{SchemaVersion, migrate, migrations_sql, schema_version};
 pub use self::verify::{Checked, INVARIANTS, Invariant, Report, Scope, Violation, verify, verify_each};
 
 use self::dedicated::{Dedicated, within};

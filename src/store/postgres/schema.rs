@@ -60,6 +60,69 @@ pub(super) async fn prepare_through_pooler(pool: &PgPool) -> Result<(), StoreErr
     compare(found, known)
 }
 
+/// A database's newest migration beside this release's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaVersion {
+    /// The database's; 0 where there is no schema.
+    pub found: i64,
+    /// What this release needs.
+    pub known: i64,
+}
+
+/// Returns the newest migration of a database, which may be a replica, beside this release's.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::ServerTooOld`].
+pub async fn schema_version(pool: &PgPool) -> Result<SchemaVersion, StoreError> {
+    within(async {
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(classify)?;
+        let found = inspect(&mut connection, Access::Read).await?;
+        connection.close().await.map_err(classify)?;
+        Ok(SchemaVersion { found, known: newest() })
+    })
+    .await
+}
+
+/// Brings a database's schema to this release's. On return that is committed.
+///
+/// # Errors
+/// As for opening a store with `migrate`.
+pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    prepare(pool, true).await
+}
+
+/// Returns the migrations after version `after` with the migrator's bookkeeping, as `psql` takes them, for whoever may
+/// not let a program change a schema. One script: run it in one transaction.
+pub fn migrations_sql(after: i64) -> String {
+    let mut script = String::new();
+    if after == 0 {
+        script.push_str(BOOKS);
+    }
+    for migration in MIGRATOR.iter().filter(|migration| migration.version > after) {
+        let (version, what) = (migration.version, migration.description.replace('\'', "''"));
+        let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sql = migration.sql.as_str().trim_end();
+        script.push_str(&format!(
+            "-- migration {version}: {what}\n{sql}\n\ninsert into runlog.migrations (version, description, success, \
+             checksum, execution_time)\nvalues ({version}, '{what}', true, '\\x{checksum}', 0);\n\n"
+        ));
+    }
+    script
+}
+
+/// What the migrator makes before its first migration.
+const BOOKS: &str = "create schema if not exists runlog;
+create table if not exists runlog.migrations (
+    version bigint primary key,
+    description text not null,
+    installed_on timestamptz not null default now(),
+    success boolean not null,
+    checksum bytea not null,
+    execution_time bigint not null
+);
+
+";
+
 /// Refuses a schema that is not this release's; a replica will do.
 pub(super) async fn require(connection: &mut PgConnection) -> Result<(), StoreError> {
     compare(inspect(connection, Access::Read).await?, newest())

@@ -1,6 +1,7 @@
 //! The `runlog` command, run as a person runs it.
 
 mod demo;
+mod verbs;
 mod verify;
 mod serve;
 

@@ -170,7 +170,7 @@ async fn bad_arguments_are_refused() -> Result<()> {
         (["--sql", "everything"], "there is no such invariant: `runlog verify --list` names them"),
         (["--grace", "soon"], "invalid value 'soon' for '--grace <DURATION>'"),
         (["--run", "7"], "is not a run id"),
-        (["--output", "xml"], "[possible values: text, json]"),
+        (["--output", "xml"], "[possible values: text, json, jsonl, ids]"),
     ] {
         let Printed { code, stderr, .. } = verify(&arguments).await?;
         assert_eq!(code, Some(2), "{stderr}");
