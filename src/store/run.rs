@@ -23,7 +23,7 @@ pub struct Loaded {
 pub struct Inbox {
     /// The run.
     pub run: RunId,
-    /// How many messages were ever sent to it: what [`Release::mail_seen`] compares.
+    /// How many messages were ever sent to it: what [`Release::mail_seen`](super::Release::mail_seen) compares.
     pub mail_seen: i32,
     /// Oldest first.
     pub messages: Vec<Message>,
