@@ -67,10 +67,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Lists runs, newest first
+    Ls(verbs::ls::Arguments),
+    /// Groups failed runs by what went wrong
+    Failures(verbs::failures::Arguments),
+    /// Says why a run failed, or what it waits for
+    Why(verbs::why::Arguments),
     /// Shows everything about a run
     Get(verbs::get::Arguments),
     /// Shows a run's log
     Events(verbs::events::Arguments),
+    /// Shows the lines that a run's code wrote
+    Logs(verbs::logs::Arguments),
+    /// Draws a run's tasks and what each waits for
+    Graph(verbs::graph::Arguments),
+    /// Shows a run as it was after some event
+    State(verbs::state::Arguments),
+    /// Shows what differs between two runs
+    Diff(verbs::diff::Arguments),
     /// Shows what happens in a run until it ends; the exit code says how
     Watch(verbs::watch::Arguments),
     /// Starts a run
@@ -171,7 +185,7 @@ impl Cli {
             Ok(exit) => exit.into(),
             Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Err(failure) => {
-                explain(&failure);
+                tell(&failure);
                 failure.exit().into()
             }
         }
@@ -193,6 +207,13 @@ impl Cli {
 
 async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
     match verb {
+        Verb::Ls(arguments) => verbs::ls::run(desk, arguments).await,
+        Verb::Failures(arguments) => verbs::failures::run(desk, arguments).await,
+        Verb::Why(arguments) => verbs::why::run(desk, arguments).await,
+        Verb::Logs(arguments) => verbs::logs::run(desk, arguments).await,
+        Verb::Graph(arguments) => verbs::graph::run(desk, arguments).await,
+        Verb::State(arguments) => verbs::state::run(desk, arguments).await,
+        Verb::Diff(arguments) => verbs::diff::run(desk, arguments).await,
         Verb::Get(arguments) => verbs::get::run(desk, arguments).await,
         Verb::Events(arguments) => verbs::events::run(desk, arguments).await,
         Verb::Watch(arguments) => verbs::watch::run(desk, arguments).await,
@@ -219,16 +240,6 @@ fn once() -> String {
     format!("{:016x}{:016x}", clock::draw_token(), clock::draw_token())
 }
 
-/// Writes why a verb failed; under a filter that does not parse, where.
-fn explain(failure: &Failure) {
-    tell(failure);
-    if let Failure::Refused(problem) = failure
-        && let (Some(offset), Some(filter)) = (problem.offset, &problem.filter)
-    {
-        eprintln!("  {filter}\n  {}^", " ".repeat(offset));
-    }
-}
-
 fn settle(done: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(code) => code,
@@ -238,7 +249,7 @@ fn settle(done: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
 }
 
 /// Lines that an error may take.
-const ERROR_LINES_MAX: usize = 3;
+const ERROR_LINES_MAX: usize = 5;
 
 fn fail(error: &(dyn Error + 'static)) -> ExitCode {
     tell(error);

@@ -55,7 +55,7 @@ codes! {
     UnknownField = 400 "unknown_field" "The body has an unknown member",
     /// A query parameter is unknown, comes twice, or cannot be read.
     InvalidQuery = 400 "invalid_query" "A query parameter is wrong",
-    /// The filter does not parse; `offset` says where, `expected` and `suggestion` what would.
+    /// The filter does not parse; `column` says where, `expected` and `suggestion` what would.
     InvalidFilter = 400 "invalid_filter" "The filter does not parse",
     /// The cursor belongs to another query, or is none.
     CursorMismatch = 400 "cursor_mismatch" "The cursor does not fit the query",

@@ -44,10 +44,8 @@ pub(in crate::cli) struct Problem {
     pub(in crate::cli) code: String,
     pub(in crate::cli) title: String,
     pub(in crate::cli) detail: String,
-    /// Where a filter does not parse: a character's place, from 0.
-    pub(in crate::cli) offset: Option<usize>,
-    /// The filter.
-    pub(in crate::cli) filter: Option<String>,
+    /// Where a filter does not parse: a character's place, from 1.
+    pub(in crate::cli) column: Option<usize>,
     pub(in crate::cli) suggestion: Option<String>,
     pub(in crate::cli) request_id: String,
 }

@@ -4,6 +4,7 @@ mod plain;
 mod table;
 mod time;
 mod run;
+mod why;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -15,6 +16,7 @@ pub(super) use self::plain::{cut, plain};
 pub(super) use self::run::{event_line, headline, run, task};
 pub(super) use self::table::{Cell, Table};
 pub(super) use self::time::{between, span};
+pub(super) use self::why::{actions, changes, text, why};
 
 /// Standard output, and how to write on it.
 pub(super) struct Screen {
@@ -68,6 +70,14 @@ impl Screen {
         if !self.quiet {
             eprintln!("{}", text.as_ref());
         }
+    }
+
+    /// Begins a page anew, on a terminal.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        if self.is_terminal() {
+            write!(self.out, "\x1b[H\x1b[2J")?;
+        }
+        Ok(())
     }
 
     /// Gives a text its style.

@@ -2,13 +2,20 @@
 
 pub(super) mod audit;
 pub(super) mod cancel;
+pub(super) mod diff;
 pub(super) mod events;
+pub(super) mod failures;
 pub(super) mod get;
+pub(super) mod graph;
+pub(super) mod logs;
+pub(super) mod ls;
 pub(super) mod nodes;
 pub(super) mod replay;
 pub(super) mod signal;
 pub(super) mod start;
+pub(super) mod state;
 pub(super) mod watch;
+pub(super) mod why;
 pub(super) mod workflows;
 
 use super::client::{Answer, Client, Failure};

@@ -2,6 +2,7 @@
 
 mod demo;
 mod verbs;
+mod explain;
 mod verify;
 mod serve;
 

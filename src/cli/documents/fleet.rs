@@ -1,0 +1,55 @@
+//! What is served, by whom, and who did what.
+
+use serde::Deserialize;
+
+use crate::model::Timestamp;
+
+/// A workflow's version.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Workflow {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) version: String,
+    pub(in crate::cli) nodes: u32,
+    pub(in crate::cli) registered_at: Timestamp,
+    pub(in crate::cli) timeout_ms: Option<u64>,
+    pub(in crate::cli) tasks: Vec<Planned>,
+}
+
+/// A task of a workflow.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Planned {
+    pub(in crate::cli) name: String,
+}
+
+/// A process that executes runs.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Node {
+    pub(in crate::cli) id: i32,
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) pid: u32,
+    pub(in crate::cli) release: String,
+    pub(in crate::cli) alive: bool,
+    pub(in crate::cli) joined_at: Timestamp,
+    pub(in crate::cli) left_at: Option<Timestamp>,
+    pub(in crate::cli) slots: Option<u32>,
+    pub(in crate::cli) runs: u64,
+    pub(in crate::cli) served: Vec<Served>,
+}
+
+/// A workflow's version that a node serves.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Served {
+    pub(in crate::cli) workflow: String,
+    pub(in crate::cli) version: String,
+}
+
+/// What somebody did.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Deed {
+    pub(in crate::cli) at: Timestamp,
+    pub(in crate::cli) who: String,
+    pub(in crate::cli) action: String,
+    pub(in crate::cli) run: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
+    pub(in crate::cli) outcome: String,
+}

@@ -1,0 +1,173 @@
+//! The verbs that a person types at three in the morning.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use runlog::{Cx, ReplayOptions, Runtime, Workflow};
+use serde_json::{Value, json};
+
+use super::verbs::{Printed, on};
+use crate::support::{Ground, Postgres, gate, soon};
+
+#[derive(Debug, thiserror::Error)]
+#[error("card declined")]
+struct Declined(#[source] std::io::Error);
+
+/// Reserves, then charges unless the order is good.
+fn checkout() -> Workflow<Value, String> {
+    let w = Workflow::dag("checkout");
+    let reserve = w.task("reserve", |cx: Cx, order: Value| async move {
+        cx.log().warn(format!("reserving for {order}"));
+        anyhow::Ok(3_u32)
+    });
+    let charge = w.task_after("charge", &reserve, |_, order: Value, shelf: u32| async move {
+        match order["good"] == json!(true) {
+            true => Ok(format!("shelf {shelf}")),
+            false => Err(Declined(std::io::Error::other("402 Payment Required"))),
+        }
+    });
+    w.output(&charge)
+}
+
+/// A good run, then two that failed in the same way; the last one's id.
+async fn night(ground: &Postgres) -> Result<(Runtime, String)> {
+    let runtime = ground.builder().workflow(checkout()).workflow(gate()).start().await?;
+    let mut last = String::new();
+    for (order, good) in [(1, true), (2, false), (3, false)] {
+        let input = json!({ "order": order, "good": good });
+        let run = runtime.run(&checkout(), input).metadata([("team", "payments")]).start().await?;
+        soon("its end", run.wait()).await?;
+        last = run.id().to_string();
+    }
+    Ok((runtime, last))
+}
+
+fn has(printed: &Printed, parts: &[&str]) {
+    for part in parts {
+        assert!(printed.stdout.contains(part), "{part:?} is missing:\n{}{}", printed.stdout, printed.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_from_the_failures_to_the_cause_and_the_next_command() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (_runtime, last) = night(&ground).await?;
+
+    let failures = on(&ground.url, &["failures"]).await?;
+    has(&failures, &["2", "checkout ▸ charge", "Declined: card declined"]);
+    assert!(failures.stderr.contains(&format!("next: runlog why {last}")), "{}", failures.stderr);
+
+    let why = on(&ground.url, &["why"]).await?;
+    assert_eq!(why.code, Some(10), "{}", why.stderr);
+    has(
+        &why,
+        &[
+            &last,
+            "Declined: card declined",
+            "402 Payment Required",
+            "tests/it/cli/explain.rs:",
+            "reserve gave 3",
+        ],
+    );
+    has(&why, &[r#"{"good":false,"order":3}"#, "last good", "false", "✓ reserve", "✕ charge"]);
+    has(&why, &[&format!("next: runlog replay {last}")]);
+
+    let diff = on(&ground.url, &["diff", "@last-failed"]).await?;
+    has(&diff, &["a  ✓ succeeded", "b  ✕ failed", "order", "1 → 3"]);
+    let replayed = on(&ground.url, &["replay", "@last-failed", "--dry-run"]).await?;
+    has(&replayed, &["reuses     reserve", "runs       charge"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_are_listed_by_the_filter_in_every_form() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (_runtime, last) = night(&ground).await?;
+    let listed = on(&ground.url, &["ls", "status:failed", "meta.team:payments"]).await?;
+    assert_eq!(listed.stdout.lines().count(), 3, "a head and two runs:\n{}", listed.stdout);
+    has(&listed, &[&last, "✕ failed", "charge", "Declined: card declined"]);
+    let ids = on(&ground.url, &["ls", "status:failed", "-o", "ids"]).await?;
+    assert_eq!(ids.stdout.lines().next(), Some(last.as_str()), "the newest first");
+    let page: Value =
+        serde_json::from_str(&on(&ground.url, &["ls", "--limit", "1", "-o", "json"]).await?.stdout)?;
+    assert!(
+        page["data"].as_array().is_some_and(|data| data.len() == 1) && page["next"].is_string(),
+        "{page}"
+    );
+    let all = on(&ground.url, &["ls", "--all", "-o", "jsonl"]).await?;
+    assert_eq!(all.stdout.lines().count(), 3);
+
+    let none = on(&ground.url, &["ls", "workflow:nobody"]).await?;
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
+    assert!(none.stderr.contains("no run fits \"workflow:nobody\""), "{}", none.stderr);
+    let wrong = on(&ground.url, &["ls", "since:1h", "statu:failed"]).await?;
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("status"), "{}", wrong.stderr);
+    assert!(wrong.stderr.ends_with("  since:1h statu:failed\n           ^\n"), "{}", wrong.stderr);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_is_named_by_the_beginning_of_its_id() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (runtime, last) = night(&ground).await?;
+    let (beginning, whole) = (last.split_at(24).0, &last);
+    has(&on(&ground.url, &["get", beginning]).await?, &[whole]);
+    has(&on(&ground.url, &["get", "@last"]).await?, &[whole]);
+    let several = on(&ground.url, &["get", last.split_at(8).0]).await?;
+    assert_eq!(several.code, Some(2));
+    assert!(several.stderr.contains("several runs"), "{}", several.stderr);
+    let nobody = on(&ground.url, &["get", "0123abcd"]).await?;
+    assert_eq!(nobody.code, Some(4), "{}", nobody.stderr);
+    runtime.shutdown(std::time::Duration::ZERO).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_come_from_standard_input() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (_runtime, _) = night(&ground).await?;
+    let ids = on(&ground.url, &["ls", "status:failed", "-o", "ids"]).await?.stdout;
+    let url = ground.url.clone();
+    let piped = tokio::task::spawn_blocking(move || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_runlog"));
+        command.args(["replay", "-", "--reason", "over", "-o", "ids", "--database-url", &url]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin.take().context("its input")?.write_all(ids.as_bytes())?;
+        anyhow::Ok(child.wait_with_output()?)
+    });
+    let output = piped.await??;
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stdout)?.lines().count(), 2);
+    assert_eq!(ground.count("select count(*) from runlog.runs where replay_of is not null").await, 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_states_and_graphs_are_shown() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (runtime, last) = night(&ground).await?;
+    let run = runtime.handle(last.parse()?);
+    let (_, replay) = (run.id(), run.replay(ReplayOptions::default()).await?.run);
+    soon("its end", replay.wait()).await?;
+
+    crate::support::until("its line is kept", async || {
+        let logs = on(&ground.url, &["logs", &last]).await;
+        logs.is_ok_and(|logs| logs.stdout.contains("WARN") && logs.stdout.contains("reserving for"))
+    })
+    .await;
+    let none = on(&ground.url, &["logs", &last, "--level", "error"]).await?;
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
+
+    let state = on(&ground.url, &["state", &last, "--at", "2"]).await?;
+    has(&state, &["after event 2, run_started", "changed"]);
+    let beyond = on(&ground.url, &["state", &last, "--at", "999"]).await?;
+    assert_eq!(beyond.code, Some(4), "{}", beyond.stderr);
+    has(&on(&ground.url, &["graph", &last]).await?, &["✓ reserve", "✕ charge"]);
+    has(&on(&ground.url, &["graph", &last, "--format", "mermaid"]).await?, &["reserve", "-->"]);
+    let why = on(&ground.url, &["why", &replay.id().to_string(), "-o", "json"]).await?;
+    let why: Value = serde_json::from_str(&why.stdout)?;
+    assert_eq!((why["status"].as_str(), why["site"]["task"].as_str()), (Some("FAILED"), Some("charge")));
+    Ok(())
+}
