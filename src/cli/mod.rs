@@ -28,6 +28,7 @@ mod edit;
 mod ids;
 mod verbs;
 mod show;
+mod offline;
 mod migrate;
 mod doctor;
 mod completions;
@@ -52,7 +53,7 @@ use self::options::Options;
 use self::show::Screen;
 use self::verbs::{Desk, Done};
 use crate::clock;
-use crate::runtime::RuntimeBuilder;
+use crate::runtime::{Check, RuntimeBuilder};
 use crate::workflow::Workflow;
 
 /// Durable, inspectable workflows on nothing but Postgres.
@@ -95,6 +96,16 @@ enum Verb {
     Cancel(verbs::cancel::Arguments),
     /// Starts runs anew that ended, taking over what succeeded
     Replay(verbs::replay::Arguments),
+    /// Shows how far an action on many runs is
+    Bulk(verbs::bulk::Arguments),
+    /// Writes runs as JSON lines, to take them along
+    Export(verbs::export::Arguments),
+    /// Puts an exported run into a database's archive
+    Import(offline::Import),
+    /// Plays recorded histories against the code at hand, and shows where they part
+    Check(offline::Check),
+    /// Says how long runs are kept, and sets it
+    Retention(verbs::retention::Arguments),
     /// Lists the workflows that are or were served
     Workflows(verbs::workflows::Arguments),
     /// Lists the processes that execute runs
@@ -124,11 +135,35 @@ pub fn main() -> ExitCode {
 
 /// The workflows of an embedder.
 #[derive(Clone, Default)]
-struct Workflows(Vec<Arc<dyn Fn(RuntimeBuilder) -> RuntimeBuilder + Send + Sync>>);
+struct Workflows(Vec<Arc<dyn Code>>);
+
+/// A workflow of any types.
+trait Code: Send + Sync {
+    fn serve(&self, builder: RuntimeBuilder) -> RuntimeBuilder;
+    fn check(&self, check: Check) -> Check;
+}
+
+impl<I, O> Code for Workflow<I, O> {
+    fn serve(&self, builder: RuntimeBuilder) -> RuntimeBuilder {
+        builder.workflow(self.clone())
+    }
+
+    fn check(&self, check: Check) -> Check {
+        check.workflow(self.clone())
+    }
+}
 
 impl Workflows {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn serve(&self, builder: RuntimeBuilder) -> RuntimeBuilder {
-        self.0.iter().fold(builder, |builder, add| add(builder))
+        self.0.iter().fold(builder, |builder, code| code.serve(builder))
+    }
+
+    fn check(&self) -> Check {
+        self.0.iter().fold(Check::new(), |check, code| code.check(check))
     }
 }
 
@@ -147,7 +182,7 @@ impl Cli {
     /// Adds a workflow: straight on a database its inputs are checked, and its code can be checked against histories.
     #[must_use]
     pub fn workflow<I: 'static, O: 'static>(mut self, workflow: Workflow<I, O>) -> Cli {
-        self.workflows.0.push(Arc::new(move |builder| builder.workflow(workflow.clone())));
+        self.workflows.0.push(Arc::new(workflow));
         self
     }
 
@@ -178,6 +213,8 @@ impl Cli {
             Verb::Token(arguments) => return settle(token::run(arguments, options).await),
             Verb::Migrate(arguments) => migrate::run(arguments, &options).await,
             Verb::Doctor(arguments) => doctor::run(arguments, &options).await,
+            Verb::Import(arguments) => offline::import(arguments, &options).await,
+            Verb::Check(arguments) => offline::check(arguments, &self.workflows, &options).await,
             Verb::Completions(arguments) => completions::print::<Arguments>(&arguments),
             verb => self.ask(verb, &options).await,
         };
@@ -221,6 +258,9 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Signal(arguments) => verbs::signal::run(desk, arguments).await,
         Verb::Cancel(arguments) => verbs::cancel::run(desk, arguments).await,
         Verb::Replay(arguments) => verbs::replay::run(desk, arguments).await,
+        Verb::Bulk(arguments) => verbs::bulk::run(desk, arguments).await,
+        Verb::Export(arguments) => verbs::export::run(desk, arguments).await,
+        Verb::Retention(arguments) => verbs::retention::run(desk, arguments).await,
         Verb::Workflows(arguments) => verbs::workflows::run(desk, arguments).await,
         Verb::Nodes(arguments) => verbs::nodes::run(desk, arguments).await,
         Verb::Audit(arguments) => verbs::audit::run(desk, arguments).await,
@@ -231,6 +271,8 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         | Verb::Demo(_)
         | Verb::Serve(_)
         | Verb::Token(_)
+        | Verb::Import(_)
+        | Verb::Check(_)
         | Verb::Completions(_) => Ok(Exit::Error),
     }
 }

@@ -28,6 +28,7 @@ const fn public(path: &'static str) -> Route {
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
 
 /// Every route.
 pub const ROUTES: &[Route] = &[
@@ -59,6 +60,7 @@ pub const ROUTES: &[Route] = &[
     row(GET, "/api/v1/runs/{id}/streams", Action::ReadPayload, &[]),
     row(GET, "/api/v1/runs/{id}/streams/{name}", Action::ReadPayload, &["after", "limit"]),
     row(GET, "/api/v1/runs/{id}/streams/{name}/stream", Action::ReadPayload, &["after"]),
+    row(GET, "/api/v1/runs/{id}/export", Action::ReadPayload, &[]),
     row(GET, "/api/v1/runs/{id}/input", Action::ReadPayload, &[]),
     row(GET, "/api/v1/runs/{id}/output", Action::ReadPayload, &[]),
     row(POST, "/api/v1/runs/{id}/cancel", Action::Cancel, &[]),
@@ -68,6 +70,8 @@ pub const ROUTES: &[Route] = &[
     row(POST, "/api/v1/bulk", Action::Bulk, &[]),
     row(GET, "/api/v1/bulk/{id}", Action::Read, &[]),
     row(GET, "/api/v1/bulk/{id}/items", Action::Read, &["after", "limit"]),
+    row(GET, "/api/v1/retention", Action::Read, &[]),
+    row(PUT, "/api/v1/retention", Action::Delete, &[]),
     row(GET, "/api/v1/audit", Action::Admin, &["run", "cursor", "limit"]),
     row(GET, "/api/v1/nodes", Action::Read, &["limit"]),
 ];

@@ -7,9 +7,13 @@ mod fleet;
 mod replay;
 mod list;
 mod explain;
+mod bulk;
+mod retention;
 
+pub(super) use self::bulk::*;
 pub(super) use self::explain::*;
 pub(super) use self::fleet::*;
 pub(super) use self::list::*;
 pub(super) use self::replay::*;
+pub(super) use self::retention::*;
 pub(super) use self::run::*;

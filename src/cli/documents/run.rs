@@ -52,7 +52,14 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) execution_ms: Option<u64>,
     pub(in crate::cli) tasks: Vec<Task>,
     #[serde(default)]
-    pub(in crate::cli) replays: Vec<String>,
+    pub(in crate::cli) replays: Vec<ReplayOf>,
+}
+
+/// A run that replays another one.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct ReplayOf {
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) status: String,
 }
 
 /// One thing that a run waits for.

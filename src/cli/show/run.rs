@@ -39,7 +39,11 @@ fn facts(screen: &Screen, run: &Run) -> Vec<(&'static str, String)> {
     if let Some(parent) = &run.parent {
         facts.push(("parent", format!("{} task {}", plain(&parent.run), plain(&parent.task))));
     }
-    facts.extend(run.replays.iter().map(|replay| ("replayed", format!("by {}", plain(replay)))));
+    facts.extend(
+        run.replays
+            .iter()
+            .map(|replay| ("replayed", format!("by {}, {}", plain(&replay.id), status(&replay.status).0))),
+    );
     facts.push(("created", screen.time(run.created_at)));
     facts.extend(run.queue_latency_ms.map(|waited| ("queued", span(waited))));
     facts.extend(run.node.map(|node| ("node", node.to_string())));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::bulk::{self, Wish};
 use super::{Desk, Done};
 use crate::cli::client::Failure;
 use crate::cli::documents::Run;
@@ -14,8 +15,20 @@ use crate::cli::{ids, once, show};
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// Which runs: ids, beginnings of them, @last, or - for ids on standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "matching")]
     runs: Vec<String>,
+    /// All runs that fit a filter, such as 'status:failed since:1h', instead of naming them
+    #[arg(long = "match", value_name = "FILTER", conflicts_with = "runs")]
+    matching: Option<String>,
+    /// With --match: runs a second at most; 20 unless told
+    #[arg(long, value_name = "COUNT", requires = "matching", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// With --match: asks nothing
+    #[arg(long, short, requires = "matching")]
+    yes: bool,
+    /// With --match: only says what it would do
+    #[arg(long, requires = "matching")]
+    dry_run: bool,
     /// Why; it is recorded
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -33,8 +46,14 @@ struct Body<'a> {
 }
 
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
-    let found = ids::all(&desk.client, &arguments.runs).await?;
     let grace_ms = arguments.grace.and_then(|grace| u64::try_from(grace.as_millis()).ok());
+    if let Some(filter) = &arguments.matching {
+        let reason = arguments.reason.as_deref();
+        let (rate, dry_run) = (arguments.rate, arguments.dry_run);
+        let wish = Wish { action: "cancel", q: filter, rate, reason, dry_run, grace_ms, ..Wish::default() };
+        return bulk::carry_out(desk, wish, arguments.yes).await;
+    }
+    let found = ids::all(&desk.client, &arguments.runs).await?;
     let body = Body { reason: arguments.reason.as_deref(), grace_ms };
     let mut refused = None;
     for id in &found {

@@ -1,9 +1,11 @@
 //! The verbs about runs, a file each: what it may be told, what it asks, what it prints.
 
 pub(super) mod audit;
+pub(super) mod bulk;
 pub(super) mod cancel;
 pub(super) mod diff;
 pub(super) mod events;
+pub(super) mod export;
 pub(super) mod failures;
 pub(super) mod get;
 pub(super) mod graph;
@@ -11,6 +13,7 @@ pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod nodes;
 pub(super) mod replay;
+pub(super) mod retention;
 pub(super) mod signal;
 pub(super) mod start;
 pub(super) mod state;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::bulk::{self, Wish};
 use super::{Desk, Done, watch};
 use crate::cli::client::Failure;
 use crate::cli::documents::{ReplayPlan, Replayed};
@@ -16,16 +17,25 @@ use crate::cli::{edit, given, ids, once, show};
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// Which runs: ids, beginnings of them, @last-failed, or - for ids on standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "matching")]
     runs: Vec<String>,
+    /// All runs that fit a filter, such as 'status:failed since:1h', instead of naming them
+    #[arg(long = "match", value_name = "FILTER", conflicts_with = "runs")]
+    matching: Option<String>,
+    /// With --match: runs a second at most; 20 unless told
+    #[arg(long, value_name = "COUNT", requires = "matching", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// With --match: asks nothing
+    #[arg(long, short, requires = "matching")]
+    yes: bool,
     /// From where it runs anew: failed, start, or a task's name
     #[arg(long, value_name = "WHERE", default_value = "failed")]
     from: String,
     /// Another input: JSON, @FILE, or - for standard input; then nothing is taken over
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", conflicts_with = "matching")]
     input: Option<String>,
     /// Opens the input in $EDITOR first
-    #[arg(long, conflicts_with = "input")]
+    #[arg(long, conflicts_with_all = ["input", "matching"])]
     edit: bool,
     /// Why; it is recorded
     #[arg(long, value_name = "TEXT")]
@@ -40,7 +50,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     /// Waits for the new run's end; the exit code says how it ended
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "matching"])]
     wait: bool,
     /// Waits at most so long
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "wait")]
@@ -64,6 +74,22 @@ struct Body<'a> {
 }
 
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
+    if let Some(filter) = &arguments.matching {
+        let from = arguments.from.as_str();
+        let wish = Wish {
+            action: "replay",
+            q: filter,
+            rate: arguments.rate,
+            reason: arguments.reason.as_deref(),
+            dry_run: arguments.dry_run,
+            from_start: from == "start",
+            task: (!["failed", "start"].contains(&from)).then_some(from),
+            force: arguments.force,
+            version: arguments.version.as_deref(),
+            ..Wish::default()
+        };
+        return bulk::carry_out(desk, wish, arguments.yes).await;
+    }
     let found = ids::all(&desk.client, &arguments.runs).await?;
     let (mut exit, mut last) = (Exit::Fine, None);
     for id in &found {

@@ -88,6 +88,12 @@ pub(in crate::http) struct RunBody {
     queue_latency_ms: Option<u64>,
     /// How long its code took, from start to end.
     execution_ms: Option<u64>,
+    /// Whether it is in the archive: everything about it is still here.
+    archived: bool,
+    /// Whether it came from another database.
+    imported: bool,
+    /// The runs that replay it, oldest first; at most 1,000.
+    replays: Vec<ReplayBody>,
     /// How many events its log has.
     events: u32,
     /// Its tasks, in the plan's order; empty before it started.
@@ -139,6 +145,9 @@ impl RunBody {
             timeout_ms: run.timeout.map(millis),
             queue_latency_ms: run.queue_latency().map(millis),
             execution_ms: run.execution_time().map(millis),
+            archived: run.archived,
+            imported: run.imported,
+            replays: run.replays.iter().map(ReplayBody::from).collect(),
             events: run.events,
             tasks: run.tasks.iter().map(TaskBrief::from).collect(),
         }
@@ -328,5 +337,21 @@ impl From<&(crate::model::RunId, crate::model::WorkflowName, crate::model::Statu
         (run, workflow, status): &(crate::model::RunId, crate::model::WorkflowName, crate::model::Status),
     ) -> Self {
         ChildBody { id: run.to_string(), workflow: workflow.to_string(), status: status.as_str() }
+    }
+}
+
+/// A run that replays this one.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReplayOf)]
+struct ReplayBody {
+    /// Its id.
+    id: String,
+    /// Where it stands.
+    status: &'static str,
+}
+
+impl From<&(crate::model::RunId, crate::model::Status)> for ReplayBody {
+    fn from((run, status): &(crate::model::RunId, crate::model::Status)) -> ReplayBody {
+        ReplayBody { id: run.to_string(), status: status.as_str() }
     }
 }

@@ -17,6 +17,7 @@ mod replay;
 mod workflows;
 mod nodes;
 mod audit;
+mod retention;
 mod health;
 
 use std::sync::Arc;
@@ -94,6 +95,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(lists::stats))
         .routes(routes!(live::list))
         .routes(routes!(runs::get))
+        .routes(routes!(retention::get, retention::set))
+        .routes(routes!(retention::export))
         .routes(routes!(explain::why))
         .routes(routes!(explain::graph))
         .routes(routes!(explain::diff))

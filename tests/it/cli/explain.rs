@@ -171,3 +171,27 @@ async fn lines_states_and_graphs_are_shown() -> Result<()> {
     assert_eq!((why["status"].as_str(), why["site"]["task"].as_str()), (Some("FAILED"), Some("charge")));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_runs_of_a_filter_are_replayed_when_that_is_said() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (_runtime, _) = night(&ground).await?;
+    let filter = "status:failed since:1h";
+    let would = on(&ground.url, &["replay", "--match", filter, "--dry-run"]).await?;
+    has(&would, &["would replay 2 runs", "reuses 1 tasks, runs 1"]);
+    let unsaid = on(&ground.url, &["replay", "--match", filter]).await?;
+    assert_eq!(unsaid.code, Some(2), "{}", unsaid.stderr);
+    assert!(unsaid.stderr.contains("say --yes"), "{}", unsaid.stderr);
+    assert_eq!(ground.count("select count(*) from runlog.runs").await, 3, "nothing was done");
+
+    let done = on(&ground.url, &["replay", "--match", filter, "--yes", "--reason", "over"]).await?;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    has(&done, &["replay  finished: 2 of 2, 0 refused"]);
+    let bulk = done.stdout.split_whitespace().nth(1).context("its id")?;
+    has(&on(&ground.url, &["bulk", bulk]).await?, &["finished: 2 of 2"]);
+
+    let partly = on(&ground.url, &["cancel", "--match", "is:root since:1h", "--yes"]).await?;
+    assert_eq!(partly.code, Some(7), "runs that ended cannot be cancelled: {}", partly.stdout);
+    has(&partly, &["illegal_transition"]);
+    Ok(())
+}

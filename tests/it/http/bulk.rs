@@ -148,3 +148,43 @@ async fn what_is_no_bulk_action_is_refused() {
     let refused = post(&guest, "/api/v1/bulk", &body).await.assert_problem(403, "forbidden");
     assert_eq!(refused["action"], "cancel");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_runs_are_found_by_a_filter() {
+    let stage = Stage::new().await;
+    let app = stage.as_caller(Access::all("ada"));
+    let mut wanted = gates(&app, 3).await;
+    let other = start(&app, json!({ "workflow": "gate", "metadata": { "keep": "yes" } })).await;
+    crate::support::until("all of them run", async || {
+        let running = get(&app, "/api/v1/runs?q=status:running").await.json();
+        running["data"].as_array().is_some_and(|rows| rows.len() == 4)
+    })
+    .await;
+    let q = "workflow:gate -meta.keep:yes status:running";
+    let preview = json!({ "action": "cancel", "q": q, "dry_run": true }).to_string();
+    assert_eq!(post(&app, "/api/v1/bulk", &preview).await.json()["count"], 3);
+
+    let answer = post(&app, "/api/v1/bulk", &json!({ "action": "cancel", "q": q }).to_string()).await;
+    assert_eq!(
+        (answer.status, &answer.json()["rate"]),
+        (202.try_into().expect("a status"), &json!(20)),
+        "{answer:?}"
+    );
+    let id = answer.text("id");
+    let done = finished(&app, &id).await;
+    assert_eq!((&done["total"], &done["done"], &done["refused"]), (&json!(3), &json!(3), &json!(0)));
+    let mut found: Vec<String> =
+        items(&app, &id).await.iter().filter_map(|item| Some(item["run"].as_str()?.to_owned())).collect();
+    found.sort();
+    wanted.sort();
+    assert_eq!(found, wanted);
+    assert_eq!(get(&app, &format!("/api/v1/runs/{other}")).await.json()["status"], "RUNNING");
+
+    for (body, code) in [
+        (json!({ "action": "cancel" }), "schema_violation"),
+        (json!({ "action": "cancel", "q": "is:root", "ids": [other] }), "schema_violation"),
+        (json!({ "action": "cancel", "q": "statu:failed" }), "invalid_filter"),
+    ] {
+        assert_eq!(post(&app, "/api/v1/bulk", &body.to_string()).await.json()["code"], code, "{body}");
+    }
+}

@@ -15,6 +15,7 @@ mod openapi;
 mod payloads;
 mod problems;
 mod replay;
+mod retention;
 mod runs;
 mod service;
 mod start;

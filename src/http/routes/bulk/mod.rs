@@ -1,6 +1,7 @@
 //! One action on many runs.
 
-use std::collections::HashSet;
+mod selection;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::selection::{items_by, items_of};
 use super::{Answer, accepted};
 use crate::http::access::{Action, Caller};
 use crate::http::audit::Facts;
@@ -28,9 +30,12 @@ use crate::store::{BulkItem, BulkRow, NewBulk};
 pub(super) struct Start {
     /// What is done; it asks for the action of the same name, too.
     action: What,
-    /// The runs, at most 100,000.
+    /// The runs, at most 100,000; either these or `q`.
+    #[serde(default)]
     ids: Vec<String>,
-    /// Runs a second at most; no limit unless told.
+    /// The runs that this filter finds now, of the caller's namespace, else of `default`; the last 24 hours unless told.
+    q: Option<String>,
+    /// Runs a second at most; no limit unless told, with `q` 20.
     rate: Option<u32>,
     /// Why.
     reason: Option<String>,
@@ -172,7 +177,10 @@ pub(super) async fn start(
 ) -> Result<Response, Problem> {
     caller.require(start.action.action())?;
     start.check()?;
-    let items = items_of(&service, &caller, &start.ids).await?;
+    let items = match &start.q {
+        Some(q) => items_by(&service, &caller, q).await?,
+        None => items_of(&service, &caller, &start.ids).await?,
+    };
     let options = start.options();
     let word = start.action.word();
     if start.dry_run {
@@ -187,9 +195,9 @@ pub(super) async fn start(
         namespace: caller.namespace.clone(),
         action: word,
         options: serde_json::to_string(&options).map_err(bug)?,
-        query: None,
+        query: start.q.clone(),
         reason: start.reason.clone(),
-        rate: start.rate,
+        rate: start.rate.or(start.q.is_some().then_some(RATE_BY_FILTER)),
         items,
     };
     service.desk().await?.keep_bulk(&new).await?;
@@ -202,10 +210,15 @@ pub(super) async fn start(
     Ok(response)
 }
 
+/// Runs a second, where nobody said how many and a filter found them: a slip must be stoppable.
+const RATE_BY_FILTER: u32 = 20;
+
 impl Start {
     fn check(&self) -> Result<(), Problem> {
-        if self.ids.is_empty() {
-            return Err(Problem::at("/ids", "there must be a run at least"));
+        match (self.ids.is_empty(), &self.q) {
+            (true, None) => return Err(Problem::at("/ids", "there must be a run at least, or q")),
+            (false, Some(_)) => return Err(Problem::at("/q", "give either ids or q")),
+            (true, Some(_)) | (false, None) => {}
         }
         if self.ids.len() > BULK_RUNS_MAX {
             return Err(Problem::at(
@@ -240,33 +253,6 @@ impl Start {
             grace_ms: self.grace_ms,
         }
     }
-}
-
-/// Runs asked for at once.
-const SUMMARIES_AT_ONCE: usize = 1_000;
-
-/// Makes the action's runs of their ids, each once. One that does not exist for the caller is answered for at once.
-async fn items_of(service: &Service, caller: &Caller, ids: &[String]) -> Result<Vec<BulkItem>, Problem> {
-    let mut runs = Vec::with_capacity(ids.len());
-    let mut known = HashSet::new();
-    for (at, id) in ids.iter().enumerate() {
-        let run: RunId =
-            id.parse().map_err(|error| Problem::at(&format!("/ids/{at}"), format!("{error}")))?;
-        if known.insert(run) {
-            runs.push(run);
-        }
-    }
-    let mut items = Vec::with_capacity(runs.len());
-    for some in runs.chunks(SUMMARIES_AT_ONCE) {
-        let found = service.lists().await?.summaries(some).await?;
-        let seen = found.iter().filter(|run| caller.sees(&run.namespace)).map(|run| run.run);
-        let seen: HashSet<RunId> = seen.collect();
-        items.extend(some.iter().map(|run| match seen.contains(run) {
-            true => BulkItem { place: 0, run: *run, outcome: None, detail: None, new_run: None },
-            false => bulk::refused(*run, &Problem::no_run(&run.to_string())),
-        }));
-    }
-    Ok(items)
 }
 
 async fn preview(
