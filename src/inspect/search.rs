@@ -48,8 +48,8 @@ impl Search {
         self
     }
 
-    /// Looks back no further than `window`, unless the filter says how far, or is a look-up by id, key, trigger event or
-    /// related run.
+    /// Looks back no further than `window`, unless the filter says how far, finds archived runs alone, or is a look-up by
+    /// id, key, trigger event or related run.
     #[must_use]
     pub fn within(mut self, window: Duration) -> Search {
         self.window = Some(window);
@@ -78,7 +78,8 @@ impl Search {
     fn bounded_filter(&self) -> Filter {
         let filter = self.filter.clone();
         let has_window = filter.positive().any(|test| matches!(test, Test::Since(_) | Test::Until(_)));
-        match self.window.filter(|_| !has_window && !filter.is_lookup()) {
+        let is_bounded = has_window || filter.is_lookup() || !filter.may_be_unarchived();
+        match self.window.filter(|_| !is_bounded) {
             Some(window) => filter.and(Test::Since(When::Ago(window))),
             None => filter,
         }

@@ -30,6 +30,8 @@ pub struct RunSummary {
     pub status: Status,
     /// Whether it waits, written down, and no node holds it; only of a RUNNING one.
     pub parked: bool,
+    /// Whether it is in the archive: everything about it is still found by the same questions.
+    pub archived: bool,
     /// What started it.
     pub trigger: Option<TriggerSummary>,
     /// The run that started it.

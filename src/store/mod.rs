@@ -143,6 +143,7 @@ pub trait Store: Archive + Writings {
     fn children(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunRow>>;
 
     /// Lists the newest runs before `run`, of the same workflow and namespace, that succeeded, newest first, at most `limit`.
+    /// A store may look at the last 20,000 of them only, live and ended, and at as many archived ones.
     fn last_good(&self, run: RunId, limit: u32) -> Answer<'_, Vec<RunId>>;
 
     /// Lists the runs that replay `run`, oldest first, at most `limit`.

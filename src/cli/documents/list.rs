@@ -11,6 +11,9 @@ pub(in crate::cli) struct Listed {
     pub(in crate::cli) id: String,
     pub(in crate::cli) workflow: String,
     pub(in crate::cli) status: String,
+    /// An older service does not say.
+    #[serde(default)]
+    pub(in crate::cli) archived: bool,
     pub(in crate::cli) created_at: Timestamp,
     pub(in crate::cli) execution_ms: Option<u64>,
     pub(in crate::cli) failure: Option<ListedFailure>,

@@ -107,14 +107,17 @@ fn table(desk: &mut Desk, rows: &[Listed], filter: &str) -> Result<(), Failure> 
         desk.screen.remark(format!("no run fits {filter:?}{window}"));
         return Ok(());
     }
-    let mut table = Table::new(vec!["STATUS", "WORKFLOW", "RUN", "FAILED AT", "ERROR", "CREATED", "TOOK"], 4);
+    let mut head = vec!["STATUS", "WORKFLOW", "RUN", "FAILED AT", "ERROR", "CREATED", "TOOK"];
+    let archived = rows.iter().any(|run| run.archived);
+    head.extend(archived.then_some("ARCHIVED"));
+    let mut table = Table::new(head, 4);
     for run in rows {
         let (word, style) = status(&run.status);
         let (task, error) = match &run.failure {
             Some(failure) => (failure.task.clone(), format!("{}: {}", failure.kind, failure.message)),
             None => (None, String::new()),
         };
-        table.row(vec![
+        let mut cells = vec![
             Cell::styled(word, style),
             plain(&run.workflow).into(),
             plain(&run.id).into(),
@@ -122,7 +125,9 @@ fn table(desk: &mut Desk, rows: &[Listed], filter: &str) -> Result<(), Failure> 
             plain(&error).into(),
             desk.screen.time(run.created_at).into(),
             run.execution_ms.map(span).unwrap_or_default().into(),
-        ]);
+        ];
+        cells.extend(archived.then(|| Cell::new(if run.archived { "yes" } else { "" })));
+        table.row(cells);
     }
     Ok(table.print(&mut desk.screen)?)
 }

@@ -81,6 +81,8 @@ pub(in crate::http) struct RunBrief {
     status: &'static str,
     /// Whether it waits, written down, and no node holds it.
     parked: bool,
+    /// Whether it is in the archive: everything about it is still here.
+    archived: bool,
     /// What started it.
     trigger: Option<TriggerBrief>,
     /// The run that started it.
@@ -161,6 +163,7 @@ impl From<&RunSummary> for RunBrief {
             key: run.key.as_ref().map(ToString::to_string),
             status: run.status.as_str(),
             parked: run.parked,
+            archived: run.archived,
             trigger,
             parent: run.parent.map(|parent| parent.to_string()),
             node: run.node.map(|node| node.0),

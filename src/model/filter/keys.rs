@@ -40,7 +40,11 @@ pub const KEYS: &[Key] = &[
     key("until", "created before", "until:2026-11-25"),
     key("started", "when its code started", "started:>=2026-11-25T10:00:00Z"),
     key("finished", "when it ended", "finished:>1h"),
-    key("is", "root, child, waiting, live, ended, failed (FAILED or TIMED_OUT) or replay", "is:root"),
+    key(
+        "is",
+        "root, child, waiting, live, ended, failed (FAILED or TIMED_OUT), replay or archived",
+        "is:root",
+    ),
 ];
 
 const fn key(name: &'static str, finds: &'static str, example: &'static str) -> Key {

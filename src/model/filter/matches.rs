@@ -61,6 +61,7 @@ impl Property {
             Property::Ended => run.status.is_terminal(),
             Property::Failed => run.status.is_failure(),
             Property::Replay => linked(run, Link::ReplayOf).is_some(),
+            Property::Archived => run.archived,
         }
     }
 }

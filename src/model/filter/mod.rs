@@ -170,11 +170,13 @@ pub enum Property {
     Failed,
     /// It replays another run.
     Replay,
+    /// It ended long ago and is in the archive.
+    Archived,
 }
 
 impl Property {
     /// Every one.
-    pub const ALL: [Property; 7] = [
+    pub const ALL: [Property; 8] = [
         Property::Root,
         Property::Child,
         Property::Waiting,
@@ -182,6 +184,7 @@ impl Property {
         Property::Ended,
         Property::Failed,
         Property::Replay,
+        Property::Archived,
     ];
 
     /// Returns the word for it.
@@ -194,6 +197,7 @@ impl Property {
             Property::Ended => "ended",
             Property::Failed => "failed",
             Property::Replay => "replay",
+            Property::Archived => "archived",
         }
     }
 }
@@ -268,6 +272,23 @@ impl Filter {
         Status::ALL.into_iter().filter(fits).collect()
     }
 
+    /// Says whether a run that it finds can be in the archive.
+    pub fn may_be_archived(&self) -> bool {
+        let excluded = |term: &Term| match &term.test {
+            Test::Is(unwanted) => term.negated && unwanted.contains(&Property::Archived),
+            _ => false,
+        };
+        self.statuses().iter().any(|status| status.is_terminal()) && !self.terms.iter().any(excluded)
+    }
+
+    /// Says whether a run that it finds can be outside of the archive.
+    pub fn may_be_unarchived(&self) -> bool {
+        self.positive().all(|test| match test {
+            Test::Is(wanted) => wanted.iter().any(|property| *property != Property::Archived),
+            _ => true,
+        })
+    }
+
     /// Lists the tests that must hold.
     pub fn positive(&self) -> impl Iterator<Item = &Test> {
         self.terms.iter().filter(|term| !term.negated).map(|term| &term.test)
@@ -280,7 +301,7 @@ impl Property {
             Property::Root | Property::Child | Property::Replay => true,
             Property::Waiting => status == Status::Running,
             Property::Live => !status.is_terminal(),
-            Property::Ended => status.is_terminal(),
+            Property::Ended | Property::Archived => status.is_terminal(),
             Property::Failed => status.is_failure(),
         }
     }

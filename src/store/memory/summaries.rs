@@ -23,6 +23,7 @@ impl Run {
             key: row.key.clone(),
             status: row.status,
             parked: row.status == Status::Running && row.owner.is_none(),
+            archived: false,
             trigger: Some(self.listed.trigger.clone()),
             parent: row.parent,
             node: row.owner.or(self.listed.node),

@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection};
 use super::archived;
 use super::errors::classify;
 use super::rows::{EventRecord, RunRecord, run_id, run_ids};
+use crate::model::limits::SEARCH_ROWS_MAX;
 use crate::model::{Key, Namespace, Recorded, RunId, Version, WorkflowName};
 use crate::store::{RawEvent, Registered, RunRow, Shape, StoreError};
 
@@ -36,8 +37,12 @@ pub(super) async fn last_good(
     run: RunId,
     limit: u32,
 ) -> Result<Vec<RunId>, StoreError> {
-    let limit = i64::from(limit);
-    let good = sqlx::query_file_scalar!("src/store/postgres/sql/last_good.sql", run.uuid(), limit);
+    let good = sqlx::query_file_scalar!(
+        "src/store/postgres/sql/last_good.sql",
+        run.uuid(),
+        i64::from(limit),
+        i64::from(SEARCH_ROWS_MAX)
+    );
     run_ids(good.fetch_all(connection).await.map_err(classify)?)
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn summaries(
     rows.into_iter().map(RunSummary::try_from).collect()
 }
 
-/// A row of `runlog.runs`, as far as lists show it.
+/// A row of `runlog.runs` or `runlog.archived_runs`, as far as lists show it.
 #[derive(sqlx::FromRow)]
 pub(super) struct SummaryRecord {
     pub(super) id: Uuid,
@@ -51,14 +51,16 @@ pub(super) struct SummaryRecord {
     pub(super) error_location: Option<String>,
     pub(super) fingerprint: Option<String>,
     pub(super) caused_by: Option<Uuid>,
+    pub(super) archived: bool,
 }
 
 impl TryFrom<SummaryRecord> for RunSummary {
     type Error = StoreError;
 
     fn try_from(mut record: SummaryRecord) -> Result<RunSummary, StoreError> {
-        let corrupt = |column, message| corrupt("runlog.runs", column, &record.id, message);
-        let run = run_id("runlog.runs", "id", record.id)?;
+        let table = if record.archived { "runlog.archived_runs" } else { "runlog.runs" };
+        let corrupt = |column, message| corrupt(table, column, &record.id, message);
+        let run = run_id(table, "id", record.id)?;
         let status: Status =
             record.status.parse().map_err(|unknown| corrupt("status", format!("{unknown}")))?;
         let metadata: Option<BTreeMap<String, String>> = record
@@ -67,7 +69,7 @@ impl TryFrom<SummaryRecord> for RunSummary {
             .map(serde_json::from_str)
             .transpose()
             .map_err(|error| corrupt("metadata", error.to_string()))?;
-        let linked = |column, id: Option<Uuid>| id.map(|id| run_id("runlog.runs", column, id)).transpose();
+        let linked = |column, id: Option<Uuid>| id.map(|id| run_id(table, column, id)).transpose();
         let parent = linked("parent", record.parent)?;
         let (replay_of, caused_by) =
             (linked("replay_of", record.replay_of)?, linked("caused_by", record.caused_by)?);
@@ -86,6 +88,7 @@ impl TryFrom<SummaryRecord> for RunSummary {
             key: record.key.as_deref().map(Key::recorded),
             status,
             parked: status == Status::Running && record.owner.is_none(),
+            archived: record.archived,
             trigger,
             parent,
             node: record.owner.or(record.node).map(NodeId),

@@ -52,6 +52,11 @@ async fn a_run_is_exported_and_imported_elsewhere_once() -> Result<()> {
     assert_eq!((imported.code, imported.stdout.trim()), (Some(0), id.as_str()), "{}", imported.stderr);
     let shown = on(&elsewhere.url, &["get", &id]).await?.stdout;
     assert!(shown.contains("archived") && shown.contains("\"hello\""), "{shown}");
+    let listed = on(&elsewhere.url, &["ls", "is:archived"]).await?.stdout;
+    let mut lines = listed.lines().map(str::trim_end);
+    assert!(lines.next().is_some_and(|head| head.ends_with("ARCHIVED")), "{listed}");
+    assert!(lines.next().is_some_and(|row| row.contains(&id) && row.ends_with("yes")), "{listed}");
+    assert!(!on(&ground.url, &["ls"]).await?.stdout.contains("ARCHIVED"), "nothing is archived there");
     assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(6), "it is there already");
     std::fs::write(&file, "{}")?;
     assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(2), "it is no export");

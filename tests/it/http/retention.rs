@@ -51,4 +51,8 @@ async fn a_run_is_taken_along_and_says_that_it_was() {
     let run = get(&there, &format!("/api/v1/runs/{id}")).await.json();
     assert_eq!((&run["archived"], &run["imported"]), (&json!(true), &json!(true)));
     assert_eq!(get(&there, &format!("/api/v1/runs/{id}/output")).await.bytes, b"12345678901234567890123");
+    let listed = get(&there, "/api/v1/runs?q=is:archived").await.json();
+    assert_eq!((&listed["data"][0]["id"], &listed["data"][0]["archived"]), (&json!(id), &json!(true)));
+    let others = get(&there, "/api/v1/runs?q=-is:archived").await.json();
+    assert_eq!(others["data"], json!([]));
 }

@@ -120,6 +120,25 @@ fn a_filter_has_limits() {
 }
 
 #[test]
+fn a_filter_knows_whether_its_runs_can_be_archived() {
+    for (text, unarchived, archived) in [
+        ("", true, true),
+        ("is:archived", false, true),
+        ("-is:archived", true, false),
+        ("is:archived,failed", true, true),
+        ("-is:archived,failed", true, false),
+        ("is:archived -is:archived", false, false),
+        ("is:live", true, false),
+        ("status:running,queued", true, false),
+        ("status:running,failed", true, true),
+        ("is:archived is:waiting", false, false),
+    ] {
+        let filter: Filter = text.parse().unwrap();
+        assert_eq!((filter.may_be_unarchived(), filter.may_be_archived()), (unarchived, archived), "{text}");
+    }
+}
+
+#[test]
 fn what_names_a_run_is_a_look_up() {
     for (text, expected) in
         [("key:a", true), ("0198f3a2", true), ("event:e", true), ("-key:a", false), ("status:failed", false)]

@@ -1,4 +1,4 @@
-//! What a filter's terms mean in SQL, on a row of `runlog.runs` called `r`. Every value is bound.
+//! What a filter's terms mean in SQL, on a candidate's row called `r`. Every value is bound.
 
 use std::time::Duration;
 
@@ -90,6 +90,7 @@ pub(super) fn push_test(sql: &mut Sql, test: &Test, now: Timestamp) {
                 Property::Ended => "r.status not in ('QUEUED', 'RUNNING')",
                 Property::Failed => "r.status in ('FAILED', 'TIMED_OUT')",
                 Property::Replay => "r.replay_of is not null",
+                Property::Archived => "r.archived",
             });
         }),
     }

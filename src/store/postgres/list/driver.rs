@@ -19,6 +19,68 @@ pub(super) const BRANCHES_MAX: usize = 16;
 /// From here on a run is in `runs_slow`.
 const SLOW: Duration = Duration::from_secs(10);
 
+/// Where rows of runs are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Table {
+    /// `runlog.runs`
+    Runs,
+    /// `runlog.archived_runs`, whose indexes have the same names with `archived_` before them.
+    Archive,
+}
+
+impl Table {
+    /// Lists the tables in which a filter's runs can be, at least one.
+    pub(super) fn of(filter: &Filter) -> Vec<Table> {
+        match (filter.may_be_unarchived(), filter.may_be_archived()) {
+            (true, true) => vec![Table::Runs, Table::Archive],
+            (false, true) => vec![Table::Archive],
+            (_, false) => vec![Table::Runs],
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Table::Runs => "runlog.runs",
+            Table::Archive => "runlog.archived_runs",
+        }
+    }
+
+    /// What lists and filters read of a row called `r`, the same columns of either table.
+    fn row(self) -> &'static str {
+        match self {
+            Table::Runs => RUNS_ROW,
+            Table::Archive => ARCHIVE_ROW,
+        }
+    }
+}
+
+macro_rules! row {
+    ($own:literal) => {
+        concat!(
+            "r.id, r.namespace, r.workflow, r.version, r.key, r.status, r.started_at, r.finished_at, r.parent, \
+             r.metadata, r.trigger, r.trigger_id, r.trigger_key, r.replay_of, r.node, r.failed_task, r.error_kind, \
+             r.error_message, r.error_location, r.fingerprint, r.caused_by, ",
+            $own
+        )
+    };
+}
+
+const RUNS_ROW: &str = row!("r.owner, r.wake_at, r.deadline_at, false as archived");
+
+/// Nobody owns an archived run, nothing is left to wake it for.
+const ARCHIVE_ROW: &str = row!(
+    "null::int as owner, null::timestamptz as wake_at, null::timestamptz as deadline_at, true as archived"
+);
+
+/// What is read of a candidate.
+#[derive(Clone, Copy)]
+pub(super) enum Read {
+    /// Its id alone.
+    Id,
+    /// [`Table::row`].
+    Row,
+}
+
 /// Where candidates come from.
 pub(super) enum Source {
     /// These runs.
@@ -46,6 +108,16 @@ pub(super) enum Branch {
     TriggerKey(String),
     /// `runs_slow`
     Slow,
+}
+
+impl Branch {
+    /// Says whether a table has such runs.
+    fn is_in(&self, table: Table) -> bool {
+        match (self, table) {
+            (Branch::Status(status), Table::Archive) => status.is_terminal(),
+            (_, Table::Runs | Table::Archive) => true,
+        }
+    }
 }
 
 /// A few runs, by an index without the order of ids.
@@ -160,23 +232,34 @@ fn exact(wanted: &[Pattern]) -> Option<Vec<&str>> {
     Some(all)
 }
 
-/// Writes a query for the candidates' rows, `columns` of `r`, the newest first, of an index in the order of ids at most
-/// `limit`.
-pub(super) fn push_candidates(sql: &mut Sql, query: &RunQuery, source: &Source, columns: &str, limit: u32) {
+/// Writes a query for the candidates, the newest first, of indexes in the order of ids at most `limit`.
+pub(super) fn push_candidates(sql: &mut Sql, query: &RunQuery, source: &Source, read: Read, limit: u32) {
+    let tables = Table::of(&query.filter);
+    let mut parts = 0;
+    // Each part in order by itself: only so are several merged and not sorted.
+    let mut begin = |sql: &mut Sql, table: Table| {
+        sql.push(if parts == 0 { "select * from ((" } else { " union all (" });
+        sql.push("select ").push(match read {
+            Read::Id => "r.id",
+            Read::Row => table.row(),
+        });
+        sql.push(" from ").push(table.name()).push(" r where ");
+        parts += 1;
+    };
     match source {
         Source::Ids(ids) => {
-            sql.push("select ").push(columns).push(" from runlog.runs r where r.id = any(");
-            sql.push_bind(ids.clone()).push(")");
-            push_range(sql, query);
-            sql.push(" order by r.id desc");
+            for table in tables {
+                begin(sql, table);
+                sql.push("r.id = any(").push_bind(ids.clone()).push(")");
+                push_range(sql, query);
+                sql.push(" order by r.id desc)");
+            }
+            sql.push(") r order by r.id desc");
         }
         Source::Newest(branches) => {
-            sql.push("select ").push(columns).push(" from (");
-            for (at, branch) in branches.iter().enumerate() {
-                // Each in order by itself: only so are several merged and not sorted.
-                sql.push(if at == 0 { "(" } else { " union all (" });
-                sql.push("select r.* from runlog.runs r where r.namespace = ")
-                    .push_bind(query.namespace.as_str());
+            for (table, branch) in parts_of(&tables, branches) {
+                begin(sql, table);
+                sql.push("r.namespace = ").push_bind(query.namespace.as_str());
                 push_branch(sql, branch);
                 push_range(sql, query);
                 sql.push(" order by r.id desc)");
@@ -184,6 +267,15 @@ pub(super) fn push_candidates(sql: &mut Sql, query: &RunQuery, source: &Source, 
             sql.push(") r order by r.id desc limit ").push_bind(i64::from(limit));
         }
     }
+}
+
+/// Lists the stretches of each table that there can be.
+pub(super) fn parts_of<'a>(
+    tables: &'a [Table],
+    branches: &'a [Branch],
+) -> impl Iterator<Item = (Table, &'a Branch)> {
+    let of = |table: Table| move |branch: &&Branch| branch.is_in(table);
+    tables.iter().flat_map(move |table| branches.iter().filter(of(*table)).map(|branch| (*table, branch)))
 }
 
 fn push_branch(sql: &mut Sql, branch: &Branch) {
@@ -226,9 +318,19 @@ fn push_range(sql: &mut Sql, query: &RunQuery) {
     }
 }
 
-/// Writes the query for the ids that a narrow index gives, one more than are read.
+/// Writes the query for the ids that a narrow index of each table gives, one more than are read.
 pub(super) fn push_narrow(sql: &mut Sql, query: &RunQuery, narrow: &Narrow<'_>) {
-    sql.push("select r.id from runlog.runs r where r.namespace = ").push_bind(query.namespace.as_str());
+    for (at, table) in Table::of(&query.filter).into_iter().enumerate() {
+        sql.push(if at == 0 { "(" } else { " union all (" });
+        push_narrow_of(sql, query, narrow, table);
+        sql.push(")");
+    }
+    sql.push(" limit ").push_bind(i64::from(NARROW_ROWS_MAX) + 1);
+}
+
+fn push_narrow_of(sql: &mut Sql, query: &RunQuery, narrow: &Narrow<'_>, table: Table) {
+    sql.push("select r.id from ").push(table.name());
+    sql.push(" r where r.namespace = ").push_bind(query.namespace.as_str());
     push_range(sql, query);
     sql.push(" and (");
     match narrow {
@@ -254,7 +356,7 @@ pub(super) fn push_narrow(sql: &mut Sql, query: &RunQuery, narrow: &Narrow<'_>) 
             }
         }
     }
-    sql.push(") limit ").push_bind(i64::from(NARROW_ROWS_MAX) + 1);
+    sql.push(")");
 }
 
 /// Writes an equality, or the stretch of a `text_pattern_ops` index that begins with a prefix.

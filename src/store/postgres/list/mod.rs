@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use sqlx::types::Uuid;
 use sqlx::{PgPool, PgTransaction};
 
-use self::driver::{BRANCHES_MAX, Source, branches, narrow, tasks};
+use self::driver::{BRANCHES_MAX, Source, Table, branches, narrow, parts_of, tasks};
 use self::statements::{GroupRecord, Statements};
 use super::errors::classify;
 use super::rows::run_id;
@@ -97,7 +97,9 @@ impl Asked {
 
     /// Decides where the rows come from.
     async fn source(&mut self, query: &RunQuery) -> Result<Source, StoreError> {
-        if query.filter.statuses().is_empty() {
+        let filter = &query.filter;
+        let is_anywhere = filter.may_be_archived() || filter.may_be_unarchived();
+        if filter.statuses().is_empty() || !is_anywhere {
             return Ok(Source::Ids(Vec::new()));
         }
         if let Some(narrow) = narrow(&query.filter) {
@@ -112,10 +114,9 @@ impl Asked {
             None => None,
             Some(tasks) => Some(self.workflows_of(&tasks).await?),
         };
-        match branches(query, of_tasks) {
-            none if none.is_empty() => Ok(Source::Ids(Vec::new())),
-            branches => Ok(Source::Newest(branches)),
-        }
+        let branches = branches(query, of_tasks);
+        let nowhere = parts_of(&Table::of(filter), &branches).next().is_none();
+        Ok(if nowhere { Source::Ids(Vec::new()) } else { Source::Newest(branches) })
     }
 
     /// Names the workflows that have one of these tasks, one more than are merged.

@@ -4,7 +4,7 @@ use sqlx::types::Uuid;
 
 use super::super::rows::{corrupt, run_id};
 use super::conditions::{Sql, push_conditions};
-use super::driver::{Narrow, Source, push_candidates, push_narrow};
+use super::driver::{Narrow, Read, Source, Table, push_candidates, push_narrow};
 use crate::model::limits::{COUNT_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, SEARCH_ROWS_MAX};
 use crate::model::{TaskName, Timestamp, WorkflowName};
 use crate::store::{FailureGroup, RunQuery, StoreError};
@@ -13,7 +13,11 @@ use crate::store::{FailureGroup, RunQuery, StoreError};
 const COLUMNS: &str = "r.id, r.namespace, r.workflow, r.version, r.key, r.status::text as status, r.owner, r.wake_at, \
     r.deadline_at, r.started_at, r.finished_at, r.parent, r.metadata::text as metadata, r.trigger, r.trigger_id, \
     r.trigger_key, r.replay_of, r.node, r.failed_task, r.error_kind, r.error_message, r.error_location, r.fingerprint, \
-    r.caused_by";
+    r.caused_by, r.archived";
+
+/// What is told of a group's newest run.
+const EXAMPLE: &str =
+    "select e.workflow, e.failed_task, e.error_kind, e.error_message, e.error_location from ";
 
 /// Makes statements, or what explains them.
 pub(super) struct Statements {
@@ -36,7 +40,7 @@ impl Statements {
     pub(super) fn page(&self, query: &RunQuery, source: &Source) -> Sql {
         let mut sql = self.begin();
         sql.push("select ").push(COLUMNS).push(" from (");
-        push_candidates(&mut sql, query, source, "r.*", SEARCH_ROWS_MAX);
+        push_candidates(&mut sql, query, source, Read::Row, SEARCH_ROWS_MAX);
         sql.push(") r where ");
         push_conditions(&mut sql, query);
         sql.push(" order by r.id desc limit ").push_bind(i64::from(query.limit) + 1);
@@ -47,7 +51,7 @@ impl Statements {
     pub(super) fn boundary(&self, query: &RunQuery, source: &Source, limit: u32) -> Sql {
         let mut sql = self.begin();
         sql.push("select r.id from (");
-        push_candidates(&mut sql, query, source, "r.id", limit);
+        push_candidates(&mut sql, query, source, Read::Id, limit);
         sql.push(") r offset ").push_bind(i64::from(limit) - 1).push(" limit 1");
         sql
     }
@@ -56,7 +60,7 @@ impl Statements {
     pub(super) fn count(&self, query: &RunQuery, source: &Source) -> Sql {
         let mut sql = self.begin();
         sql.push("select r.status::text, count(*) from (select r.status from (");
-        push_candidates(&mut sql, query, source, "r.*", SEARCH_ROWS_MAX);
+        push_candidates(&mut sql, query, source, Read::Row, SEARCH_ROWS_MAX);
         sql.push(") r where ");
         push_conditions(&mut sql, query);
         sql.push(" limit ").push_bind(i64::from(COUNT_MAX)).push(") r group by r.status");
@@ -71,12 +75,17 @@ impl Statements {
              select r.fingerprint, count(*) as count, min(r.finished_at) as first, max(r.finished_at) as last, \
              max(r.id::text collate \"C\")::uuid as newest from (",
         );
-        push_candidates(&mut sql, query, source, "r.*", GROUPED_RUNS_MAX);
+        push_candidates(&mut sql, query, source, Read::Row, GROUPED_RUNS_MAX);
         sql.push(") r where r.fingerprint is not null and r.finished_at is not null and ");
         push_conditions(&mut sql, query);
         sql.push(" group by r.fingerprint order by count desc, newest desc limit ");
         sql.push_bind(i64::from(FAILURE_GROUPS_MAX) + 1);
-        sql.push(") g join runlog.runs r on r.id = g.newest order by g.count desc, g.newest desc");
+        sql.push(") g cross join lateral (");
+        for (at, table) in Table::of(&query.filter).into_iter().enumerate() {
+            sql.push(if at == 0 { "" } else { " union all " });
+            sql.push(EXAMPLE).push(table.name()).push(" e where e.id = g.newest");
+        }
+        sql.push(") r order by g.count desc, g.newest desc");
         sql
     }
 }

@@ -1,6 +1,7 @@
 //! Runs that ended long ago: archived, found as before, and deleted when somebody says so.
 
 mod archive;
+mod lists;
 mod keys;
 mod log;
 mod passes;

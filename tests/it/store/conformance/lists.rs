@@ -13,7 +13,9 @@ use runlog::model::filter::{Filter, Property, Test};
 use runlog::model::{
     FailureSummary, Key, Namespace, Payload, RunId, RunSummary, Status, TaskName, Version, WorkflowName,
 };
-use runlog::store::{NewRun, RunQuery, Served, Shape, Store};
+use runlog::store::{
+    NewRun, PassBegun, Policy, PolicyScope, RunQuery, Served, Shape, Step, Store, StoreError,
+};
 
 use crate::model::filters::*;
 use crate::store::process::*;
@@ -36,9 +38,12 @@ pub(super) async fn a_filter_finds_the_runs_it_matches_and_no_others(store: Arc<
     let mut runner = TestRunner::deterministic();
     let tasks = register(&store, &mut runner).await;
     let runs = population(&processes, &mut runner).await;
+    let has_archive = archive(&store).await;
     let mut all = store.summaries(&runs).await.expect("summaries");
     all.retain(|run| run.namespace == Namespace::default());
     all.reverse();
+    let archived = all.iter().filter(|run| run.archived).count();
+    assert!(if has_archive { archived > 5 } else { archived == 0 }, "{archived} archived");
 
     let times = all.iter().flat_map(|run| [Some(run.created_at()), run.started_at, run.finished_at]);
     let words =
@@ -201,6 +206,27 @@ async fn meet_its_fate(process: &Process, run: RunId, runs: &[RunId], runner: &m
         end.row.as_mut().expect("a row").failure = Some(Box::new(failure));
     }
     process.write(end).await;
+}
+
+/// Archives the runs of two workflows that have ended; says whether the store has an archive at all.
+async fn archive(store: &Arc<dyn Store>) -> bool {
+    for workflow in &WORKFLOWS[..2] {
+        let workflow = Some(WorkflowName::new(workflow).expect("a name"));
+        let scope = PolicyScope { namespace: None, workflow };
+        let policy = Policy { scope, archive_after: Some(Duration::ZERO), delete_after: None };
+        match store.set_policy(&policy).await {
+            Err(StoreError::NeedsPostgres { .. }) => return false,
+            set => set.expect("a policy"),
+        }
+    }
+    let begun = store.begin_pass("test", true).await.expect("a pass");
+    assert!(matches!(begun, PassBegun::Yours { .. }), "{begun:?}");
+    let mut next = Some(Step::FIRST);
+    while let Some(step) = next {
+        next = store.prune(&step).await.expect("a step").next;
+    }
+    store.end_pass(None, Duration::from_secs(3_600)).await.expect("its end");
+    true
 }
 
 pub(super) async fn pages_hold_each_run_once_while_more_arrive(store: Arc<dyn Store>) {

@@ -35,6 +35,25 @@ async fn stage() -> Stage {
     stage
 }
 
+/// Puts a copy of every second run into the archive, 40 days earlier.
+const ARCHIVED: &str = "
+    insert into runlog.archived_runs (id, namespace, workflow, version, key, status, priority, created_at, started_at,
+                                      finished_at, claims, mail, metadata, trigger, trigger_id, trigger_key, parent, replay_of,
+                                      node, failed_task, error_kind, error_message, fingerprint, events, log)
+    select (substr(runlog.first_id(at)::text, 1, 14) || substr(id::text, 15))::uuid, namespace, workflow, version, key,
+           status, 0, at, started_at - interval '40 days', finished_at - interval '40 days', 1, 0, metadata, trigger,
+           trigger_id, case when trigger_id is not null then 'user' end, replay_of, replay_of, node, failed_task, error_kind,
+           error_message, fingerprint, 1, repeat(' ', 2048)
+    from (select *, created_at - interval '40 days' as at from runlog.runs) r
+    where right(id::text, 1) in ('0', '2', '4', '6', '8', 'a', 'c', 'e')";
+
+async fn stage_with_archive() -> Stage {
+    let stage = stage().await;
+    stage.psql(ARCHIVED).await.unwrap();
+    stage.psql("vacuum analyze runlog.archived_runs").await.unwrap();
+    stage
+}
+
 impl Stage {
     fn query(&self, filter: &str) -> RunQuery {
         let filter: Filter = filter.parse().unwrap_or_else(|error| panic!("{filter}: {error}"));
@@ -47,8 +66,8 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn every_documented_filter_is_led_by_an_index() {
-    let stage = stage().await;
+async fn every_documented_filter_is_led_by_an_index_of_each_table() {
+    let stage = stage_with_archive().await;
     let expected = [
         ("", "runs_pkey"),
         ("since:24h", "runs_pkey"),
@@ -74,20 +93,73 @@ async fn every_documented_filter_is_led_by_an_index() {
         ("duration:>30s", "runs_slow"),
         ("trigger_key:nightly", "runs_trigger_key"),
     ];
+    let archived = [("is:archived", "runs_pkey"), ("is:archived workflow:w3", "runs_workflow")];
     let documented = KEYS.iter().map(|key| (key.example, ""));
-    for (filter, index) in expected.into_iter().chain(documented) {
+    for (filter, index) in expected.into_iter().chain(archived).chain(documented) {
         let plans = stage.store.explain(&stage.query(filter)).await.unwrap();
         assert!(!plans.is_empty());
         for plan in &plans {
-            assert!(!plan.contains("Seq Scan on runs"), "{filter}\n{plan}");
+            assert!(!plan.contains("Seq Scan on"), "{filter}\n{plan}");
             assert!(!plan.contains("events"), "{filter} reads a log\n{plan}");
         }
-        assert!(
-            plans.iter().any(|plan| plan.contains(index)),
-            "{filter} without {index}\n{}",
-            plans.join("\n")
-        );
+        let parsed = stage.query(filter).filter;
+        for (table, is_asked, index) in [
+            ("runs", parsed.may_be_unarchived(), index.to_owned()),
+            (
+                "archived_runs",
+                parsed.may_be_archived(),
+                format!("archived_{}", index.replace("keyed", "key")),
+            ),
+        ] {
+            let leads = |plan: &&String| plan.contains(&format!(" {index} ")) || plan.ends_with(&index);
+            let asks = |plan: &&String| plan.contains(&format!(" on {table} "));
+            assert_eq!(
+                plans.iter().any(|plan| asks(&plan)),
+                is_asked,
+                "{filter}: {table}\n{}",
+                plans.join("\n")
+            );
+            let is_led = index.ends_with('_') || plans.iter().any(|plan| leads(&plan));
+            assert!(is_led || !is_asked, "{filter} without {index}\n{}", plans.join("\n"));
+        }
     }
+}
+
+#[tokio::test]
+async fn archived_runs_are_listed_and_counted_with_the_others_unless_left_out() {
+    let stage = stage_with_archive().await;
+    let old = "until:35d";
+    let all = stage.list(old).await;
+    assert_eq!(all.runs.len(), 50);
+    assert!(all.runs.iter().all(|run| run.archived) && all.next.is_some());
+    assert_eq!(stage.list(&format!("{old} is:archived")).await, all);
+    assert_eq!(stage.list(&format!("{old} -is:archived")).await, RunPage::default());
+    let key = stage.list("key:order-100").await.runs;
+    assert_eq!(key.iter().map(|run| run.archived).collect::<Vec<_>>(), [false, true]);
+    let count = async |filter: &str| stage.store.count(&stage.query(filter)).await.unwrap().total();
+    assert_eq!(count("event:evt-100,evt-200").await, 4);
+    assert_eq!(count("event:evt-100,evt-200 is:archived").await, 2);
+    assert_eq!(count("event:evt-100,evt-200 -is:archived").await, 2);
+    assert_eq!(count("is:archived -is:archived").await, 0);
+    let failed = async |filter: &str| {
+        let groups = stage.store.failures(&stage.query(filter)).await.unwrap();
+        (groups.groups.len(), groups.groups.iter().map(|group| group.count).sum::<u64>())
+    };
+    assert_eq!(failed("is:failed").await, (7, 12_000));
+    assert_eq!(failed("is:failed is:archived").await, (7, 6_000));
+}
+
+#[tokio::test]
+async fn the_last_good_run_is_found_by_indexes_of_each_table() {
+    let stage = stage_with_archive().await;
+    let run = stage.list("workflow:w10 status:failed").await.runs[0].run;
+    let explain = concat!("explain ", "\n", include_str!("../../../../src/store/postgres/sql/last_good.sql"));
+    let plan = sqlx::query_scalar::<_, String>(explain).bind(run.uuid()).bind(32_i64).bind(20_000_i64);
+    let plan = plan.fetch_all(&stage.pool).await.unwrap().join("\n");
+    for index in ["runs_pkey", "archived_runs_pkey", "runs_workflow", "archived_runs_workflow"] {
+        assert!(plan.contains(&format!("using {index} on")), "{index}\n{plan}");
+    }
+    assert!(!plan.contains("Seq Scan"), "{plan}");
 }
 
 #[tokio::test]
