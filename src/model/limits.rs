@@ -153,6 +153,10 @@ pub const PAGE_ROWS_DEFAULT: u32 = 50;
 /// fill the disk.
 pub const LINES_MAX: u32 = 10_000;
 
+/// Lines of a run that are looked at, from its end back, for the last ones of a task or a level: twice what an attempt may
+/// write.
+pub const LINES_SEARCHED_MAX: u32 = 20_000;
+
 /// Bytes of a line's message; the rest is cut with a visible mark.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
 

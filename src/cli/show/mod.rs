@@ -4,6 +4,7 @@ mod plain;
 mod table;
 mod time;
 mod run;
+mod line;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
@@ -12,6 +13,7 @@ use super::options::{Colour, Options, Times};
 use crate::clock;
 use crate::model::Timestamp;
 
+pub(super) use self::line::log_line;
 pub(super) use self::plain::{cut, plain};
 pub(super) use self::run::{event_line, headline, run, task};
 pub(super) use self::table::{Cell, Table};

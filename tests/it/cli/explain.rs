@@ -21,7 +21,8 @@ fn checkout() -> Workflow<Value, String> {
         cx.log().warn(format!("reserving for {order}"));
         anyhow::Ok(3_u32)
     });
-    let charge = w.task_after("charge", &reserve, |_, order: Value, shelf: u32| async move {
+    let charge = w.task_after("charge", &reserve, |cx: Cx, order: Value, shelf: u32| async move {
+        cx.log().info(format!("charging for shelf {shelf}"));
         match order["good"] == json!(true) {
             true => Ok(format!("shelf {shelf}")),
             false => Err(Declined(std::io::Error::other("402 Payment Required"))),
@@ -72,6 +73,11 @@ async fn the_way_from_the_failures_to_the_cause_and_the_next_command() -> Result
     );
     has(&why, &[r#"{"good":false,"order":3}"#, "last good", "false", "✓ reserve", "✕ charge"]);
     has(&why, &[&format!("next: runlog replay {last}")]);
+    has(&why, &["similar    1 other run failed so, 1 of them in 24 hours, the newest "]);
+    let listed =
+        why.stdout.lines().find_map(|line| line.split_once("runlog ls ")).context("what lists them")?.1;
+    let listed = on(&ground.url, &["ls", listed, "-o", "ids"]).await?;
+    assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
 
     let diff = on(&ground.url, &["diff", "@last-failed"]).await?;
     has(&diff, &["a  ✓ succeeded", "b  ✕ failed", "order", "1 → 3"]);
@@ -159,6 +165,15 @@ async fn lines_states_and_graphs_are_shown() -> Result<()> {
     .await;
     let none = on(&ground.url, &["logs", &last, "--level", "error"]).await?;
     assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
+
+    crate::support::until("why ends with it", async || {
+        let why = on(&ground.url, &["why", &last]).await;
+        why.is_ok_and(|why| {
+            let said = why.stdout.lines().find(|line| line.starts_with("  said       "));
+            said.is_some_and(|said| said.ends_with(" INFO  charging for shelf 3"))
+        })
+    })
+    .await;
 
     let state = on(&ground.url, &["state", &last, "--at", "2"]).await?;
     has(&state, &["after event 2, run_started", "changed"]);
