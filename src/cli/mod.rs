@@ -37,7 +37,6 @@ mod token;
 mod demo;
 mod verify;
 mod database;
-mod print;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -207,7 +206,7 @@ impl Cli {
     async fn obey(self, Arguments { options, verb }: Arguments) -> ExitCode {
         let verb = verb.unwrap_or_else(|| Verb::Demo(demo::Arguments::default()));
         let done = match verb {
-            Verb::Demo(arguments) => return settle(demo::run(arguments, options.database_url).await),
+            Verb::Demo(arguments) => return settle(demo::run(arguments, &options).await),
             Verb::Verify(arguments) => return settle(verify::run(arguments, options).await),
             Verb::Serve(arguments) => return settle(serve::run(arguments, options).await),
             Verb::Token(arguments) => return settle(token::run(arguments, options).await),

@@ -58,6 +58,12 @@ impl Screen {
         writeln!(self.out, "{}", text.as_ref())
     }
 
+    /// Writes a text without ending the line, and shows it at once.
+    pub(super) fn ask(&mut self, text: &str) -> io::Result<()> {
+        write!(self.out, "{text}")?;
+        self.out.flush()
+    }
+
     /// Writes bytes as they are, and ends their line.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
