@@ -6,6 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result};
 use runlog::{Cx, ReplayOptions, Runtime, Workflow};
 use serde_json::{Value, json};
+use tokio::io::AsyncBufReadExt;
 
 use super::verbs::{Printed, on};
 use crate::support::{Ground, Postgres, gate, soon};
@@ -208,5 +209,27 @@ async fn all_runs_of_a_filter_are_replayed_when_that_is_said() -> Result<()> {
     let partly = on(&ground.url, &["cancel", "--match", "is:root since:1h", "--yes"]).await?;
     assert_eq!(partly.code, Some(7), "runs that ended cannot be cancelled: {}", partly.stdout);
     has(&partly, &["illegal_transition"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_list_is_shown_anew_when_it_changes() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (runtime, last) = night(&ground).await?;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_runlog"));
+    command.args(["ls", "-w", "-o", "ids", "workflow:checkout,gate", "--database-url", &ground.url]);
+    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let mut lines = tokio::io::BufReader::new(child.stdout.take().context("its output")?).lines();
+    let mut expect = async |wanted: String| {
+        while soon("a line", lines.next_line()).await?.context("it ended")? != wanted {}
+        anyhow::Ok(())
+    };
+    expect(last).await?;
+    let run = runtime.run(&gate(), Value::Null).start().await?;
+    expect(run.id().to_string()).await?;
+    child.kill().await?;
+
+    let wrong = on(&ground.url, &["ls", "-w", "statu:failed"]).await?;
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
     Ok(())
 }
