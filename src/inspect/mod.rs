@@ -17,7 +17,7 @@ mod export;
 
 pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
-pub use self::export::{Exported, ImportError, export, read_export};
+pub use self::export::{Exported, ImportError, export, read_export, split_exports};
 pub use self::graph::{Edge, Graph, Link, Node, NodeKind, graph};
 pub use self::history::{log, state};
 pub use self::json::{Change, Changes};

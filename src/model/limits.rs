@@ -134,6 +134,19 @@ pub const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + (128 << 10);
 /// How long a request's body may take to arrive: what a phone on a train needs for the largest one.
 pub const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Bytes of a request that imports exported runs: it stands in memory several times while it is read and folded. What is
+/// larger is imported by the command, straight on the database.
+pub const IMPORT_BYTES_MAX: usize = 64 << 20;
+
+/// How long such a request may take to arrive.
+pub const IMPORT_WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Runs that one request imports: a statement each.
+pub const IMPORT_RUNS_MAX: usize = 1_000;
+
+/// Imports over HTTP that one process takes at a time, for the memory that they need.
+pub const IMPORTS_MAX: usize = 2;
+
 /// How long the server works on a question for a list before it gives up: a person waits no longer.
 pub const LIST_TIME_MAX: Duration = Duration::from_secs(2);
 

@@ -53,8 +53,12 @@ async fn a_run_is_exported_and_imported_elsewhere_once() -> Result<()> {
     let shown = on(&elsewhere.url, &["get", &id]).await?.stdout;
     assert!(shown.contains("archived") && shown.contains("\"hello\""), "{shown}");
     assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(6), "it is there already");
+    let done = "select count(*) from runlog.audit where action = 'import'";
+    assert_eq!(elsewhere.count(done).await, 2, "straight on a database it is in the audit, too");
     std::fs::write(&file, "{}")?;
     assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(2), "it is no export");
+    std::fs::write(&file, "")?;
+    assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(2), "it is empty");
     Ok(())
 }
 
