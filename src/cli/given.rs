@@ -14,11 +14,19 @@ pub(super) fn json(option: &str, given: &str) -> Result<Box<RawValue>, Failure> 
     })
 }
 
-fn text(option: &str, given: &str) -> Result<String, Failure> {
-    if given == "-" {
+/// Reads a file; standard input for `-`.
+pub(super) fn file(path: &str) -> Result<String, Failure> {
+    if path == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;
         return Ok(text);
+    }
+    std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{path} cannot be read: {error}")))
+}
+
+fn text(option: &str, given: &str) -> Result<String, Failure> {
+    if given == "-" {
+        return file(given);
     }
     match given.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path)

@@ -28,7 +28,7 @@ mod edit;
 mod ids;
 mod verbs;
 mod show;
-mod offline;
+mod check;
 mod migrate;
 mod doctor;
 mod completions;
@@ -37,7 +37,6 @@ mod token;
 mod demo;
 mod verify;
 mod database;
-mod print;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -101,9 +100,9 @@ enum Verb {
     /// Writes runs as JSON lines, to take them along
     Export(verbs::export::Arguments),
     /// Puts an exported run into a database's archive
-    Import(offline::Import),
+    Import(verbs::import::Arguments),
     /// Plays recorded histories against the code at hand, and shows where they part
-    Check(offline::Check),
+    Check(check::Arguments),
     /// Says how long runs are kept, and sets it
     Retention(verbs::retention::Arguments),
     /// Lists the workflows that are or were served
@@ -207,14 +206,13 @@ impl Cli {
     async fn obey(self, Arguments { options, verb }: Arguments) -> ExitCode {
         let verb = verb.unwrap_or_else(|| Verb::Demo(demo::Arguments::default()));
         let done = match verb {
-            Verb::Demo(arguments) => return settle(demo::run(arguments, options.database_url).await),
+            Verb::Demo(arguments) => return settle(demo::run(arguments, &options).await),
             Verb::Verify(arguments) => return settle(verify::run(arguments, options).await),
             Verb::Serve(arguments) => return settle(serve::run(arguments, options).await),
             Verb::Token(arguments) => return settle(token::run(arguments, options).await),
             Verb::Migrate(arguments) => migrate::run(arguments, &options).await,
             Verb::Doctor(arguments) => doctor::run(arguments, &options).await,
-            Verb::Import(arguments) => offline::import(arguments, &options).await,
-            Verb::Check(arguments) => offline::check(arguments, &self.workflows, &options).await,
+            Verb::Check(arguments) => check::run(arguments, &self.workflows, &options).await,
             Verb::Completions(arguments) => completions::print::<Arguments>(&arguments),
             verb => self.ask(verb, &options).await,
         };
@@ -260,6 +258,7 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Replay(arguments) => verbs::replay::run(desk, arguments).await,
         Verb::Bulk(arguments) => verbs::bulk::run(desk, arguments).await,
         Verb::Export(arguments) => verbs::export::run(desk, arguments).await,
+        Verb::Import(arguments) => verbs::import::run(desk, arguments).await,
         Verb::Retention(arguments) => verbs::retention::run(desk, arguments).await,
         Verb::Workflows(arguments) => verbs::workflows::run(desk, arguments).await,
         Verb::Nodes(arguments) => verbs::nodes::run(desk, arguments).await,
@@ -271,7 +270,6 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         | Verb::Demo(_)
         | Verb::Serve(_)
         | Verb::Token(_)
-        | Verb::Import(_)
         | Verb::Check(_)
         | Verb::Completions(_) => Ok(Exit::Error),
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::options::Options;
-use super::print::Printer;
+use super::show::Screen;
 use super::{database, tell};
 use crate::http::{self, Tokens};
 use crate::runtime::Runtime;
@@ -59,6 +59,7 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
             arguments.listen
         )));
     }
+    let mut screen = Screen::new(&options);
     let Some(url) = database::url(arguments.database.or(options.database_url)) else {
         return Ok(refused("no database is named: give its URL, or set DATABASE_URL"));
     };
@@ -83,9 +84,8 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
     let access = if arguments.insecure { "everybody on this machine" } else { "bearer tokens" };
     // Whoever reads that it listens may ask it to stop.
     let signal = signals()?;
-    let mut printer = Printer::new();
-    printer.line(format!("serving    {place}, for {access}"))?;
-    printer.line(format!("listening  http://{}/api/v1", listener.local_addr()?))?;
+    screen.line(format!("serving    {place}, for {access}"))?;
+    screen.line(format!("listening  http://{}/api/v1", listener.local_addr()?))?;
     serve(listener, routes.into_router(), signal).await?;
     runtime.shutdown(Duration::ZERO).await?;
     Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use super::database;
 use super::options::Options;
-use super::print::Printer;
+use super::show::{Screen, plain};
 use crate::http::{Action, Grant, Token, Tokens};
 use crate::model::Namespace;
 
@@ -47,12 +47,12 @@ enum Verb {
 
 /// Makes, lists or revokes tokens; a new one is bound to `--namespace`, if that is given.
 pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCode, Box<dyn Error>> {
+    let mut screen = Screen::new(&options);
     let url = database::url(options.database_url);
     let url = url.ok_or("no database is named: give --database-url, or set DATABASE_URL")?;
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy(&url);
     let pool = pool.map_err(|error| format!("the database's URL cannot be read: {error}"))?;
     let tokens = Tokens::open(&pool).await?;
-    let mut printer = Printer::new();
     match arguments.verb {
         Verb::New { name, allow, all, lives } => {
             let allow = match (all, allow.is_empty()) {
@@ -63,9 +63,9 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
             let grant = Grant::new(name, allow);
             let grant = options.namespace.into_iter().fold(grant, Grant::in_namespace);
             let grant = lives.into_iter().fold(grant, Grant::lives);
-            printer.line(tokens.create(grant).await?.secret)?;
+            screen.line(tokens.create(grant).await?.secret)?;
         }
-        Verb::Ls => tokens.list().await?.iter().try_for_each(|token| printer.line(line(token)))?,
+        Verb::Ls => tokens.list().await?.iter().try_for_each(|token| screen.line(line(token)))?,
         Verb::Revoke { name } => {
             if !tokens.revoke(&name).await? {
                 return Err(format!("there is no token called {name:?}: `runlog token ls` lists them").into());
@@ -83,7 +83,7 @@ fn line(token: &Token) -> String {
     format!(
         "{}…  {:<20}  {namespace}  {used}  {expires}  {}",
         token.prefix,
-        token.name,
+        plain(&token.name),
         token.actions.join(",")
     )
 }

@@ -51,6 +51,8 @@ actions! {
     Bulk = "bulk",
     /// Remove runs and change how long they are kept.
     Delete = "delete",
+    /// Put exported runs into the archive.
+    Import = "import",
     /// Everything that concerns the installation: the audit, tokens.
     Admin = "admin",
 }

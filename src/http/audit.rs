@@ -19,8 +19,8 @@ use crate::store::Deed;
 /// What only a handler knows of a deed; it leaves it with its answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
-    /// The run that came of it.
-    pub(super) run: Option<RunId>,
+    /// The runs that came of it; each is a deed of its own.
+    pub(super) runs: Vec<RunId>,
     /// Why it was done.
     pub(super) reason: Option<String>,
 }
@@ -60,11 +60,20 @@ impl Draft {
             return response;
         }
         let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
-        deed.run = facts.run.or(deed.run);
         deed.reason = facts.reason;
         let problem = response.extensions().get::<Problem>();
         deed.outcome = problem.map_or("ok", |problem| problem.code().as_str()).to_owned();
-        let noted = async { Ok::<_, Problem>(service.desk().await?.note(&deed).await?) };
+        let noted = async {
+            let desk = service.desk().await?;
+            if facts.runs.is_empty() {
+                desk.note(&deed).await?;
+            }
+            for run in facts.runs {
+                deed.run = Some(run);
+                desk.note(&deed).await?;
+            }
+            Ok::<_, Problem>(())
+        };
         if let Err(problem) = noted.await {
             tracing::error!(?deed, error = problem.detail(), "a deed is not in the audit");
         }

@@ -11,11 +11,15 @@ use axum::http::{HeaderMap, Uri, header};
 use futures_util::StreamExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::InThisProcess;
 use super::access::Caller;
 use super::problem::{Code, Problem};
 use super::service::Service;
+use super::table::Body as Kind;
 use crate::model::RunId;
-use crate::model::limits::{BODY_BYTES_MAX, BODY_WAIT_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
+use crate::model::limits::{
+    BODY_BYTES_MAX, BODY_WAIT_MAX, IMPORT_BYTES_MAX, IMPORT_WAIT_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX,
+};
 use crate::store::RunRow;
 
 impl FromRequestParts<Arc<Service>> for Caller {
@@ -68,11 +72,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Json<T> {
 
     async fn from_request(request: Request, _: &Arc<Service>) -> Result<Json<T>, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = read(&parts.headers, body).await?;
+        let bytes = read(&parts, body, Kind::Json).await?;
         if bytes.is_empty() {
             return parse("{}").map(Json);
         }
-        check_type(&parts.headers)?;
+        check_type(&parts.headers, &["application/json"])?;
         let text = str::from_utf8(&bytes).map_err(|error| {
             Problem::new(Code::InvalidJson, format!("the body is no UTF-8 at byte {}", error.valid_up_to()))
         })?;
@@ -80,40 +84,77 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Json<T> {
     }
 }
 
-/// Reads a body, never more than its limit, whatever its headers promise.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        Problem::new(Code::BodyTooLarge, format!("the limit is {BODY_BYTES_MAX} bytes"))
-            .fact("limit_bytes", BODY_BYTES_MAX)
+/// Whoever asks, if bound to no namespace.
+pub(super) struct Unbound;
+
+impl FromRequestParts<Arc<Service>> for Unbound {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Unbound, Problem> {
+        Caller::from_request_parts(parts, service).await?.require_unbound().map(|()| Unbound)
+    }
+}
+
+/// A request's body: exported runs, JSON lines.
+pub(super) struct Exports(pub(super) String);
+
+impl FromRequest<Arc<Service>> for Exports {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Arc<Service>) -> Result<Exports, Problem> {
+        let (parts, body) = request.into_parts();
+        check_type(&parts.headers, &["application/jsonl", "application/x-ndjson"])?;
+        let text = String::from_utf8(read(&parts, body, Kind::Exports).await?);
+        text.map(Exports).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Problem::new(Code::InvalidExport, format!("the body is no UTF-8 at byte {at}"))
+        })
+    }
+}
+
+/// Reads a body, never more than the limit of its kind, whatever its headers promise.
+pub(super) async fn read(parts: &Parts, body: Body, kind: Kind) -> Result<Vec<u8>, Problem> {
+    let (bytes_max, wait) = match kind {
+        Kind::Json => (BODY_BYTES_MAX, BODY_WAIT_MAX),
+        Kind::Exports if parts.extensions.get::<InThisProcess>().is_some() => (usize::MAX, IMPORT_WAIT_MAX),
+        Kind::Exports => (IMPORT_BYTES_MAX, IMPORT_WAIT_MAX),
     };
+    let too_large = || {
+        Problem::new(Code::BodyTooLarge, format!("the limit is {bytes_max} bytes"))
+            .fact("limit_bytes", bytes_max)
+    };
+    let headers = &parts.headers;
     let promised = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if promised.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
+    if promised.is_some_and(|length: u64| length > bytes_max as u64) {
         return Err(too_large());
     }
     let reading = async {
         let (mut bytes, mut chunks) = (Vec::new(), body.into_data_stream());
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| Problem::new(Code::InvalidJson, error.to_string()))?;
-            if bytes.len() + chunk.len() > BODY_BYTES_MAX {
+            if chunk.len() > bytes_max.saturating_sub(bytes.len()) {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
     };
-    let late = |_| Problem::new(Code::BodyTimedOut, format!("it must arrive within {BODY_WAIT_MAX:?}"));
-    tokio::time::timeout(BODY_WAIT_MAX, reading).await.map_err(late)?
+    let late = |_| Problem::new(Code::BodyTimedOut, format!("it must arrive within {wait:?}"));
+    tokio::time::timeout(wait, reading).await.map_err(late)?
 }
 
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// Refuses a body that is not of one of these types; JSON may be of any that is made of it.
+fn check_type(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+    let is_json = || essence.starts_with("application/") && essence.ends_with("+json");
+    if wanted.contains(&essence.as_str()) || (wanted.contains(&"application/json") && is_json()) {
         return Ok(());
     }
+    let send = wanted.first().copied().unwrap_or_default();
     let detail = match essence.as_str() {
-        "" => "content-type is missing: send application/json".to_owned(),
-        other => format!("content-type is {other:?}: send application/json"),
+        "" => format!("content-type is missing: send {send}"),
+        other => format!("content-type is {other:?}: send {send}"),
     };
     Err(Problem::new(Code::UnsupportedMediaType, detail))
 }

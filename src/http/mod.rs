@@ -57,12 +57,16 @@ use axum::middleware;
 
 pub use self::access::{Access, Action, UnknownAction};
 pub use self::problem::Code;
-pub use self::table::{ROUTES, Route};
+pub use self::table::{Body, ROUTES, Route};
 pub use self::token::{Grant, Secret, Token, TokenError, Tokens};
 
 use self::access::Gate;
 use self::service::Service;
 use crate::runtime::Runtime;
+
+/// Marks a request that this process made itself: what it sends stands in memory already, and is taken at any size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InThisProcess;
 
 /// Begins to build the router. Who may do what must be decided before it is one.
 pub fn router(runtime: &Runtime) -> Routes<Undecided> {

@@ -61,8 +61,8 @@ pub(super) async fn admit(State(service): State<Arc<Service>>, request: Request,
     let (mut parts, body) = request.into_parts();
     let entered = enter(&service, route, &mut parts).await;
     let deed = if changes(&parts.method) { audit::Draft::new(&mut parts, route).await } else { None };
-    let response = match entered {
-        Ok(()) => once::run(&service, Request::from_parts(parts, body), next).await,
+    let response = match entered.and_then(|()| service.seat(route.body)) {
+        Ok(_seat) => once::run(&service, route, Request::from_parts(parts, body), next).await,
         Err(problem) => Err(problem),
     };
     let response = response.unwrap_or_else(IntoResponse::into_response);

@@ -13,6 +13,7 @@ use super::access::Caller;
 use super::extract;
 use super::problem::{Code, Problem};
 use super::service::Service;
+use super::table::Route;
 use crate::model::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::store::{Begun, KeptAnswer};
 
@@ -27,7 +28,12 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub(super) struct Replayed;
 
 /// Runs the handler, or gives the answer that the same request with the same key was given.
-pub(super) async fn run(service: &Arc<Service>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn run(
+    service: &Arc<Service>,
+    route: &Route,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let key = request.headers().get(KEY).filter(|_| request.method() == Method::POST).cloned();
     let Some(key) = key else { return Ok(next.run(request).await) };
     let key = checked(&key)?;
@@ -37,7 +43,7 @@ pub(super) async fn run(service: &Arc<Service>, request: Request, next: Next) ->
     // Keys of different callers are different keys.
     let namespace = caller.namespace.as_ref().map(ToString::to_string).unwrap_or_default();
     let scope = format!("{namespace}\n{}", caller.who);
-    let body = extract::read(&parts.headers, body).await?;
+    let body = extract::read(&parts, body, route.body).await?;
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
     let mut hash = Sha256::new();
     hash.update(format!("{} {uri}\n", parts.method));

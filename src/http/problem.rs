@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::inspect::InspectError;
+use crate::inspect::{ImportError, InspectError};
 use crate::model::filter::FilterError;
 use crate::model::ids::NameError;
 use crate::model::{PayloadError, RunId, Status};
@@ -91,14 +91,22 @@ codes! {
     RunNotReplayable = 409 "run_not_replayable" "The run cannot be replayed",
     /// The key is taken and `if_exists` is `fail`; `run` names who has it.
     DuplicateKey = 409 "duplicate_key" "The key is taken",
+    /// All the runs that were to be imported are here already; `run` names the first.
+    RunExists = 409 "run_exists" "The run is here already",
     /// A request with this Idempotency-Key is under way: ask again.
     IdempotencyInFlight = 409 "idempotency_in_flight" "The same request is under way",
     /// The body is larger than is ever needed.
     BodyTooLarge = 413 "body_too_large" "The body is too large",
-    /// The body is not `application/json`.
-    UnsupportedMediaType = 415 "unsupported_media_type" "The body must be JSON",
+    /// The body is not `application/json`, or not `application/jsonl` where runs are imported.
+    UnsupportedMediaType = 415 "unsupported_media_type" "The body is of the wrong type",
     /// The body is JSON and not what is needed here; `errors` point at it.
     SchemaViolation = 422 "schema_violation" "The body is not as it must be",
+    /// The lines are no exported run, or one that was cut or changed; `export` and `line` say where.
+    InvalidExport = 422 "invalid_export" "The lines are no exported run",
+    /// A newer release exported the run: upgrade this one.
+    NewerExport = 422 "newer_export" "A newer release exported the run",
+    /// The exported run has not ended: export it again after its end.
+    LiveExport = 422 "live_export" "The exported run has not ended",
     /// This Idempotency-Key came with another request.
     IdempotencyMismatch = 422 "idempotency_mismatch" "The key belongs to another request",
     /// A bug of ours; the request id finds it in the log.
@@ -115,6 +123,8 @@ codes! {
     NotMigrated = 503 "not_migrated" "The schema is not up to date",
     /// The node shuts down or lost its lease: try again, here or elsewhere.
     NotRunning = 503 "not_running" "The node is not running",
+    /// As many imports are under way as this process takes at a time: try again.
+    TooManyImports = 503 "too_many_imports" "Too many imports are under way",
     /// As many streams are open as this process serves.
     TooManyStreams = 503 "too_many_streams" "Too many streams are open",
 }
@@ -255,7 +265,7 @@ impl From<Error> for Problem {
             Error::Filter(error) => error.into(),
             Error::Cursor(_) => Problem::new(Code::CursorMismatch, detail),
             Error::PassUnderWay { .. } => Problem::new(Code::IllegalTransition, detail),
-            Error::Import(_) => Problem::at("", detail),
+            Error::Import(error) => error.into(),
             Error::Store(error) => error.into(),
             Error::Workflow(_) | Error::Setting { .. } => Problem::new(Code::Internal, detail),
         }
@@ -283,6 +293,25 @@ impl From<InspectError> for Problem {
                 unreadable(run, format!("event {seq}: {problem}"))
             }
             InspectError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ImportError::Line { line, .. } => Problem::new(Code::InvalidExport, detail).fact("line", line),
+            ImportError::NoHeader { .. } | ImportError::Mismatch { .. } | ImportError::Illegal(_) => {
+                Problem::new(Code::InvalidExport, detail)
+            }
+            ImportError::NewerFormat { found, known } => {
+                Problem::new(Code::NewerExport, detail).fact("found", found).fact("known", known)
+            }
+            ImportError::Live { run, status } => Problem::new(Code::LiveExport, detail)
+                .fact("run", run.to_string())
+                .fact("run_status", status.as_str()),
+            ImportError::Exists { run } => Problem::new(Code::RunExists, detail).fact("run", run.to_string()),
         }
     }
 }

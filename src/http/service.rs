@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::access::{Caller, Gate};
 use super::meter::Meter;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
+use super::table::Body;
 use crate::model::RunId;
-use crate::model::limits::{DETAIL_TIME_MAX, LIST_TIME_MAX, OPEN_STREAMS_MAX, READER_CONNECTIONS};
+use crate::model::limits::{
+    DETAIL_TIME_MAX, IMPORTS_MAX, LIST_TIME_MAX, OPEN_STREAMS_MAX, READER_CONNECTIONS,
+};
 use crate::runtime::Runtime;
 use crate::store::postgres::{AccessStore, PostgresStore};
 use crate::store::{RunRow, Store, StoreError};
@@ -22,6 +25,7 @@ pub(super) struct Service {
     pub(super) document: Arc<str>,
     /// One permit for each stream that may be open.
     pub(super) streams: Arc<Semaphore>,
+    imports: Semaphore,
     desk: OnceCell<AccessStore>,
     lists: OnceCell<Arc<dyn Store>>,
     details: OnceCell<Arc<dyn Store>>,
@@ -31,7 +35,8 @@ impl Service {
     pub(super) fn new(runtime: Runtime, gate: Gate, document: Arc<str>) -> Service {
         let (desk, lists, details) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let (meter, streams) = (Meter::default(), Arc::new(Semaphore::new(OPEN_STREAMS_MAX)));
-        Service { runtime, gate, meter, document, streams, desk, lists, details }
+        let imports = Semaphore::new(IMPORTS_MAX);
+        Service { runtime, gate, meter, document, streams, imports, desk, lists, details }
     }
 
     /// Returns where lists are read.
@@ -50,6 +55,16 @@ impl Service {
         let pool = self.runtime.store().pool().ok_or(needed)?;
         let open = || AccessStore::open(pool, READER_CONNECTIONS, LIST_TIME_MAX);
         Ok(self.desk.get_or_try_init(open).await?)
+    }
+
+    /// Takes one of the places for large bodies, before such a body is read; none is needed for others.
+    pub(super) fn seat(&self, body: Body) -> Result<Option<SemaphorePermit<'_>>, Problem> {
+        let full =
+            |_| Problem::new(Code::TooManyImports, "as many imports are under way as this process takes");
+        match body {
+            Body::Json => Ok(None),
+            Body::Exports => self.imports.try_acquire().map(Some).map_err(full),
+        }
     }
 
     /// Says whether there is a place for what the interface keeps.

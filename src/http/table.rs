@@ -16,14 +16,29 @@ pub struct Route {
     pub action: Option<Action>,
     /// The query parameters.
     pub params: &'static [&'static str],
+    /// What its body holds, if it takes one.
+    pub body: Body,
+}
+
+/// What the body of a request holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// One JSON object.
+    Json,
+    /// Exported runs: JSON lines.
+    Exports,
 }
 
 const fn row(method: Method, path: &'static str, action: Action, params: &'static [&'static str]) -> Route {
-    Route { method, path, action: Some(action), params }
+    Route { method, path, action: Some(action), params, body: Body::Json }
+}
+
+const fn exports(method: Method, path: &'static str, action: Action) -> Route {
+    Route { method, path, action: Some(action), params: &[], body: Body::Exports }
 }
 
 const fn public(path: &'static str) -> Route {
-    Route { method: Method::GET, path, action: None, params: &[] }
+    Route { method: Method::GET, path, action: None, params: &[], body: Body::Json }
 }
 
 const GET: Method = Method::GET;
@@ -72,6 +87,7 @@ pub const ROUTES: &[Route] = &[
     row(GET, "/api/v1/bulk/{id}/items", Action::Read, &["after", "limit"]),
     row(GET, "/api/v1/retention", Action::Read, &[]),
     row(PUT, "/api/v1/retention", Action::Delete, &[]),
+    exports(POST, "/api/v1/import", Action::Import),
     row(GET, "/api/v1/audit", Action::Admin, &["run", "cursor", "limit"]),
     row(GET, "/api/v1/nodes", Action::Read, &["limit"]),
 ];

@@ -14,6 +14,9 @@ const FORMAT: u32 = 1;
 /// Events read at once.
 const PAGE_EVENTS: u32 = 10_000;
 
+/// How a header's line begins: an event's begins with its seq.
+const HEADER_BEGINS: &str = "{\"runlog_export\"";
+
 /// The first line of an export.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
@@ -131,6 +134,30 @@ pub async fn export(store: &dyn Store, run: RunId) -> Result<Option<String>, Ins
         text.push('\n');
     }
     Ok(Some(text))
+}
+
+/// Divides exported runs that stand one after another, as `runlog export` writes several: each begins with its header. At
+/// least one, which may be none.
+pub fn split_exports(text: &str) -> Vec<&str> {
+    let mut begins = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if at == 0 || line.starts_with(HEADER_BEGINS) {
+            begins.push(at);
+        }
+        at += line.len();
+    }
+    let ends = begins.iter().skip(1).copied().chain([text.len()]);
+    let parts: Vec<&str> = begins.iter().zip(ends).filter_map(|(from, to)| text.get(*from..to)).collect();
+    if parts.is_empty() { vec![text] } else { parts }
+}
+
+impl Exported {
+    /// Refuses a run that has not ended.
+    pub(crate) fn require_ended(&self) -> Result<(), ImportError> {
+        let (run, status) = (self.state.id, self.state.status);
+        if status.is_terminal() { Ok(()) } else { Err(ImportError::Live { run, status }) }
+    }
 }
 
 /// Reads an exported run, and folds it.

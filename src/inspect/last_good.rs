@@ -16,13 +16,13 @@ const CANDIDATES: u32 = 32;
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn last_good(store: &dyn Store, run: RunId) -> Result<Option<RunId>, InspectError> {
-    Ok(partner(store, run).await?.map(|partner| partner.run))
+    let Some(ours) = store.summaries(&[run]).await?.into_iter().next() else { return Ok(None) };
+    Ok(partner(store, &ours).await?.map(|partner| partner.run))
 }
 
 /// Finds a run's last good one.
-pub(super) async fn partner(store: &dyn Store, run: RunId) -> Result<Option<RunSummary>, StoreError> {
-    let Some(ours) = store.summaries(&[run]).await?.into_iter().next() else { return Ok(None) };
-    let good = store.last_good(run, CANDIDATES).await?;
+pub(super) async fn partner(store: &dyn Store, ours: &RunSummary) -> Result<Option<RunSummary>, StoreError> {
+    let good = store.last_good(ours.run, CANDIDATES).await?;
     // Oldest first: of several that are as much alike the last one is the newest.
     let candidates = store.summaries(&good).await?;
     let alike = |theirs: &RunSummary| (theirs.metadata == ours.metadata, theirs.version == ours.version);

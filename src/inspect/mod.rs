@@ -17,7 +17,7 @@ mod export;
 
 pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
-pub use self::export::{Exported, ImportError, export, read_export};
+pub use self::export::{Exported, ImportError, export, read_export, split_exports};
 pub use self::graph::{Edge, Graph, Link, Node, NodeKind, graph};
 pub use self::history::{log, state};
 pub use self::json::{Change, Changes};
@@ -26,7 +26,7 @@ pub use self::search::{Page, Search, Window, count, failures, list};
 pub use self::state_at::{StateAt, state_at};
 pub use self::tasks::{TaskRow, tasks};
 pub use self::view::{AttemptView, ChildView, RunView, StepView, TaskView};
-pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Site, StepSite, Wait, Why, why};
+pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Similar, Site, StepSite, Wait, Why, why};
 
 use crate::model::limits::PAGE_ROWS_MAX;
 use crate::model::{IllegalEvent, RunId, Timestamp, Version, Waiting, WorkflowName};

@@ -134,6 +134,19 @@ pub const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + (128 << 10);
 /// How long a request's body may take to arrive: what a phone on a train needs for the largest one.
 pub const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Bytes of a request that imports exported runs: it stands in memory several times while it is read and folded. What is
+/// larger is imported by the command, straight on the database.
+pub const IMPORT_BYTES_MAX: usize = 64 << 20;
+
+/// How long such a request may take to arrive.
+pub const IMPORT_WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Runs that one request imports: a statement each.
+pub const IMPORT_RUNS_MAX: usize = 1_000;
+
+/// Imports over HTTP that one process takes at a time, for the memory that they need.
+pub const IMPORTS_MAX: usize = 2;
+
 /// How long the server works on a question for a list before it gives up: a person waits no longer.
 pub const LIST_TIME_MAX: Duration = Duration::from_secs(2);
 
@@ -152,6 +165,10 @@ pub const PAGE_ROWS_DEFAULT: u32 = 50;
 /// Lines that one attempt at a task may write; more are dropped and counted: nobody reads more, and a loop that logs must not
 /// fill the disk.
 pub const LINES_MAX: u32 = 10_000;
+
+/// Lines of a run that are looked at, from its end back, for the last ones of a task or a level: twice what an attempt may
+/// write.
+pub const LINES_SEARCHED_MAX: u32 = 20_000;
 
 /// Bytes of a line's message; the rest is cut with a visible mark.
 pub const LINE_BYTES_MAX: usize = 16 << 10;

@@ -41,12 +41,13 @@ impl Runtime {
     }
 
     /// Follows a run's lines: gives those that are there and those to come, and ends half a second after the run did. The
-    /// query's limit does not matter.
+    /// query's limit and end do not matter.
     ///
     /// # Errors
     /// As items, each the last one: [`Error::NotFound`], [`Error::Store`]. While the database does not answer, it waits.
     pub fn follow_logs(&self, run: RunId, query: LogQuery) -> LogTail {
-        LogTail { lines: follow(&self.engine, run, Lines { run, query: query.limit(PAGE_LINES) }) }
+        let query = LogQuery { before: None, from_end: false, limit: PAGE_LINES, ..query };
+        LogTail { lines: follow(&self.engine, run, Lines { run, query }) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::control::Runtime;
 use super::error::Error;
 use crate::actor::{Passed, pass};
-use crate::inspect::{self, ImportError};
+use crate::inspect::{self, Exported, ImportError};
 use crate::model::limits::WAIT_MAX;
 use crate::model::{Namespace, RunId, WorkflowName};
 use crate::store::{Policy, PolicyScope, Retention, Tally};
@@ -157,11 +157,13 @@ impl Runtime {
     /// [`Error::Import`]: the lines are broken or of a newer format, the log folds to nothing legal, the run is live (a node
     /// elsewhere executes it), or its id is here already. [`Error::Store`], on the memory store always.
     pub async fn import(&self, exported: &str) -> Result<RunId, Error> {
-        let exported = inspect::read_export(exported)?;
-        let (run, status) = (exported.state.id, exported.state.status);
-        if !status.is_terminal() {
-            return Err(ImportError::Live { run, status }.into());
-        }
+        self.import_read(&inspect::read_export(exported)?).await
+    }
+
+    /// Does the same with what was read already.
+    pub(crate) async fn import_read(&self, exported: &Exported) -> Result<RunId, Error> {
+        exported.require_ended()?;
+        let run = exported.state.id;
         match self.engine.store.import(&exported.state, &exported.lines).await? {
             true => Ok(run),
             false => Err(ImportError::Exists { run }.into()),

@@ -71,13 +71,25 @@ pub struct LogQuery {
     pub level_min: Level,
     /// Only those after this place.
     pub after: i64,
+    /// Only those before this place; `None` = to the end.
+    pub before: Option<i64>,
+    /// The last ones instead of the first, of the newest 20,000 lines in between; in order all the same.
+    pub from_end: bool,
     /// How many at most.
     pub limit: u32,
 }
 
 impl Default for LogQuery {
     fn default() -> LogQuery {
-        LogQuery { task: None, attempt: None, level_min: Level::Trace, after: 0, limit: 1_000 }
+        LogQuery {
+            task: None,
+            attempt: None,
+            level_min: Level::Trace,
+            after: 0,
+            before: None,
+            from_end: false,
+            limit: 1_000,
+        }
     }
 }
 
@@ -110,11 +122,33 @@ impl LogQuery {
         self
     }
 
+    /// Asks for the lines before the one in place `n`.
+    #[must_use]
+    pub fn before(mut self, n: i64) -> LogQuery {
+        self.before = Some(n);
+        self
+    }
+
     /// Asks for so many lines at most.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> LogQuery {
         self.limit = limit;
         self
+    }
+
+    /// Asks for the last lines, so many at most, in order: of the newest 20,000 those that fit.
+    #[must_use]
+    pub fn last(mut self, limit: u32) -> LogQuery {
+        self.from_end = true;
+        self.limit(limit)
+    }
+}
+
+impl LogQuery {
+    /// Says whether a line is of the task and the attempt that are asked for.
+    pub(super) fn is_of(&self, line: &LogLine) -> bool {
+        self.task.as_ref().is_none_or(|task| *task == line.task)
+            && self.attempt.is_none_or(|attempt| attempt == line.attempt)
     }
 }
 

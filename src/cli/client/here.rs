@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use super::stream::Messages;
 use super::{Failure, Request};
 use crate::cli::{Workflows, database};
-use crate::http::{self, Access};
+use crate::http::{self, Access, InThisProcess};
 use crate::model::Namespace;
 use crate::runtime::{Error, Runtime};
 use crate::store::StoreError;
@@ -95,10 +95,11 @@ impl Here {
         if let Some(once) = request.once {
             prepared = prepared.header("idempotency-key", once);
         }
-        if request.body.is_some() {
-            prepared = prepared.header(header::CONTENT_TYPE, "application/json");
+        prepared = prepared.extension(InThisProcess);
+        if let Some(body) = &request.body {
+            prepared = prepared.header(header::CONTENT_TYPE, body.kind);
         }
-        let prepared = prepared.body(request.body.map_or_else(Body::empty, Body::from));
+        let prepared = prepared.body(request.body.map_or_else(Body::empty, |body| Body::from(body.bytes)));
         let prepared = prepared.map_err(|error| Failure::Usage(error.to_string()))?;
         let answer = self.router.clone().oneshot(prepared).await;
         Ok(answer.unwrap_or_else(|never| match never {}))

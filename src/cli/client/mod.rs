@@ -42,9 +42,15 @@ pub(super) struct Answer {
 struct Request {
     method: Method,
     url: Url,
-    body: Option<Vec<u8>>,
+    body: Option<Content>,
     /// What makes a repeated POST the same one.
     once: Option<String>,
+}
+
+/// A request's body, and what it is.
+struct Content {
+    bytes: Vec<u8>,
+    kind: &'static str,
 }
 
 impl Client {
@@ -94,8 +100,16 @@ impl Client {
         body: &impl Serialize,
         once: Option<String>,
     ) -> Result<Answer, Failure> {
-        let body = serde_json::to_vec(body).map_err(|error| Failure::Usage(error.to_string()))?;
-        self.ask(Request { method, url: self.url(path, &[])?, body: Some(body), once }).await
+        let bytes = serde_json::to_vec(body).map_err(|error| Failure::Usage(error.to_string()))?;
+        let body = Some(Content { bytes, kind: "application/json" });
+        self.ask(Request { method, url: self.url(path, &[])?, body, once }).await
+    }
+
+    /// Sends JSON lines; the same `once` is the same command, however often it is sent.
+    pub(super) async fn post_lines(&self, path: &str, lines: &str, once: String) -> Result<Answer, Failure> {
+        let body = Some(Content { bytes: lines.as_bytes().to_vec(), kind: "application/jsonl" });
+        let url = self.url(path, &[])?;
+        self.ask(Request { method: Method::POST, url, body, once: Some(once) }).await
     }
 
     /// Opens a stream of server-sent events.

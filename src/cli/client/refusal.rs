@@ -31,9 +31,6 @@ pub(in crate::cli) enum Failure {
     /// Nobody reads what is printed, or a file cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// What is there forbids it.
-    #[error("{0}")]
-    Conflict(String),
     /// Something else.
     #[error("{0}")]
     Other(String),
@@ -86,7 +83,6 @@ impl Failure {
             Failure::Usage(_) => Exit::Usage,
             Failure::Unreachable { .. } => Exit::Unreachable,
             Failure::NotFound(_) => Exit::NotFound,
-            Failure::Conflict(_) => Exit::Conflict,
             Failure::Answer(_) | Failure::Io(_) | Failure::Other(_) => Exit::Error,
             Failure::Refused(problem) => match problem.status {
                 400 | 422 => Exit::Usage,

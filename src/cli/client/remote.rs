@@ -67,7 +67,7 @@ impl Remote {
             prepared = prepared.header("idempotency-key", once);
         }
         match request.body {
-            Some(body) => prepared.header(header::CONTENT_TYPE, "application/json").body(body),
+            Some(body) => prepared.header(header::CONTENT_TYPE, body.kind).body(body.bytes),
             None => prepared,
         }
     }

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 
 use crate::cli::database::{self, place};
-use crate::cli::print::Printer;
+use crate::cli::show::Screen;
 use crate::testing::postgres::{Source, Started, locate};
 
 /// How long the server may take to answer.
@@ -16,12 +16,12 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Finds and starts a server, says which, and connects.
 pub(super) async fn open(
-    printer: &mut Printer,
-    url: Option<String>,
+    screen: &mut Screen,
+    url: Option<&str>,
 ) -> Result<(Started, PgPool), Box<dyn Error>> {
-    let url = database::url(url);
+    let url = database::url(url.map(str::to_owned));
     let source = locate(url.as_deref()).await?;
-    printer.line(format!("database   {}", told(&source)?))?;
+    screen.line(format!("database   {}", told(&source)?))?;
     let database = source.start("demo").await?;
     let options = PgConnectOptions::from_str(database.url())?;
     // A pool hides why it cannot connect until it gives up; a connection says so at once.

@@ -1,4 +1,6 @@
 //! `runlog demo`: a run fails, says why, and goes on in a replay once the cause is repaired.
+//!
+//! What it shows of runs are the command's own verbs, as a person would type them.
 
 mod database;
 mod shop;
@@ -9,12 +11,19 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::shop::{Order, Shop};
+use clap::Parser;
+
+use self::shop::{ASKS, CHARGE_ATTEMPTS, Order, Shop};
 use self::stage::Stages;
-use super::print::{Printer, Style};
+use super::client::{Client, Local};
+use super::options::{Options, Output, Place};
+use super::show::{Screen, Style};
+use super::verbs::Desk;
+use super::{Workflows, dispatch};
 use crate::inspect::RunView;
-use crate::model::TaskName;
+use crate::model::{RunId, TaskName};
 use crate::runtime::{ReplayOptions, RunHandle, Runtime};
+use crate::store::{LogLine, LogQuery};
 
 /// What `runlog demo` may be told.
 #[derive(clap::Args, Default)]
@@ -28,51 +37,77 @@ pub(super) struct Arguments {
 const RUN_MAX: Duration = Duration::from_secs(60);
 
 /// Shows the demo on a database: the one that is given, else `DATABASE_URL`'s, else a private server's.
-pub(super) async fn run(
-    arguments: Arguments,
-    database_url: Option<String>,
-) -> Result<ExitCode, Box<dyn Error>> {
-    let mut printer = Printer::new();
+pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    let mut screen = Screen::new(options);
     let mut stages = Stages::default();
 
-    let (database, pool) = database::open(&mut printer, database_url).await?;
+    let (database, pool) = database::open(&mut screen, options.database_url.as_deref()).await?;
     let shop = Shop::default();
     let checkout = shop::checkout(shop.clone());
     let runtime = Runtime::builder(pool).workflow(checkout.clone()).node_name("demo").start().await?;
-    printer.line("schema     migrated: everything is in the database's schema `runlog`")?;
+    screen.line("schema     migrated: everything is in the database's schema `runlog`")?;
+    let local = Local { workflows: Workflows::default(), namespace: None };
+    let client = Client::open(Place::Database { url: database.url().to_owned() }, local).await?;
+    let mut desk = Desk { client, screen, output: Output::Text };
 
-    title(&mut printer, "1. A customer orders a lamp. Nobody knows yet that the payment service is down.")?;
+    title(&mut desk, "1. A customer orders a lamp. Nobody knows yet that the payment service is down.")?;
     let order = Order { number: 42, item: "lamp".to_owned(), cents: 4_900 };
     let first = runtime.run(&checkout, order).metadata([("order", "42")]).start().await?;
     let failed = ended(&first).await?;
-    printer.failure(&failed)?;
-    stages.check_failed(&failed);
+    let lines = written(&runtime, first.id()).await?;
+    shown(&mut desk, &["why", &first.id().to_string()]).await?;
+    desk.screen.line("")?;
+    shown(&mut desk, &["logs", &first.id().to_string()]).await?;
+    stages.check_failed(&failed, &lines);
 
-    title(&mut printer, "2. The payment service is repaired.")?;
+    title(&mut desk, "2. The payment service is repaired.")?;
     if !arguments.script && io::stdin().is_terminal() {
-        printer.ask("press Enter to repair it ")?;
+        desk.screen.ask("press Enter to repair it ")?;
         tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new())).await??;
     }
     shop.repair();
-    printer.line("it answers again")?;
+    desk.screen.line("it answers again")?;
 
-    title(&mut printer, "3. The run is replayed: a new run that goes on where the old one failed.")?;
+    title(&mut desk, "3. The run is replayed: a new run that goes on where the old one failed.")?;
     let replayed = first.replay(ReplayOptions::default().by("demo").reason("payments repaired")).await?;
     let second = &replayed.run;
     let succeeded = ended(second).await?;
-    printer.run(&succeeded)?;
-    printer.line(format!("\n{}", counted(&replayed.plan.reused, shop.reserved())))?;
+    shown(&mut desk, &["get", &second.id().to_string()]).await?;
+    desk.screen.line(format!("\n{}", counted(&replayed.plan.reused, shop.reserved())))?;
     stages.check_replayed(&succeeded, first.id(), shop.reserved());
 
-    title(&mut printer, "4. Its log: what happened, in order. Everything above was read from such a log.")?;
-    let log = runtime.events(second.id(), 0, 1_000).await?;
-    printer.log(&log)?;
-    stages.check_log(&log, &succeeded);
+    title(&mut desk, "4. Its log: what happened, in order. Everything above was read from such a log.")?;
+    shown(&mut desk, &["events", &second.id().to_string()]).await?;
+    stages.check_log(&runtime.events(second.id(), 0, 1_000).await?, &succeeded);
 
+    what_next(&mut desk)?;
+    desk.client.close().await;
     runtime.shutdown(Duration::from_secs(5)).await?;
     database.stop().await?;
-    what_next(&mut printer)?;
     Ok(verdict(&stages, arguments.script))
+}
+
+/// Does what a person would type, below what that is.
+async fn shown(desk: &mut Desk, words: &[&str]) -> Result<(), Box<dyn Error>> {
+    let typed = format!("$ runlog {}", words.join(" "));
+    desk.screen.line(desk.screen.paint(Style::Faint, typed))?;
+    let parsed = super::Arguments::try_parse_from(std::iter::once("runlog").chain(words.iter().copied()))?;
+    if let Some(verb) = parsed.verb {
+        dispatch(desk, verb).await?;
+    }
+    Ok(())
+}
+
+/// Waits until what the attempts at the payment said is kept: lines are written beside the log, some moments late.
+async fn written(runtime: &Runtime, run: RunId) -> Result<Vec<LogLine>, Box<dyn Error>> {
+    let mut tail = runtime.follow_logs(run, LogQuery::default());
+    let mut lines: Vec<LogLine> = Vec::new();
+    let attempts = |lines: &[LogLine]| lines.iter().filter(|line| line.line.message.contains(ASKS)).count();
+    while attempts(&lines) < CHARGE_ATTEMPTS as usize {
+        let Some(line) = tail.next().await else { break };
+        lines.push(line?);
+    }
+    Ok(lines)
 }
 
 /// Says what did not run again.
@@ -89,19 +124,20 @@ async fn ended<O>(run: &RunHandle<O>) -> Result<RunView, Box<dyn Error>> {
     Ok(run.get().await?)
 }
 
-fn title(printer: &mut Printer, text: &str) -> io::Result<()> {
-    let text = printer.paint(Style::Strong, text);
-    printer.line(format!("\n{text}"))
+fn title(desk: &mut Desk, text: &str) -> io::Result<()> {
+    let text = desk.screen.paint(Style::Strong, text);
+    desk.screen.line(format!("\n{text}"))
 }
 
-fn what_next(printer: &mut Printer) -> io::Result<()> {
-    title(printer, "What to try next")?;
-    printer.line("  cargo run --example quickstart                        a durable function in 35 lines")?;
-    printer.line(
+fn what_next(desk: &mut Desk) -> io::Result<()> {
+    title(desk, "What to try next")?;
+    desk.screen
+        .line("  cargo run --example quickstart                        a durable function in 35 lines")?;
+    desk.screen.line(
         "  cargo run --example checkout                          a workflow like this one, all of its code",
     )?;
-    printer.line("  scripts/ingest FOLDER                                 thousands of runs; kill it with -9, start it again")?;
-    printer.line("  docs/GUIDE.md                                         everything a workflow can do")
+    desk.screen.line("  scripts/ingest FOLDER                                 thousands of runs; kill it with -9, start it again")?;
+    desk.screen.line("  docs/GUIDE.md                                         everything a workflow can do")
 }
 
 /// With `--script`, exits with 1 and says what differed; a person has seen it.

@@ -13,6 +13,9 @@ use crate::workflow::{TaskErrors, Workflow};
 /// Attempts at the payment.
 pub(super) const CHARGE_ATTEMPTS: u32 = 3;
 
+/// What each of them writes to the run's log lines.
+pub(super) const ASKS: &str = "asking the payment service";
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) number: u32,
@@ -59,7 +62,7 @@ impl Shop {
     }
 
     /// Charges once for each idempotency key, however often it is asked.
-    async fn charge(self, _idempotency_key: String, cents: u32) -> Result<String, PaymentError> {
+    async fn charge(&self, _idempotency_key: String, cents: u32) -> Result<String, PaymentError> {
         if self.payments_are_up.load(Ordering::Relaxed) {
             return Ok(format!("{cents} cents charged"));
         }
@@ -72,16 +75,23 @@ impl Shop {
 pub(super) fn checkout(shop: Shop) -> Workflow<Order, Receipt> {
     let w = Workflow::dag("checkout").timeout(Duration::from_secs(30));
     let stock = shop.clone();
-    let reserve = w.task("reserve", move |_cx, order: Order| {
+    let reserve = w.task("reserve", move |cx, order: Order| {
         let reserved = stock.reserve(&order.item);
-        async move { Ok::<_, io::Error>(reserved) }
+        async move {
+            cx.log().info(format!("took {reserved}"));
+            Ok::<_, io::Error>(reserved)
+        }
     });
     let score = w
         .task("score", |_cx, order: Order| async move { Ok::<_, io::Error>(order.cents / 1_000) })
         .timeout(Duration::from_secs(5));
     let charge = w
         .task_after("charge", (&reserve, &score), move |cx, order: Order, _: (String, u32)| {
-            shop.clone().charge(cx.idempotency_key(), order.cents)
+            let shop = shop.clone();
+            async move {
+                cx.log().info(format!("{ASKS}, attempt {} of {CHARGE_ATTEMPTS}", cx.attempt()));
+                shop.charge(cx.idempotency_key(), order.cents).await
+            }
         })
         .retry(Retry::fixed(Duration::from_millis(150)).max_attempts(CHARGE_ATTEMPTS));
     let ship =

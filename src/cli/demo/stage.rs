@@ -1,8 +1,9 @@
 //! Whether each stage of the demo came out as told.
 
-use super::shop::{CHARGE_ATTEMPTS, Receipt};
+use super::shop::{ASKS, CHARGE_ATTEMPTS, Receipt};
 use crate::inspect::RunView;
 use crate::model::{Recorded, RunId, Status, TaskStatus};
+use crate::store::LogLine;
 
 /// What differed, stage by stage.
 #[derive(Default)]
@@ -23,7 +24,7 @@ impl Stages {
     }
 
     /// The run without a payment service failed where and as it should.
-    pub(super) fn check_failed(&mut self, run: &RunView) {
+    pub(super) fn check_failed(&mut self, run: &RunView, lines: &[LogLine]) {
         let stage = "1, the failure";
         self.equal(stage, "the status", run.status, Status::Failed);
         self.tasks(
@@ -47,6 +48,8 @@ impl Stages {
         let charge = run.task("charge");
         let attempts = charge.map_or(0, |task| task.attempts.len());
         self.equal(stage, "the number of attempts", attempts, CHARGE_ATTEMPTS as usize);
+        let said = lines.iter().filter(|line| line.line.message.contains(ASKS)).count();
+        self.equal(stage, "the number of its lines", said, CHARGE_ATTEMPTS as usize);
         let inputs = charge.map_or(0, |task| task.inputs.len());
         self.equal(stage, "the number of inputs of `charge`", inputs, 2);
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Failure, Input, Waiting};
+use super::{Failure, Input, LogLine, Waiting};
 use crate::model::Timestamp;
 
 /// Why a run is where it is.
@@ -19,6 +19,10 @@ pub(in crate::cli) struct Why {
     pub(in crate::cli) site: Option<Site>,
     pub(in crate::cli) waits: Vec<Wait>,
     pub(in crate::cli) last_good: Option<LastGood>,
+    #[serde(default)]
+    pub(in crate::cli) lines: Vec<LogLine>,
+    #[serde(default)]
+    pub(in crate::cli) similar: Option<Similar>,
     pub(in crate::cli) actions: Vec<Action>,
 }
 
@@ -55,6 +59,16 @@ pub(in crate::cli) struct Wait {
 pub(in crate::cli) struct LastGood {
     pub(in crate::cli) run: String,
     pub(in crate::cli) changes: StartDiff,
+}
+
+/// Other runs that failed for the same cause.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Similar {
+    pub(in crate::cli) q: String,
+    pub(in crate::cli) day: u64,
+    pub(in crate::cli) all: u64,
+    pub(in crate::cli) capped: bool,
+    pub(in crate::cli) newest: Vec<String>,
 }
 
 /// What a person can do about it.

@@ -26,3 +26,15 @@ pub(in crate::cli) struct Policy {
     pub(in crate::cli) archive_after_ms: Option<u64>,
     pub(in crate::cli) delete_after_ms: Option<u64>,
 }
+
+/// What became of exported runs.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Imported {
+    pub(in crate::cli) data: Vec<ImportedRun>,
+}
+
+/// What became of one of them.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct ImportedRun {
+    pub(in crate::cli) run: String,
+}

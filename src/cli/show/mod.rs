@@ -4,6 +4,7 @@ mod plain;
 mod table;
 mod time;
 mod run;
+mod line;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
@@ -12,6 +13,7 @@ use super::options::{Colour, Options, Times};
 use crate::clock;
 use crate::model::Timestamp;
 
+pub(super) use self::line::log_line;
 pub(super) use self::plain::{cut, plain};
 pub(super) use self::run::{event_line, headline, run, task};
 pub(super) use self::table::{Cell, Table};
@@ -54,6 +56,12 @@ impl Screen {
     /// Writes one line, or several.
     pub(super) fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.out, "{}", text.as_ref())
+    }
+
+    /// Writes a text without ending the line, and shows it at once.
+    pub(super) fn ask(&mut self, text: &str) -> io::Result<()> {
+        write!(self.out, "{text}")?;
+        self.out.flush()
     }
 
     /// Writes bytes as they are, and ends their line.

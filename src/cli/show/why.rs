@@ -2,9 +2,10 @@
 
 use std::io;
 
+use super::line::fact_line;
 use super::run::{failure, json};
 use super::{Screen, Style, between, cut, plain, status};
-use crate::cli::documents::{Changes, Why};
+use crate::cli::documents::{Changes, Similar, Why};
 
 /// Changes against the last good run that are shown.
 const CHANGES_SHOWN_MAX: usize = 5;
@@ -46,6 +47,12 @@ pub(in crate::cli) fn why(screen: &mut Screen, why: &Why) -> io::Result<()> {
         let since = wait.since.map(|since| format!(", since {}", screen.time(since))).unwrap_or_default();
         screen.line(format!("  {:<10} {}{since}", "waits for", plain(&wait.waiting.text)))?;
     }
+    for (at, line) in why.lines.iter().enumerate() {
+        fact_line(screen, if at == 0 { "said" } else { "" }, line)?;
+    }
+    if let Some(similar) = &why.similar {
+        screen.line(format!("  {:<10} {}", "similar", alike(similar)))?;
+    }
     if let Some(good) = &why.last_good {
         screen.line(format!("  {:<10} {}", "last good", plain(&good.run)))?;
         for field in good.changes.fields.iter().chain(&good.changes.metadata) {
@@ -61,6 +68,18 @@ pub(in crate::cli) fn why(screen: &mut Screen, why: &Why) -> io::Result<()> {
         changes(screen, "changed", &good.changes.input)?;
     }
     Ok(())
+}
+
+/// Says how many other runs failed so, and what lists them.
+fn alike(similar: &Similar) -> String {
+    let Some(newest) = similar.newest.first() else { return "no other run failed so".to_owned() };
+    let more = if similar.capped { "at least " } else { "" };
+    let (all, day, newest) = (similar.all, similar.day, plain(newest));
+    let runs = if all == 1 { "run" } else { "runs" };
+    format!(
+        "{more}{all} other {runs} failed so, {day} of them in 24 hours, the newest {newest}: runlog ls {}",
+        plain(&similar.q)
+    )
 }
 
 /// Writes what differs between two JSON values.

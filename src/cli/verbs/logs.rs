@@ -6,7 +6,7 @@ use crate::cli::documents::{LogLine, Logs};
 use crate::cli::exit::Exit;
 use crate::cli::ids;
 use crate::cli::options::Output;
-use crate::cli::show::{Style, plain};
+use crate::cli::show;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -84,14 +84,5 @@ fn print(desk: &mut Desk, json: &str) -> Result<(), Failure> {
         return Ok(desk.screen.line(json)?);
     }
     let line: LogLine = serde_json::from_str(json).map_err(|error| Failure::Answer(error.to_string()))?;
-    let style = match line.level.to_lowercase().as_str() {
-        "error" => Style::Bad,
-        "warn" => Style::Busy,
-        _ => Style::Faint,
-    };
-    let at = desk.screen.paint(Style::Faint, line.at.format("%H:%M:%S%.3f").to_string());
-    let level = desk.screen.paint(style, format!("{:<5}", plain(&line.level.to_uppercase())));
-    let dropped = if line.dropped > 0 { format!("  ({} dropped)", line.dropped) } else { String::new() };
-    let place = format!("{} {}", plain(&line.task), line.attempt);
-    Ok(desk.screen.line(format!("{at} {level} {place}  {}{dropped}", plain(&line.message)))?)
+    Ok(show::log_line(&mut desk.screen, &line)?)
 }

@@ -26,7 +26,7 @@ pub(in crate::cli) struct Arguments {
     /// All of them
     #[arg(long, conflicts_with_all = ["limit", "watch"])]
     all: bool,
-    /// Shows them anew every two seconds
+    /// Goes on, and shows them anew when something changes
     #[arg(long, short)]
     watch: bool,
 }
@@ -34,23 +34,48 @@ pub(in crate::cli) struct Arguments {
 /// Rows of one answer.
 const PAGE: usize = 500;
 
-const WATCH_PAUSE: Duration = Duration::from_secs(2);
+/// How often a list on a terminal is drawn anew while nothing changes, for the ages in it.
+const DRAWN_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a stream that was closed is left alone: a server closes it after an hour, a proxy earlier.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     let filter = arguments.filter.join(" ");
+    if arguments.watch {
+        return watch(desk, &filter, arguments.limit).await;
+    }
     let limit = if arguments.all { usize::MAX } else { arguments.limit };
+    if let Some(rows) = rows(desk, &filter, limit).await? {
+        table(desk, &rows, &filter)?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Shows the list whenever the service tells that its first page changed.
+async fn watch(desk: &mut Desk, filter: &str, limit: usize) -> Done {
+    let page = limit.clamp(1, PAGE).to_string();
+    let query = [("q", filter), ("limit", page.as_str())];
+    let mut shown: Option<Vec<Listed>> = None;
     loop {
-        let rows = rows(desk, &filter, limit).await?;
-        if arguments.watch {
-            desk.screen.clear()?;
+        let changes = desk.client.stream("stream", &query).await;
+        let mut changes = changes.map_err(|failure| pointed(failure, filter))?;
+        loop {
+            let draws = shown.is_some() && desk.screen.is_terminal();
+            tokio::select! {
+                message = changes.next() => match message.transpose()? {
+                    None => break,
+                    Some(message) if message.event == "changed" => shown = rows(desk, filter, limit).await?,
+                    Some(_) => continue,
+                },
+                () = tokio::time::sleep(DRAWN_EVERY), if draws => {}
+            }
+            if let Some(rows) = &shown {
+                desk.screen.clear()?;
+                table(desk, rows, filter)?;
+            }
         }
-        if let Some(rows) = rows {
-            table(desk, &rows, &filter)?;
-        }
-        if !arguments.watch {
-            return Ok(Exit::Fine);
-        }
-        tokio::time::sleep(WATCH_PAUSE).await;
+        tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 

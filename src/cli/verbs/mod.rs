@@ -9,6 +9,7 @@ pub(super) mod export;
 pub(super) mod failures;
 pub(super) mod get;
 pub(super) mod graph;
+pub(super) mod import;
 pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod nodes;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use super::NotDone;
-use crate::cli::print::Printer;
+use crate::cli::show::Screen;
 use crate::model::RunId;
 use crate::store::postgres::{Checked, INVARIANTS, Report, Scope, verify_each};
 
@@ -41,14 +41,14 @@ struct Found<'report> {
 }
 
 /// Writes what every invariant says.
-pub(super) fn list(printer: &mut Printer) -> io::Result<()> {
+pub(super) fn list(screen: &mut Screen) -> io::Result<()> {
     let listed: Vec<_> =
         INVARIANTS.iter().map(|invariant| Listed { name: invariant.name, says: invariant.says }).collect();
-    printer.line(serde_json::to_string_pretty(&listed)?)
+    screen.line(serde_json::to_string_pretty(&listed)?)
 }
 
 /// Checks, and writes all results as one object; says whether all invariants hold.
-pub(super) async fn check(printer: &mut Printer, pool: &PgPool, scope: &Scope) -> Result<bool, NotDone> {
+pub(super) async fn check(screen: &mut Screen, pool: &PgPool, scope: &Scope) -> Result<bool, NotDone> {
     // A person who waits for the object sees that it is under way.
     let watched = io::stderr().is_terminal();
     let each = |checked: &Checked| {
@@ -57,7 +57,7 @@ pub(super) async fn check(printer: &mut Printer, pool: &PgPool, scope: &Scope) -
         }
     };
     let report = verify_each(pool, scope, each).await?;
-    printer.line(serde_json::to_string_pretty(&whole(&report)).map_err(io::Error::from)?)?;
+    screen.line(serde_json::to_string_pretty(&whole(&report)).map_err(io::Error::from)?)?;
     Ok(report.holds())
 }
 

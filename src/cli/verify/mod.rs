@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::options::{Options, Output};
 use super::{database, tell};
-use crate::cli::print::Printer;
+use crate::cli::show::Screen;
 use crate::model::RunId;
 use crate::store::postgres::{Invariant, Scope};
 
@@ -55,11 +55,11 @@ const NOT_CHECKED: u8 = 2;
 
 /// Checks a database, or says what would be checked.
 pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCode, Box<dyn Error>> {
-    let mut printer = Printer::new();
+    let mut screen = Screen::new(&options);
     if arguments.list {
         match options.output {
-            Output::Text => text::list(&mut printer)?,
-            Output::Json | Output::Jsonl | Output::Ids => json::list(&mut printer)?,
+            Output::Text => text::list(&mut screen)?,
+            Output::Json | Output::Jsonl | Output::Ids => json::list(&mut screen)?,
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -70,7 +70,7 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
         violations_max: arguments.limit,
     };
     if let Some(invariant) = arguments.sql {
-        printer.line(format!("{};", invariant.for_psql(&scope).trim_end()))?;
+        screen.line(format!("{};", invariant.for_psql(&scope).trim_end()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let named = arguments.database.or(options.database_url);
@@ -81,8 +81,8 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
     let place = database::place(&server);
     let pool = PgPool::connect_lazy_with(server);
     let checked = match options.output {
-        Output::Text => text::check(&mut printer, &pool, &scope, &place).await,
-        Output::Json | Output::Jsonl | Output::Ids => json::check(&mut printer, &pool, &scope).await,
+        Output::Text => text::check(&mut screen, &pool, &scope, &place).await,
+        Output::Json | Output::Jsonl | Output::Ids => json::check(&mut screen, &pool, &scope).await,
     };
     match checked {
         Ok(true) => Ok(ExitCode::SUCCESS),

@@ -9,6 +9,8 @@ mod event;
 mod replay;
 mod diff;
 mod graph;
+mod line;
+mod similar;
 mod why;
 mod summary;
 
@@ -16,6 +18,7 @@ pub(super) use self::diff::{ChangesBody, DiffBody};
 pub(super) use self::event::{EventBody, Size};
 pub(super) use self::failure::FailureBody;
 pub(super) use self::graph::GraphBody;
+pub(super) use self::line::LineBody;
 pub(super) use self::replay::PlanBody;
 pub(super) use self::run::RunBody;
 pub(super) use self::summary::{GroupBody, ListBody, RunBrief, StatsBody, TaskRowBody};

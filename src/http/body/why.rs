@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::diff::StartDiffBody;
 use super::run::WaitingBody;
-use super::{FailureBody, InputBody, Sight, Time, millis};
+use super::similar::SimilarBody;
+use super::{FailureBody, InputBody, LineBody, Sight, Time, millis};
 use crate::inspect::{Action, Cause, Hop, LastGood, Site, StepSite, Wait, Why};
 use crate::model::Payload;
 use crate::model::event::Timeout;
@@ -42,6 +43,11 @@ pub(in crate::http) struct WhyBody {
     waits: Vec<WaitBody>,
     /// The last good run before it, and what it was started with otherwise.
     last_good: Option<LastGoodBody>,
+    /// What the code wrote last in the attempt of the site: its newest ten log lines. Left out without `read_payload`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<Vec<LineBody>>,
+    /// Other runs that failed for the same cause; of a run that failed or timed out.
+    similar: Option<SimilarBody>,
     /// What a person can do about it.
     actions: Vec<ActionBody>,
 }
@@ -63,6 +69,8 @@ impl WhyBody {
             site: why.site.as_ref().map(|site| SiteBody::new(site, sight)),
             waits: why.waits.iter().map(WaitBody::from).collect(),
             last_good: why.last_good.as_ref().map(|good| LastGoodBody::new(good, sight)),
+            lines: sight.payloads().then(|| why.lines.iter().cloned().map(LineBody::from).collect()),
+            similar: why.similar.as_ref().map(SimilarBody::from),
             actions: why.actions.iter().map(ActionBody::from).collect(),
         }
     }

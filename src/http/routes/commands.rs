@@ -63,7 +63,7 @@ pub(super) async fn cancel(
     }
     service.runtime.cancel(row.run, options).await?;
     let mut response = accepted(RunBody::new(&runs::view(&service, row.run).await?, Sight::of(&caller)));
-    response.extensions_mut().insert(Facts { run: None, reason: cancel.reason });
+    response.extensions_mut().insert(Facts { runs: Vec::new(), reason: cancel.reason });
     Ok(response)
 }
 

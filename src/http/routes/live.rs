@@ -30,8 +30,9 @@ const READ_EVERY: Duration = Duration::from_secs(2);
 
 /// Tells when the first page of a list changes (server-sent events)
 ///
-/// `changed` names the runs of the page that are new or changed their status since the last time, at most every two
-/// seconds; the first one names them all. It is a hint to read the list again, and carries no id to come back with.
+/// `changed` names the runs of the page that are new or changed their status since the last time, and under `gone` those
+/// that left it, at most every two seconds; the first one names them all. It is a hint to read the list again, and carries
+/// no id to come back with.
 #[utoipa::path(
     get, path = "/stream", tag = "lists",
     params(
@@ -81,22 +82,24 @@ impl Reader {
         loop {
             self.ticks.tick().await;
             // A database that does not answer has changed nothing that can be shown.
-            let Ok(changed) = self.read().await else { continue };
-            if !changed.is_empty() || !self.began {
+            let Ok((changed, gone)) = self.read().await else { continue };
+            if !changed.is_empty() || !gone.is_empty() || !self.began {
                 self.began = true;
-                let runs: Vec<String> = changed.iter().map(RunId::to_string).collect();
-                return Some((told("changed", &json!({ "runs": runs })), self));
+                let texts = |runs: Vec<RunId>| runs.iter().map(RunId::to_string).collect::<Vec<_>>();
+                let data = json!({ "runs": texts(changed), "gone": texts(gone) });
+                return Some((told("changed", &data), self));
             }
         }
     }
 
-    /// Reads the page; returns its runs that are new or changed their status.
-    async fn read(&mut self) -> Result<Vec<RunId>, Problem> {
+    /// Reads the page; returns its runs that are new or changed their status, and those that are not on it any more.
+    async fn read(&mut self) -> Result<(Vec<RunId>, Vec<RunId>), Problem> {
         let page = inspect::list(self.service.lists().await?, &self.search).await?;
         let now: BTreeMap<RunId, Status> = page.data.iter().map(|run| (run.run, run.status)).collect();
         let changed = now.iter().filter(|(run, status)| self.seen.get(run) != Some(status));
         let changed = changed.map(|(run, _)| *run).collect();
+        let gone = self.seen.keys().filter(|run| !now.contains_key(run)).copied().collect();
         self.seen = now;
-        Ok(changed)
+        Ok((changed, gone))
     }
 }

@@ -18,6 +18,7 @@ mod workflows;
 mod nodes;
 mod audit;
 mod retention;
+mod import;
 mod health;
 
 use std::sync::Arc;
@@ -97,6 +98,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(runs::get))
         .routes(routes!(retention::get, retention::set))
         .routes(routes!(retention::export))
+        .routes(routes!(import::import))
         .routes(routes!(explain::why))
         .routes(routes!(explain::graph))
         .routes(routes!(explain::diff))

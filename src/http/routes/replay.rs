@@ -106,7 +106,7 @@ pub(super) async fn replay(
     if let Ok(place) = HeaderValue::from_str(&format!("../{new}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }
-    response.extensions_mut().insert(Facts { run: None, reason });
+    response.extensions_mut().insert(Facts { runs: Vec::new(), reason });
     Ok(response)
 }
 

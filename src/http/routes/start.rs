@@ -134,7 +134,7 @@ pub(super) async fn start(
     if let Ok(place) = HeaderValue::from_str(&format!("runs/{id}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }
-    response.extensions_mut().insert(Facts { run: Some(id), reason: None });
+    response.extensions_mut().insert(Facts { runs: vec![id], reason: None });
     Ok(response)
 }
 

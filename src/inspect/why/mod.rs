@@ -6,16 +6,20 @@ mod waits;
 mod find;
 mod walk;
 mod headline;
+mod similar;
+mod said;
 mod action;
 
 pub use self::action::Action;
 pub use self::cause::{Cause, Fault, NoMore};
+pub use self::similar::Similar;
 pub use self::site::{Site, StepSite};
 pub use self::waits::Wait;
 pub use self::walk::why;
 
 use super::diff::StartDiff;
 use crate::model::{NodeId, RunId, Status, TaskName, Timestamp, Version, WorkflowName};
+use crate::store::LogLine;
 
 /// The answer to "why": for a run that failed the root cause, followed through its child runs to the one where it lies; for
 /// one that waits what it waits for, followed in the same way.
@@ -50,6 +54,12 @@ pub struct Why {
     pub waits: Vec<Wait>,
     /// The last good run before it, and what it was started with otherwise; for runs that failed or timed out.
     pub last_good: Option<LastGood>,
+    /// What the code wrote last in the attempt of [`site`](Why::site): its newest ten log lines, in order. Lines are written
+    /// beside the log, some moments late.
+    pub lines: Vec<LogLine>,
+    /// Other runs that failed for the same cause; for runs that failed or timed out. `None`, too, when counting them took the
+    /// database too long.
+    pub similar: Option<Similar>,
     /// What a person can do about it.
     pub actions: Vec<Action>,
 }

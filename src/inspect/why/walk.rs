@@ -7,11 +7,13 @@ use super::super::history::History;
 use super::super::{InspectError, last_good, nobody, takers};
 use super::action::actions;
 use super::find::{Finding, Next, at_the_end, child, find};
+use super::said::last_lines;
+use super::similar::similar;
 use super::{Cause, Fault, Hop, LastGood, Why};
 use crate::model::event::Timeout;
 use crate::model::limits::DEPTH_MAX;
-use crate::model::state::End;
-use crate::model::{RunId, Status, TaskName};
+use crate::model::state::{End, Origin};
+use crate::model::{RunId, RunSummary, Status, TaskName};
 use crate::store::{RunRow, Store, StoreError};
 
 /// Says why a run failed, or why it stands where it stands; `None` when there is no such run.
@@ -40,18 +42,34 @@ pub async fn why(store: &dyn Store, run: RunId) -> Result<Option<Why>, InspectEr
         site: finding.site,
         waits: finding.waits,
         last_good: None,
+        lines: Vec::new(),
+        similar: None,
         actions: Vec::new(),
     };
-    if let (Some(state), Status::Failed | Status::TimedOut) = (state, row.status)
-        && let Some(good) = last_good::partner(store, run).await?
-        && let Some(origin) = last_good::origin(store, good.run).await?
+    why.lines = last_lines(store, why.site.as_ref()).await?;
+    if matches!(row.status, Status::Failed | Status::TimedOut)
+        && let Some(summary) = store.summaries(&[run]).await?.into_iter().next()
     {
-        let changes = StartDiff::between(&origin, &state.origin);
-        why.last_good =
-            Some(LastGood { run: good.run, version: good.version, finished_at: good.finished_at, changes });
+        why.similar = similar(store, &summary).await?;
+        why.last_good = match state {
+            Some(state) => good_before(store, &summary, &state.origin).await?,
+            None => None,
+        };
     }
     why.actions = actions(&why, state);
     Ok(Some(why))
+}
+
+/// Finds the last good run before a bad one, and what the bad one was started with otherwise.
+async fn good_before(
+    store: &dyn Store,
+    run: &RunSummary,
+    started: &Origin,
+) -> Result<Option<LastGood>, InspectError> {
+    let Some(good) = last_good::partner(store, run).await? else { return Ok(None) };
+    let Some(origin) = last_good::origin(store, good.run).await? else { return Ok(None) };
+    let changes = StartDiff::between(&origin, started);
+    Ok(Some(LastGood { run: good.run, version: good.version, finished_at: good.finished_at, changes }))
 }
 
 /// A run as the store has it, be its log whole or not.

@@ -210,6 +210,13 @@ impl Filter {
         self
     }
 
+    /// Adds what must not hold.
+    #[must_use]
+    pub fn and_not(mut self, test: Test) -> Filter {
+        self.terms.push(Term { negated: true, test });
+        self
+    }
+
     /// Says whether it names runs so closely that a window of time would only hide them: by an id, a key, a trigger event
     /// or a tie to another run.
     pub fn is_lookup(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::faults::Call;
 use super::{MemoryStore, World};
-use crate::model::limits::CHUNKS_MAX;
+use crate::model::limits::{CHUNKS_MAX, LINES_SEARCHED_MAX};
 use crate::model::{RunId, StreamName, Timestamp};
 use crate::store::Answer;
 use crate::store::writings::{Chunk, LevelCounts, LogLine, LogQuery, NewChunk, Writings, Written};
@@ -28,16 +28,26 @@ impl Writings for MemoryStore {
 
     fn lines<'a>(&'a self, run: RunId, query: &'a LogQuery) -> Answer<'a, Vec<LogLine>> {
         self.call(Call::of("lines"), move |world, _| {
-            let after = world.papers.of_run(run, query).filter(|line| line.n > query.after);
-            let wanted = after.filter(|line| line.line.level >= query.level_min);
-            Ok(wanted.take(usize::try_from(query.limit).unwrap_or(usize::MAX)).cloned().collect())
+            let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+            let between =
+                |line: &&LogLine| line.n > query.after && query.before.is_none_or(|before| line.n < before);
+            let wanted = |line: &&LogLine| query.is_of(line) && line.line.level >= query.level_min;
+            let lines = world.papers.of_run(run).filter(between);
+            if !query.from_end {
+                return Ok(lines.filter(wanted).take(limit).cloned().collect());
+            }
+            let newest = lines.rev().take(LINES_SEARCHED_MAX as usize);
+            let mut last: Vec<LogLine> = newest.filter(wanted).take(limit).cloned().collect();
+            last.reverse();
+            Ok(last)
         })
     }
 
     fn line_counts<'a>(&'a self, run: RunId, query: &'a LogQuery) -> Answer<'a, LevelCounts> {
         self.call(Call::of("line_counts"), move |world, _| {
             let mut counts = LevelCounts::default();
-            world.papers.of_run(run, query).for_each(|line| counts.add(line.line.level, 1));
+            let lines = world.papers.of_run(run).filter(|line| query.is_of(line));
+            lines.for_each(|line| counts.add(line.line.level, 1));
             Ok(counts)
         })
     }
@@ -71,12 +81,9 @@ impl Writings for MemoryStore {
 }
 
 impl Papers {
-    /// Returns the lines of a run that are of the query's task and attempt, in order.
-    fn of_run<'a>(&'a self, run: RunId, query: &'a LogQuery) -> impl Iterator<Item = &'a LogLine> {
-        let lines = self.lines.range((run, i64::MIN)..=(run, i64::MAX)).map(|(_, line)| line);
-        lines
-            .filter(|line| query.task.as_ref().is_none_or(|task| *task == line.task))
-            .filter(|line| query.attempt.is_none_or(|attempt| attempt == line.attempt))
+    /// Returns the lines of a run, in order.
+    fn of_run(&self, run: RunId) -> impl DoubleEndedIterator<Item = &LogLine> {
+        self.lines.range((run, i64::MIN)..=(run, i64::MAX)).map(|(_, line)| line)
     }
 
     fn send(&mut self, new: &NewChunk, now: Timestamp) -> Written {

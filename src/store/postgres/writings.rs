@@ -7,7 +7,7 @@ use super::PostgresStore;
 use super::dedicated::within;
 use super::errors::classify;
 use super::rows::corrupt;
-use crate::model::limits::CHUNKS_MAX;
+use crate::model::limits::{CHUNKS_MAX, LINES_SEARCHED_MAX};
 use crate::model::{Level, Line, NodeId, Payload, RunId, StreamName, TaskName, Timestamp};
 use crate::store::writings::{
     self, Chunk, LevelCounts, LogLine, LogQuery, NewChunk, Sending, Writings, Written,
@@ -109,17 +109,37 @@ async fn lines(
     run: RunId,
     query: &LogQuery,
 ) -> Result<Vec<LogLine>, StoreError> {
-    let rows = sqlx::query_file_as!(
-        LineRecord,
-        "src/store/postgres/sql/lines.sql",
-        run.uuid(),
-        query.after,
-        query.task.as_ref().map(TaskName::as_str),
-        query.attempt.map(small),
-        query.level_min.as_str(),
-        i64::from(query.limit),
-    );
-    let rows = rows.fetch_all(connection).await.map_err(classify)?;
+    let (task, attempt) = (query.task.as_ref().map(TaskName::as_str), query.attempt.map(small));
+    let (limit, before) = (i64::from(query.limit), query.before.unwrap_or(i64::MAX));
+    let rows = if query.from_end {
+        let rows = sqlx::query_file_as!(
+            LineRecord,
+            "src/store/postgres/sql/last_lines.sql",
+            run.uuid(),
+            query.after,
+            task,
+            attempt,
+            query.level_min.as_str(),
+            limit,
+            before,
+            i64::from(LINES_SEARCHED_MAX),
+        );
+        rows.fetch_all(connection).await
+    } else {
+        let rows = sqlx::query_file_as!(
+            LineRecord,
+            "src/store/postgres/sql/lines.sql",
+            run.uuid(),
+            query.after,
+            task,
+            attempt,
+            query.level_min.as_str(),
+            limit,
+            before,
+        );
+        rows.fetch_all(connection).await
+    };
+    let rows = rows.map_err(classify)?;
     rows.into_iter().map(|row| row.read(run)).collect()
 }
 

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result};
 use runlog::{Cx, ReplayOptions, Runtime, Workflow};
 use serde_json::{Value, json};
+use tokio::io::AsyncBufReadExt;
 
 use super::verbs::{Printed, on};
 use crate::support::{Ground, Postgres, gate, soon};
@@ -21,7 +22,8 @@ fn checkout() -> Workflow<Value, String> {
         cx.log().warn(format!("reserving for {order}"));
         anyhow::Ok(3_u32)
     });
-    let charge = w.task_after("charge", &reserve, |_, order: Value, shelf: u32| async move {
+    let charge = w.task_after("charge", &reserve, |cx: Cx, order: Value, shelf: u32| async move {
+        cx.log().info(format!("charging for shelf {shelf}"));
         match order["good"] == json!(true) {
             true => Ok(format!("shelf {shelf}")),
             false => Err(Declined(std::io::Error::other("402 Payment Required"))),
@@ -72,6 +74,11 @@ async fn the_way_from_the_failures_to_the_cause_and_the_next_command() -> Result
     );
     has(&why, &[r#"{"good":false,"order":3}"#, "last good", "false", "✓ reserve", "✕ charge"]);
     has(&why, &[&format!("next: runlog replay {last}")]);
+    has(&why, &["similar    1 other run failed so, 1 of them in 24 hours, the newest "]);
+    let listed =
+        why.stdout.lines().find_map(|line| line.split_once("runlog ls ")).context("what lists them")?.1;
+    let listed = on(&ground.url, &["ls", listed, "-o", "ids"]).await?;
+    assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
 
     let diff = on(&ground.url, &["diff", "@last-failed"]).await?;
     has(&diff, &["a  ✓ succeeded", "b  ✕ failed", "order", "1 → 3"]);
@@ -160,6 +167,15 @@ async fn lines_states_and_graphs_are_shown() -> Result<()> {
     let none = on(&ground.url, &["logs", &last, "--level", "error"]).await?;
     assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
 
+    crate::support::until("why ends with it", async || {
+        let why = on(&ground.url, &["why", &last]).await;
+        why.is_ok_and(|why| {
+            let said = why.stdout.lines().find(|line| line.starts_with("  said       "));
+            said.is_some_and(|said| said.ends_with(" INFO  charging for shelf 3"))
+        })
+    })
+    .await;
+
     let state = on(&ground.url, &["state", &last, "--at", "2"]).await?;
     has(&state, &["after event 2, run_started", "changed"]);
     let beyond = on(&ground.url, &["state", &last, "--at", "999"]).await?;
@@ -193,5 +209,27 @@ async fn all_runs_of_a_filter_are_replayed_when_that_is_said() -> Result<()> {
     let partly = on(&ground.url, &["cancel", "--match", "is:root since:1h", "--yes"]).await?;
     assert_eq!(partly.code, Some(7), "runs that ended cannot be cancelled: {}", partly.stdout);
     has(&partly, &["illegal_transition"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_list_is_shown_anew_when_it_changes() -> Result<()> {
+    let ground = Postgres::new().await;
+    let (runtime, last) = night(&ground).await?;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_runlog"));
+    command.args(["ls", "-w", "-o", "ids", "workflow:checkout,gate", "--database-url", &ground.url]);
+    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let mut lines = tokio::io::BufReader::new(child.stdout.take().context("its output")?).lines();
+    let mut expect = async |wanted: String| {
+        while soon("a line", lines.next_line()).await?.context("it ended")? != wanted {}
+        anyhow::Ok(())
+    };
+    expect(last).await?;
+    let run = runtime.run(&gate(), Value::Null).start().await?;
+    expect(run.id().to_string()).await?;
+    child.kill().await?;
+
+    let wrong = on(&ground.url, &["ls", "-w", "statu:failed"]).await?;
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
     Ok(())
 }

@@ -58,8 +58,12 @@ async fn a_run_is_exported_and_imported_elsewhere_once() -> Result<()> {
     assert!(lines.next().is_some_and(|row| row.contains(&id) && row.ends_with("yes")), "{listed}");
     assert!(!on(&ground.url, &["ls"]).await?.stdout.contains("ARCHIVED"), "nothing is archived there");
     assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(6), "it is there already");
+    let done = "select count(*) from runlog.audit where action = 'import'";
+    assert_eq!(elsewhere.count(done).await, 2, "straight on a database it is in the audit, too");
     std::fs::write(&file, "{}")?;
     assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(2), "it is no export");
+    std::fs::write(&file, "")?;
+    assert_eq!(on(&elsewhere.url, &["import", &path]).await?.code, Some(2), "it is empty");
     Ok(())
 }
 

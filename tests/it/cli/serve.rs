@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::runlog;
-use crate::support::{Ground, Postgres};
+use crate::support::{Ground, Postgres, echo, soon};
 use crate::testing::postgres::Folder;
 
 /// A server that is killed when nobody looks after it any more.
@@ -122,5 +122,39 @@ async fn a_schema_of_another_release_is_left_alone_unless_told() -> Result<()> {
     let served =
         serve(&["--insecure", "--migrate", "--database-url", &ground.url, "--listen", "127.0.0.1:0"])?;
     assert!(served.told.contains("for everybody on this machine"), "{}", served.told);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_are_imported_through_a_service() -> Result<()> {
+    let (home, ground) = (Folder::new()?, Postgres::new().await);
+    let runtime = ground.builder().workflow(echo()).start().await?;
+    let mut ids = Vec::new();
+    for input in ["1", "2"] {
+        let run = runtime.run_by_name("echo", input).start().await?;
+        soon("its end", run.wait()).await?;
+        ids.push(run.id().to_string());
+    }
+    let exported = runlog(&home, &["export", &ids[0], &ids[1], "--database-url", &ground.url])?;
+    let file = home.path("runs.jsonl");
+    std::fs::write(&file, exported.stdout)?;
+    let path = file.to_string_lossy();
+
+    let elsewhere = Postgres::new().await;
+    let token = |allow: &str| {
+        let made =
+            runlog(&home, &["token", "new", allow, "--allow", allow, "--database-url", &elsewhere.url])?;
+        anyhow::Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+    };
+    let (allowed, other) = (token("import")?, token("start")?);
+    let served = serve(&["--database-url", &elsewhere.url, "--listen", "127.0.0.1:0"])?;
+    let url = format!("http://{}", served.address);
+    let refused = runlog(&home, &["import", &path, "--url", &url, "--token", &other])?;
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let imported = runlog(&home, &["import", &path, "-o", "ids", "--url", &url, "--token", &allowed])?;
+    assert_eq!(String::from_utf8(imported.stdout)?.lines().collect::<Vec<_>>(), ids);
+    assert_eq!(elsewhere.count("select count(*) from runlog.archived_runs").await, 2);
+    let again = runlog(&home, &["import", &path, "--url", &url, "--token", &allowed])?;
+    assert_eq!(again.status.code(), Some(6), "{again:?}");
     Ok(())
 }

@@ -50,6 +50,15 @@ async fn the_list_names_every_invariant_and_needs_no_database() -> Result<()> {
 }
 
 #[tokio::test]
+async fn it_is_printed_as_every_verb_is() -> Result<()> {
+    let plain = verify(&["--list"]).await?.stdout;
+    let painted = verify(&["--list", "--color", "always"]).await?.stdout;
+    assert!(painted.contains("\u{1b}[1m") && !plain.contains('\u{1b}'), "{painted}");
+    assert_eq!(painted.replace("\u{1b}[1m", "").replace("\u{1b}[0m", ""), plain);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_statement_is_printed_for_one_run() -> Result<()> {
     let run = "0198f3a2-0000-7000-8000-000000000000";
     let printed = verify(&["--sql", "log_begins_with_creation", "--run", run]).await?;

@@ -7,7 +7,8 @@ use super::*;
 
 /// Fails unless its input says otherwise.
 fn choosy() -> Workflow<Value, Value> {
-    async fn code(_cx: Cx, input: Value) -> anyhow::Result<Value> {
+    async fn code(cx: Cx, input: Value) -> anyhow::Result<Value> {
+        cx.log().info(format!("card is {}", input["card"]));
         match input["card"].as_str() {
             Some("good") => anyhow::Ok(input),
             _ => anyhow::bail!("card_declined"),
@@ -40,6 +41,16 @@ async fn why_names_the_cause_the_place_the_last_good_run_and_what_to_do() {
     assert_eq!(why["last_good"]["run"], good);
     assert_eq!(why["last_good"]["changes"]["input"]["listed"][0]["path"], "/card");
     assert_eq!(why["actions"][0]["kind"], "replay");
+    assert_eq!((&why["similar"]["all"], &why["similar"]["newest"]), (&json!(0), &json!([])), "{why}");
+    let again = start(&app, json!({ "workflow": "choosy", "input": { "card": "torn" } })).await;
+    ended(&stage, &again).await;
+    let why = get(&app, &format!("/api/v1/runs/{bad}/why")).await.json();
+    let similar = &why["similar"];
+    assert_eq!((&similar["day"], &similar["all"], &similar["capped"]), (&json!(1), &json!(1), &json!(false)));
+    assert_eq!(similar["newest"], json!([again]));
+    let q = similar["q"].as_str().unwrap();
+    let found = get(&app, &format!("/api/v1/runs?q={q}")).await.json();
+    assert_eq!(found["data"].as_array().unwrap().len(), 2, "{found}");
     let waiting = start(&app, json!({ "workflow": "gate" })).await;
     let path = format!("/api/v1/runs/{waiting}/why");
     crate::support::until("it waits", async || get(&app, &path).await.json()["cause"]["kind"] == "waiting")
@@ -95,6 +106,20 @@ async fn a_state_is_that_after_any_event_and_the_last_one_unless_told() {
     assert_eq!((&first["seq"], &first["state"]["status"]), (&json!(1), &json!("QUEUED")));
     get(&app, &format!("{path}?at=99")).await.assert_problem(404, "event_not_found");
     get(&app, &format!("{path}?at=0")).await.assert_problem(400, "invalid_query");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_ends_with_what_the_code_said_last() {
+    let (stage, _, bad) = stage().await;
+    let app = stage.open();
+    let why = async || get(&app, &format!("/api/v1/runs/{bad}/why")).await.json();
+    crate::support::until("its line is kept", async || why().await["lines"] != json!([])).await;
+    let lines = &why().await["lines"];
+    assert_eq!(
+        (&lines[0]["message"], &lines[0]["level"]),
+        (&json!("card is \"stolen\""), &json!("INFO")),
+        "{lines}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

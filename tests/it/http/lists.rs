@@ -133,6 +133,26 @@ async fn a_prefix_of_an_id_finds_its_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_tells_what_left_it() {
+    let stage = stage().await;
+    let app = stage.open();
+    let id = start(&app, json!({ "workflow": "gate" })).await;
+    let path = "/api/v1/stream?q=status:queued,running%20workflow:gate";
+    let response = app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    let mut chunks = response.into_body().into_data_stream();
+    let mut told = String::new();
+    let mut expect = async |text: String| {
+        while !told.contains(&text) {
+            let chunk = crate::support::soon("a change", chunks.next()).await.unwrap().unwrap();
+            told.push_str(str::from_utf8(&chunk).unwrap());
+        }
+    };
+    expect(format!("\"runs\":[\"{id}\"]")).await;
+    post(&app, &format!("/api/v1/runs/{id}/cancel"), "{}").await;
+    expect(format!("\"gone\":[\"{id}\"]")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_tells_when_it_changes() {
     let stage = stage().await;
     let app = stage.open();

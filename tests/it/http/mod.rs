@@ -8,6 +8,7 @@ mod census;
 mod commands;
 mod events;
 mod explain;
+mod import;
 mod lists;
 mod logs;
 mod once;

@@ -6,6 +6,7 @@ mod step;
 mod payload;
 mod why;
 mod why_virtual;
+mod why_others;
 mod damaged;
 mod diff;
 mod state_at;

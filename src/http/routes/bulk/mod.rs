@@ -206,7 +206,7 @@ pub(super) async fn start(
     if let Ok(place) = HeaderValue::from_str(&format!("bulk/{id}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }
-    response.extensions_mut().insert(Facts { run: None, reason: start.reason });
+    response.extensions_mut().insert(Facts { runs: Vec::new(), reason: start.reason });
     Ok(response)
 }
 

@@ -175,6 +175,7 @@ macro_rules! contract {
                 a_line_comes_back_as_it_was_written
                 lines_that_come_again_stay_as_they_were
                 lines_are_read_by_task_attempt_and_level_in_pages
+                the_last_lines_are_read_from_the_end
                 lines_are_counted_by_level
                 chunks_get_the_places_at_their_streams_ends
                 a_chunk_that_is_sent_again_stays_where_it_is

@@ -84,6 +84,27 @@ pub(super) async fn lines_are_read_by_task_attempt_and_level_in_pages(store: Arc
     assert!(read(&store, run, all().after(5)).await.is_empty());
 }
 
+pub(super) async fn the_last_lines_are_read_from_the_end(store: Arc<dyn Store>) {
+    let run = Process::join(&store).await.clock.new_run_id();
+    let lines: Vec<_> = (1..=9)
+        .map(|n| {
+            let (task, attempt) = if n % 3 == 0 { ("ship", 1) } else { ("pay", 2 - u32::from(n < 5)) };
+            (run, line(n, task, attempt, if n == 8 { Level::Warn } else { Level::Info }, "m"))
+        })
+        .collect();
+    store.write_lines(&lines).await.expect("written");
+
+    let last = |limit| LogQuery::default().last(limit);
+    assert_eq!(read(&store, run, last(3)).await, [7, 8, 9]);
+    assert_eq!(read(&store, run, last(100)).await, (1..=9).collect::<Vec<_>>());
+    assert_eq!(read(&store, run, last(2).task("pay")).await, [7, 8]);
+    assert_eq!(read(&store, run, last(2).task("pay").attempt(1)).await, [2, 4]);
+    assert_eq!(read(&store, run, last(2).level_min(Level::Warn)).await, [8]);
+    assert_eq!(read(&store, run, last(2).before(8)).await, [6, 7]);
+    assert_eq!(read(&store, run, last(9).after(4).before(7)).await, [5, 6]);
+    assert_eq!(read(&store, run, LogQuery::default().before(4)).await, [1, 2, 3]);
+}
+
 pub(super) async fn lines_are_counted_by_level(store: Arc<dyn Store>) {
     let run = Process::join(&store).await.clock.new_run_id();
     let lines: Vec<_> = (1..=6)

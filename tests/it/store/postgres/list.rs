@@ -84,6 +84,9 @@ async fn every_documented_filter_is_led_by_an_index_of_each_table() {
         ("kind:Declined workflow:w3", "runs_failed"),
         ("fp:000000000003", "runs_fingerprint"),
         ("fp:00000000000", "runs_fingerprint"),
+        // What `why` asks for runs that failed for the same cause.
+        ("fp:000000000003 -id:0198f3a27c117d449f00aabbccddeeff", "runs_fingerprint"),
+        ("fp:000000000003 -id:0198f3a27c117d449f00aabbccddeeff since:24h", "runs_fingerprint"),
         ("key:order-10", "runs_keyed"),
         ("key:order-100*", "runs_keyed"),
         ("meta.order:77", "runs_metadata"),

@@ -1,24 +1,15 @@
-//! What needs a database or code at hand, and no REST interface: `runlog import` and `runlog check`.
+//! `runlog check`: plays recorded histories against the code at hand, without the REST interface.
 
-use std::io::Read;
-
-use super::Workflows;
 use super::client::Failure;
 use super::exit::Exit;
 use super::migrate::{failed, pool};
-use super::options::{Options, Output};
+use super::options::Options;
 use super::show::{Screen, plain};
 use super::verbs::Done;
-use crate::inspect::{Search, read_export};
+use super::{Workflows, given};
+use crate::inspect::{Search, read_export, split_exports};
 use crate::model::{Recorded, RunId};
 use crate::runtime::{Error, Runtime};
-
-/// What `runlog import` may be told.
-#[derive(clap::Args)]
-pub(super) struct Import {
-    /// The file that `runlog export` wrote; - for standard input
-    file: String,
-}
 
 /// What `runlog check` may be told.
 #[derive(clap::Args)]
@@ -26,7 +17,7 @@ pub(super) struct Import {
     after_help = "It is offered by a service's own binary, where the code is: see runlog::cli::Cli. Exit codes: 0 the \
                         code fits, 1 it does not."
 )]
-pub(super) struct Check {
+pub(super) struct Arguments {
     /// Which runs: ids
     #[arg(value_name = "RUN")]
     runs: Vec<RunId>,
@@ -41,26 +32,8 @@ pub(super) struct Check {
 /// Runs of one page.
 const PAGE: u32 = 500;
 
-/// Puts an exported run into the database's archive.
-pub(super) async fn import(arguments: Import, options: &Options) -> Done {
-    let text = read(&arguments.file)?;
-    let (pool, place) = pool(options)?;
-    let runtime = open(Runtime::builder(pool.clone()), &place).await?;
-    let mut screen = Screen::new(options);
-    for exported in split(&text) {
-        let run = runtime.import(&exported).await.map_err(|error| refused(&place, error))?;
-        match options.output {
-            Output::Text => screen.line(format!("imported {run} into the archive of {place}"))?,
-            Output::Json | Output::Jsonl => screen.line(serde_json::json!({ "run": run }).to_string())?,
-            Output::Ids => screen.line(run.to_string())?,
-        }
-    }
-    pool.close().await;
-    Ok(Exit::Fine)
-}
-
 /// Plays histories against the workflows at hand.
-pub(super) async fn check(arguments: Check, workflows: &Workflows, options: &Options) -> Done {
+pub(super) async fn run(arguments: Arguments, workflows: &Workflows, options: &Options) -> Done {
     if workflows.is_empty() {
         return Err(Failure::Usage(
             "no workflow's code is at hand: offer this command from your own binary".to_owned(),
@@ -68,9 +41,9 @@ pub(super) async fn check(arguments: Check, workflows: &Workflows, options: &Opt
     }
     let mut screen = Screen::new(options);
     let mut fits = true;
-    let files: Vec<String> = arguments.file.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    let files: Vec<String> = arguments.file.iter().map(|file| given::file(file)).collect::<Result<_, _>>()?;
     if !files.is_empty() {
-        let exported = files.iter().flat_map(|text| split(text)).map(|text| read_export(&text));
+        let exported = files.iter().flat_map(|text| split_exports(text)).map(read_export);
         let exported =
             exported.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Usage(error.to_string()))?;
         let histories: Vec<(RunId, Vec<Recorded>)> =
@@ -130,31 +103,6 @@ fn refused(place: &str, error: Error) -> Failure {
     match error {
         Error::Store(error) => failed(place, &error),
         Error::NotFound { run } => Failure::NotFound(format!("there is no run {run}")),
-        Error::Import(crate::inspect::ImportError::Exists { .. }) => Failure::Conflict(error.to_string()),
         error => Failure::Usage(error.to_string()),
     }
-}
-
-/// Divides a file of several exports: each begins with its header.
-fn split(text: &str) -> Vec<String> {
-    let mut exports: Vec<String> = Vec::new();
-    for line in text.lines() {
-        match exports.last_mut() {
-            Some(last) if !line.starts_with("{\"runlog_export\"") => {
-                last.push_str(line);
-                last.push('\n');
-            }
-            _ => exports.push(format!("{line}\n")),
-        }
-    }
-    exports
-}
-
-fn read(file: &str) -> Result<String, Failure> {
-    if file == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(file).map_err(|error| Failure::Usage(format!("{file} cannot be read: {error}")))
 }
