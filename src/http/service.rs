@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::access::{Caller, Gate};
-use super::meter::Meter;
 use super::problem::{Code, Problem};
 use super::table::Body;
 use crate::model::RunId;
@@ -20,7 +19,6 @@ use crate::store::{RunRow, Store, StoreError};
 pub(super) struct Service {
     pub(super) runtime: Runtime,
     pub(super) gate: Gate,
-    pub(super) meter: Meter,
     /// The OpenAPI document as JSON.
     pub(super) document: Arc<str>,
     /// One permit for each stream that may be open.
@@ -34,9 +32,9 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(runtime: Runtime, gate: Gate, document: Arc<str>) -> Service {
         let (desk, lists, details) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let (meter, streams) = (Meter::default(), Arc::new(Semaphore::new(OPEN_STREAMS_MAX)));
+        let streams = Arc::new(Semaphore::new(OPEN_STREAMS_MAX));
         let imports = Semaphore::new(IMPORTS_MAX);
-        Service { runtime, gate, meter, document, streams, imports, desk, lists, details }
+        Service { runtime, gate, document, streams, imports, desk, lists, details }
     }
 
     /// Returns where lists are read.

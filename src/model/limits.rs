@@ -251,3 +251,9 @@ pub const TASK_RUNS_MAX: u32 = 200;
 
 /// Events that one page of tasks folds at most, but for the last run's.
 pub const TASK_EVENTS_MAX: u32 = 100_000;
+
+/// Workflows with metrics of their own in one process; those after them are counted together, as `other`.
+pub const METRIC_WORKFLOWS_MAX: usize = 256;
+
+/// Tasks with metrics of their own in one process, of all workflows together: each has some hundred numbers at most.
+pub const METRIC_TASKS_MAX: usize = 2_048;
