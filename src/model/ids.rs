@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::Timestamp;
-use super::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX};
+use super::limits::{BRANCH_BYTES_MAX, KEY_BYTES_MAX, NAME_BYTES_MAX};
 
 /// Identifies one run: a UUIDv7 whose first 60 bits are its creation time in 1/4096 ms, so that
 /// the order of ids is the order of [`created_at`](RunId::created_at).
@@ -289,6 +289,14 @@ impl Default for Namespace {
 /// [`NameError`], as for every name.
 pub fn check_metadata_name(text: &str) -> Result<(), NameError> {
     check("the name", text, NAME_BYTES_MAX)
+}
+
+/// Checks the name of a branch of a task's code, with those of the branches around it.
+///
+/// # Errors
+/// [`NameError`], as for every name.
+pub fn check_branch_name(text: &str) -> Result<(), NameError> {
+    check("the branch's name", text, BRANCH_BYTES_MAX)
 }
 
 /// Checks the name of a step, sleep or child inside a task.

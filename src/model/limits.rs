@@ -12,6 +12,9 @@ pub const PAYLOAD_DEPTH_MAX: usize = 64;
 /// Bytes of a name (workflow, version, task, step, signal, namespace): longer ones do not fit a list's column.
 pub const NAME_BYTES_MAX: usize = 128;
 
+/// Bytes of a branch's name, with those of the branches around it: leaves a quarter of a name to its operations.
+pub const BRANCH_BYTES_MAX: usize = 96;
+
 /// Bytes of a run's key: room for a URL or a composed business id, small enough for a B-tree entry.
 pub const KEY_BYTES_MAX: usize = 512;
 

@@ -58,9 +58,12 @@ pub(crate) struct Birth {
 impl<O> Child<O> {
     #[track_caller]
     pub(super) fn new<I: Serialize>(cx: &Cx, workflow: &Workflow<I, O>, input: &I) -> Child<O> {
-        let start = Start::new(workflow, input);
+        let mut start = Start::new(workflow, input);
         let name = start.as_ref().map_or("child", |start| start.definition.name.as_str());
-        let (op, _) = cx.ledger.claim(name);
+        let (op, broken) = cx.claim(name);
+        if let Some(source) = broken {
+            start = Err(CxError::Name { source });
+        }
         let location = Location::caller();
         Child { cx: cx.clone(), op, location, start, requested: false, output: PhantomData }
     }

@@ -27,6 +27,7 @@ use super::transaction::Transaction;
 use super::wait::{Signal, Sleep};
 use crate::clock::Clock;
 use crate::model::command::WaitUntil;
+use crate::model::ids::{NameError, check_branch_name};
 use crate::model::state::OpState;
 use crate::model::{
     Key, Line, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp, Version, WorkflowName,
@@ -37,11 +38,14 @@ use crate::workflow::{CxError, Workflow};
 /// What an attempt's code is given: durable operations, and facts about the attempt. Cheap to clone.
 ///
 /// An operation's identity is its name and how often that name was built before in the same task; it is claimed when
-/// the operation is built, not when it is awaited, so `join!` over built operations is deterministic. A clone may be
-/// moved into a spawned future: its operations work there as long as the attempt lives.
+/// the operation is built, not when it is awaited, so `join!` over built operations is deterministic; `async` blocks that
+/// run side by side each need a [`branch`](Cx::branch) of their own. A clone may be moved into a spawned future: its
+/// operations work there as long as the attempt lives.
 #[derive(Clone)]
 pub struct Cx {
     pub(super) ledger: Arc<Ledger>,
+    /// What stands before the names of its operations.
+    branch: Option<Arc<str>>,
     facts: Arc<AttemptFacts>,
     pub(super) host: Arc<dyn Host>,
     pub(super) pen: Arc<Pen>,
@@ -79,7 +83,7 @@ impl Cx {
     pub(crate) fn new(facts: AttemptFacts, ledger: Arc<Ledger>, host: Arc<dyn Host>) -> Cx {
         let facts = Arc::new(facts);
         let pen = Arc::new(Pen::new(Arc::clone(&facts), Arc::clone(&ledger), Arc::clone(&host)));
-        Cx { ledger, facts, host, pen }
+        Cx { ledger, branch: None, facts, host, pen }
     }
 
     /// Returns where the code's own `tracing` events go.
@@ -164,6 +168,35 @@ impl Cx {
         futures_util::future::join_all(all).await
     }
 
+    /// Returns a context whose operations are counted apart, under names that begin with `name/`.
+    ///
+    /// `async` blocks that run side by side take one each. Which of them gets to its next operation first is chance, and may
+    /// be another after a crash: what both call by one name, like every sleep, would be taken for the other's. A branch of
+    /// a branch is called `outer/inner`.
+    ///
+    /// A name that is empty, longer than [`BRANCH_BYTES_MAX`](crate::model::limits::BRANCH_BYTES_MAX) with those around it, or
+    /// holds a control character blocks the run, visibly.
+    #[must_use]
+    pub fn branch(&self, name: &str) -> Cx {
+        let branch = self.under(name);
+        if let Err(broken) = check_branch_name(name).and_then(|()| check_branch_name(&branch)) {
+            self.ledger.refuse(broken.to_string());
+        }
+        Cx { branch: Some(Arc::from(branch)), ..self.clone() }
+    }
+
+    fn under(&self, name: &str) -> String {
+        self.branch.as_deref().map_or_else(|| name.to_owned(), |branch| format!("{branch}/{name}"))
+    }
+
+    /// Claims the next operation called `name` in this branch; the error says why it cannot be called that.
+    pub(super) fn claim(&self, name: &str) -> (OpKey, Option<NameError>) {
+        match &self.branch {
+            None => self.ledger.claim(name),
+            Some(_) => self.ledger.claim(&self.under(name)),
+        }
+    }
+
     /// Begins a line of the run's log lines: `cx.log().info("charged")`. Never waits.
     pub fn log(&self) -> Log<'_> {
         Log::new(self)
@@ -187,7 +220,7 @@ impl Cx {
     /// Reads the database's clock; what was read once is read again after a crash.
     #[track_caller]
     pub fn now(&self) -> Timestamp {
-        let (op, _) = self.ledger.claim("now");
+        let (op, _) = self.claim("now");
         self.ledger.note(&Ask { op: &op, kind: "now", input: None, location: Location::caller() });
         let read = |recorded: &OpState| match recorded {
             OpState::Time { now } => Some(Ok(*now)),
@@ -230,7 +263,7 @@ impl Cx {
     /// Draws 64 bits that are the same after a crash, and different for every call, task and run; the same also in a
     /// replay that goes on with the task's work.
     pub fn random(&self) -> u64 {
-        let (op, _) = self.ledger.claim("random");
+        let (op, _) = self.claim("random");
         let mut hash = Sha256::new();
         hash.update(self.facts.work.uuid().as_bytes());
         hash.update(self.facts.task.as_str());

@@ -160,7 +160,7 @@ struct RaceLane {
 impl RaceLane {
     #[track_caller]
     fn new(cx: &Cx) -> RaceLane {
-        let (op, _) = cx.ledger.claim("race");
+        let (op, _) = cx.claim("race");
         let read = |recorded: &OpState| match recorded {
             OpState::Race { winner, .. } => Some(Ok(*winner)),
             other => Some(Err(other.kind())),

@@ -188,7 +188,7 @@ enum Before {
 impl StepCore {
     #[track_caller]
     pub(super) fn new(cx: &Cx, name: &str) -> StepCore {
-        let (op, broken) = cx.ledger.claim(name);
+        let (op, broken) = cx.claim(name);
         StepCore {
             cx: cx.clone(),
             execution: Polled { op: op.clone(), execution: 0 },

@@ -124,7 +124,7 @@ enum Found<T> {
 impl Wait {
     #[track_caller]
     fn new(cx: &Cx, name: &str) -> Wait {
-        let (op, broken) = cx.ledger.claim(name);
+        let (op, broken) = cx.claim(name);
         let broken = broken.map(|source: NameError| CxError::Name { source });
         let location = Location::caller();
         Wait { cx: cx.clone(), op, location, broken, requested: false, over: false }

@@ -57,32 +57,53 @@ pub(super) fn draw(seed: u64, with_failures: bool) -> Vec<Act> {
     let mut draw = Draw(seed);
     let mut names = 0;
     let length = 3 + draw.below(6);
-    (0..length).map(|_| act(&mut draw, &mut names, with_failures, 0)).collect()
+    (0..length).map(|_| act(&mut draw, &mut names, with_failures, Side::Main)).collect()
 }
 
-/// Draws an act. Branches that run side by side hold nothing that has no name of its own: which sleep is whose would
-/// depend on which branch gets there first.
-fn act(draw: &mut Draw, names: &mut u32, with_failures: bool, depth: u32) -> Act {
+/// Where an act stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Main,
+    /// In a branch of a join, so deep.
+    Joined(u32),
+    /// In a branch of a race, so deep: holds nothing that has no name of its own. Which sleep is whose would depend on what
+    /// was due first.
+    Raced(u32),
+}
+
+impl Side {
+    fn below(self) -> Side {
+        match self {
+            Side::Main => Side::Joined(1),
+            Side::Joined(depth) => Side::Joined(depth + 1),
+            Side::Raced(depth) => Side::Raced(depth + 1),
+        }
+    }
+}
+
+/// Draws an act.
+fn act(draw: &mut Draw, names: &mut u32, with_failures: bool, side: Side) -> Act {
     *names += 1;
     let name = format!("n{names}");
-    if depth > 0 {
-        return named(draw, name, names, depth);
+    if matches!(side, Side::Raced(_)) {
+        return named(draw, name, names, side);
     }
     match draw.below(16) {
         0 | 1 => Act::Sleep([0, 10, 10, 60][draw.below(4) as usize]),
         2 => Act::Naps([10, 20][draw.below(2) as usize], 10),
         3 | 4 => Act::Now,
-        5 | 6 => {
-            let branch = branch(draw, names, depth);
+        5 | 6 if side == Side::Main => {
+            let branch = branch(draw, names, Side::Raced(1));
             Act::Race(branch, [1, 10, 30][draw.below(3) as usize])
         }
         7 if with_failures => Act::Fail,
-        _ => named(draw, name, names, depth),
+        _ => named(draw, name, names, side),
     }
 }
 
-fn named(draw: &mut Draw, name: String, names: &mut u32, depth: u32) -> Act {
-    match draw.below(if depth < 2 { 12 } else { 10 }) {
+fn named(draw: &mut Draw, name: String, names: &mut u32, side: Side) -> Act {
+    let deep = matches!(side, Side::Joined(2..) | Side::Raced(2..));
+    match draw.below(if deep { 10 } else { 12 }) {
         0..=3 => {
             let fails = if draw.below(4) == 0 { 1 + draw.below(2) as u32 } else { 0 };
             Act::Step { name, input: draw.below(100) as u32, takes: draw.below(3), fails }
@@ -92,13 +113,13 @@ fn named(draw: &mut Draw, name: String, names: &mut u32, depth: u32) -> Act {
         7 => Act::Child { name: format!("c{names}"), input: draw.below(100) as u32 },
         8 => Act::Patch(name),
         9 => Act::Spawn(name),
-        _ => Act::Join(branch(draw, names, depth), branch(draw, names, depth)),
+        _ => Act::Join(branch(draw, names, side.below()), branch(draw, names, side.below())),
     }
 }
 
-fn branch(draw: &mut Draw, names: &mut u32, depth: u32) -> Vec<Act> {
+fn branch(draw: &mut Draw, names: &mut u32, side: Side) -> Vec<Act> {
     let length = 1 + draw.below(3);
-    (0..length).map(|_| act(draw, names, false, depth + 1)).collect()
+    (0..length).map(|_| act(draw, names, false, side)).collect()
 }
 
 /// Lists the signals that a program waits for.
@@ -185,7 +206,8 @@ async fn perform(cx: &Cx, act: &Act) -> anyhow::Result<u64> {
             10
         }
         Act::Join(first, second) => {
-            let (first, second) = cx.join(play(cx, first), play(cx, second)).await;
+            let (left, right) = (cx.branch("left"), cx.branch("right"));
+            let (first, second) = cx.join(play(&left, first), play(&right, second)).await;
             first?.wrapping_mul(7).wrapping_add(second?)
         }
         Act::Race(branch, seconds) => match cx.race(play(cx, branch), cx.sleep(secs(*seconds))).await {

@@ -54,6 +54,62 @@ async fn joined_steps_survive_a_crash_at_every_commit() -> anyhow::Result<()> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn branches_keep_their_sleeps_and_clocks_under_a_crash_at_every_commit() -> anyhow::Result<()> {
+    /// Begins its sleep sooner or later than its neighbour; gives how long that took.
+    async fn nap(cx: Cx, begins: u64, takes: u64) -> anyhow::Result<i64> {
+        let body = || async {
+            tokio::time::sleep(secs(begins)).await;
+            Ok::<_, Infallible>(())
+        };
+        cx.step("begin", body).await?;
+        let from = cx.now();
+        cx.sleep(secs(takes)).await?;
+        Ok((cx.now() - from).num_seconds())
+    }
+    let w = Workflow::function("f", |cx: Cx, ()| async move {
+        // The second gets to its sleep first; once all steps are recorded, the first would.
+        let (late, soon) = (nap(cx.branch("late"), 3, 50), nap(cx.branch("soon"), 1, 500));
+        let (late, soon) = cx.join(late, soon).await;
+        anyhow::Ok((late?, soon?))
+    });
+    survives(w, Kit::builder(), (50, 500)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_race_in_a_race_survives_a_crash_at_every_commit() -> anyhow::Result<()> {
+    let w = Workflow::function("f", |cx: Cx, ()| async move {
+        let inner = cx.race(cx.signal::<u32>("never"), cx.sleep(secs(1)));
+        let outer = match cx.race(inner, cx.sleep(secs(1))).await {
+            Either::First(_inner) => 1,
+            Either::Second(_slept) => 2,
+        };
+        cx.step("after", || async { Ok::<_, Infallible>(()) }).await?;
+        anyhow::Ok(outer)
+    });
+    survives(w, Kit::builder(), 1).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_without_a_fit_name_blocks_the_run() -> anyhow::Result<()> {
+    for (name, why) in [("", "empty"), ("a\nb", "control"), (&"x".repeat(97) as &str, "97")] {
+        let called = name.to_owned();
+        let w = Workflow::function("f", move |cx: Cx, ()| {
+            let branch = cx.branch("outer").branch(&called);
+            async move {
+                branch.sleep(secs(1)).await?;
+                anyhow::Ok(())
+            }
+        });
+        let kit = Kit::builder().workflow(w.clone()).start().await?;
+        let run = kit.run(&w, &()).await?;
+        kit.advance(secs(2)).await;
+        let waiting = format!("{:?}", run.get().await?.waiting);
+        assert!(waiting.contains("branch") && waiting.contains(why), "{name:?}: {waiting}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sleep_of_thirty_days_survives_a_crash_at_every_commit() -> anyhow::Result<()> {
     let w = Workflow::function("f", |cx: Cx, ()| async move {
         let from = cx.now();
