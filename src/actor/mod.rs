@@ -25,7 +25,7 @@ mod supervisor;
 
 pub(crate) use self::birth::{Born, Start};
 pub(crate) use self::followers::SAY_EVERY;
-pub(crate) use self::pruner::{Passed, pass};
+pub(crate) use self::pruner::{Passed, begin_pass, pass};
 pub(crate) use self::run::{Begin, Beginning, Creation};
 pub(crate) use self::settings::Settings;
 #[cfg(feature = "testing")]
