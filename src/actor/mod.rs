@@ -26,7 +26,7 @@ mod rejoin;
 
 pub(crate) use self::birth::{Born, Start};
 pub(crate) use self::followers::SAY_EVERY;
-pub(crate) use self::pruner::{Passed, pass};
+pub(crate) use self::pruner::{Passed, begin_pass, pass};
 pub(crate) use self::run::{Begin, Beginning, Creation};
 pub(crate) use self::settings::Settings;
 #[cfg(feature = "testing")]

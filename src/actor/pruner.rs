@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::supervisor::Engine;
@@ -82,16 +83,38 @@ pub(crate) enum Passed {
 
 /// Makes a pass if one is due, or `now`. What went wrong in it is kept where everybody sees it.
 pub(crate) async fn pass(engine: &Engine, now: bool) -> Result<Passed, StoreError> {
-    let (store, settings) = (&*engine.store, &engine.settings);
-    let failures = match store.begin_pass(&settings.node_name, now).await? {
-        PassBegun::Yours { failures } => failures,
-        PassBegun::NotDue { next_at } => return Ok(Passed::NotDue(engine.clock.until(next_at))),
-        PassBegun::Held(holder) => return Ok(Passed::Held(holder)),
-        PassBegun::Never => return Ok(Passed::Never),
-    };
+    Ok(match engine.store.begin_pass(&engine.settings.node_name, now).await? {
+        PassBegun::Yours { failures } => Passed::Done(carry_out(engine, failures).await?),
+        PassBegun::NotDue { next_at } => Passed::NotDue(engine.clock.until(next_at)),
+        PassBegun::Held(holder) => Passed::Held(holder),
+        PassBegun::Never => Passed::Never,
+    })
+}
+
+/// Begins a pass now and lets it go on by itself, for as long as the process serves; says who is at one if somebody is.
+pub(crate) async fn begin_pass(engine: &Arc<Engine>) -> Result<Option<Holder>, StoreError> {
+    match engine.store.begin_pass(&engine.settings.node_name, true).await? {
+        PassBegun::Yours { failures } => {
+            let ours = Arc::clone(engine);
+            let pass = async move {
+                match carry_out(&ours, failures).await {
+                    Ok(tally) => tell(&tally),
+                    Err(error) => tracing::warn!(%error, "a retention pass failed: it will be repeated"),
+                }
+            };
+            engine.keep(pass.boxed());
+            Ok(None)
+        }
+        PassBegun::Held(holder) => Ok(Some(holder)),
+        PassBegun::NotDue { .. } | PassBegun::Never => Ok(None),
+    }
+}
+
+/// Makes the pass that this process has; `failures` passes before it failed.
+async fn carry_out(engine: &Engine, failures: u32) -> Result<Tally, StoreError> {
+    let (store, interval) = (&*engine.store, engine.settings.retention_interval);
     let mut tally = Tally::default();
     let outcome = steps(store, &mut tally).await;
-    let interval = settings.retention_interval;
     let next = match &outcome {
         Ok(()) => interval,
         Err(_) => RETRY_FIRST.saturating_mul(1 << failures.min(20)).min(interval),
@@ -101,7 +124,7 @@ pub(crate) async fn pass(engine: &Engine, now: bool) -> Result<Passed, StoreErro
     let error = outcome.as_ref().err().map(ToString::to_string);
     let ended = store.end_pass(error.as_deref(), next).await;
     outcome.and(ended)?;
-    Ok(Passed::Done(tally))
+    Ok(tally)
 }
 
 async fn steps(store: &(impl Archive + ?Sized), tally: &mut Tally) -> Result<(), StoreError> {

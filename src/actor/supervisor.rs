@@ -127,8 +127,11 @@ impl Engine {
         Ok(())
     }
 
-    fn keep(&self, agent: BoxFuture<'static, ()>) {
-        self.agents.lock().unwrap_or_else(PoisonError::into_inner).push(tokio::spawn(agent));
+    /// Lets an agent work until it ends, or everything is stopped.
+    pub(crate) fn keep(&self, agent: BoxFuture<'static, ()>) {
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        agents.retain(|agent| !agent.is_finished());
+        agents.push(tokio::spawn(agent));
     }
 
     pub(super) fn enter(self: &Arc<Engine>, incarnation: Incarnation) {
@@ -333,18 +336,13 @@ impl Actor for Supervisor {
         message: SupervisorMsg,
         engine: &mut Arc<Engine>,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            SupervisorMsg::Fenced => {
-                let fenced = engine.incarnation.write().unwrap_or_else(PoisonError::into_inner).take();
-                let Some(fenced) = fenced else { return Ok(()) };
-                let node = Arc::clone(&fenced.node);
-                drop(fenced);
-                for (_, actor) in engine.live.all() {
-                    actor.stop(None);
-                }
-                rejoin(Arc::clone(engine), node, myself);
-            }
-        }
+        let SupervisorMsg::Fenced = message;
+        let fenced = engine.incarnation.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(fenced) = fenced else { return Ok(()) };
+        let node = Arc::clone(&fenced.node);
+        drop(fenced);
+        engine.live.all().into_iter().for_each(|(_, actor)| actor.stop(None));
+        rejoin(Arc::clone(engine), node, myself);
         Ok(())
     }
 

@@ -79,6 +79,8 @@ codes! {
     BulkNotFound = 404 "bulk_not_found" "There is no such bulk action",
     /// No workflow of that name is known.
     WorkflowNotFound = 404 "workflow_not_found" "There is no such workflow",
+    /// There is no retention policy of that namespace and workflow.
+    PolicyNotFound = 404 "policy_not_found" "There is no such policy",
     /// There is nothing at this address.
     NotFound = 404 "not_found" "There is nothing here",
     /// The address takes no such method; `Allow` lists those that it takes.
@@ -93,6 +95,8 @@ codes! {
     DuplicateKey = 409 "duplicate_key" "The key is taken",
     /// All the runs that were to be imported are here already; `run` names the first.
     RunExists = 409 "run_exists" "The run is here already",
+    /// Somebody is at a retention pass already; `by` says who.
+    PassUnderWay = 409 "pass_under_way" "A retention pass is under way",
     /// A request with this Idempotency-Key is under way: ask again.
     IdempotencyInFlight = 409 "idempotency_in_flight" "The same request is under way",
     /// The body is larger than is ever needed.
@@ -264,7 +268,7 @@ impl From<Error> for Problem {
             Error::Quarantined { run, .. } => unreadable(run, detail),
             Error::Filter(error) => error.into(),
             Error::Cursor(_) => Problem::new(Code::CursorMismatch, detail),
-            Error::PassUnderWay { .. } => Problem::new(Code::IllegalTransition, detail),
+            Error::PassUnderWay { by } => Problem::new(Code::PassUnderWay, detail).fact("by", by),
             Error::Import(error) => error.into(),
             Error::Store(error) => error.into(),
             Error::Workflow(_) | Error::Setting { .. } => Problem::new(Code::Internal, detail),

@@ -44,6 +44,7 @@ const fn public(path: &'static str) -> Route {
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
 
 /// Every route.
 pub const ROUTES: &[Route] = &[
@@ -88,6 +89,8 @@ pub const ROUTES: &[Route] = &[
     row(GET, "/api/v1/retention", Action::Read, &[]),
     row(PUT, "/api/v1/retention", Action::Delete, &[]),
     exports(POST, "/api/v1/import", Action::Import),
+    row(DELETE, "/api/v1/retention", Action::Delete, &["of_namespace", "workflow"]),
+    row(POST, "/api/v1/retention/pass", Action::Delete, &[]),
     row(GET, "/api/v1/audit", Action::Admin, &["run", "cursor", "limit"]),
     row(GET, "/api/v1/nodes", Action::Read, &["limit"]),
 ];

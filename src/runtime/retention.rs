@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::control::Runtime;
 use super::error::Error;
-use crate::actor::{Passed, pass};
+use crate::actor::{Passed, begin_pass, pass};
 use crate::inspect::{self, Exported, ImportError};
 use crate::model::limits::WAIT_MAX;
 use crate::model::{Namespace, RunId, WorkflowName};
@@ -138,6 +138,19 @@ impl Runtime {
             Passed::Done(tally) => Ok(tally),
             Passed::Held(holder) => Err(Error::PassUnderWay { by: holder.by }),
             Passed::NotDue(_) | Passed::Never => Ok(Tally::default()),
+        }
+    }
+
+    /// Begins a retention pass now, whether one is due or not, and returns when it is this process's. The pass goes on by
+    /// itself until the runtime stops; [`retention`](Runtime::retention) shows how far it is, when it ended, and what went
+    /// wrong.
+    ///
+    /// # Errors
+    /// [`Error::PassUnderWay`] when another process, or another call here, is at one; [`Error::Store`].
+    pub async fn begin_pruning(&self) -> Result<(), Error> {
+        match begin_pass(&self.engine).await? {
+            None => Ok(()),
+            Some(holder) => Err(Error::PassUnderWay { by: holder.by }),
         }
     }
 

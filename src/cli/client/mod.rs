@@ -92,6 +92,12 @@ impl Client {
         self.send(Method::POST, path, body, Some(once)).await
     }
 
+    /// Removes something; `query` are parameters.
+    pub(super) async fn delete(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
+        self.ask(Request { method: Method::DELETE, url: self.url(path, query)?, body: None, once: None })
+            .await
+    }
+
     /// Sends a command of any method.
     pub(super) async fn send(
         &self,

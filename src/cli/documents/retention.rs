@@ -9,6 +9,7 @@ use crate::model::Timestamp;
 pub(in crate::cli) struct Retention {
     pub(in crate::cli) policies: Vec<Policy>,
     pub(in crate::cli) under_way_by: Option<String>,
+    pub(in crate::cli) begun_at: Option<Timestamp>,
     pub(in crate::cli) ended_at: Option<Timestamp>,
     pub(in crate::cli) next_at: Timestamp,
     pub(in crate::cli) error: Option<String>,

@@ -1,17 +1,22 @@
 //! `runlog retention`: how long runs are kept.
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use axum::http::Method;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Desk, Done};
 use crate::cli::client::Failure;
 use crate::cli::documents::Retention;
 use crate::cli::exit::Exit;
+use crate::cli::once;
+use crate::cli::options::Output;
 use crate::cli::show::{Style, Table, plain, span};
 
 #[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("change").args(["archive_after", "unset"]))]
 pub(in crate::cli) struct Arguments {
     /// Sets when runs go to the archive, counted from their end, such as 30d; or never
     #[arg(long, value_name = "DURATION", value_parser = after)]
@@ -19,13 +24,22 @@ pub(in crate::cli) struct Arguments {
     /// Sets when runs go for good, counted from their end, such as 400d; or never
     #[arg(long, value_name = "DURATION", value_parser = after, requires = "archive_after")]
     delete_after: Option<After>,
-    /// Sets it for this workflow's runs only
-    #[arg(long, value_name = "NAME", requires = "archive_after")]
+    /// Removes what was set for a workflow or a namespace: what is set for more of them counts again
+    #[arg(long)]
+    unset: bool,
+    /// Sets or removes it for this workflow's runs only
+    #[arg(long, value_name = "NAME", requires = "change")]
     workflow: Option<String>,
-    /// Sets it for this namespace's runs only
-    #[arg(long = "of-namespace", value_name = "NAME", requires = "archive_after")]
+    /// Sets or removes it for this namespace's runs only
+    #[arg(long = "of-namespace", value_name = "NAME", requires = "change")]
     of_namespace: Option<String>,
+    /// Makes a pass now, whether one is due or not, and waits for its end
+    #[arg(long, conflicts_with = "change")]
+    prune_now: bool,
 }
+
+/// How often the end of a pass is looked for.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How long after its end; `None` = never.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +63,16 @@ struct Body {
 }
 
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
+    if arguments.prune_now {
+        return prune(desk).await;
+    }
     let millis = |after: After| after.0.and_then(|after| u64::try_from(after.as_millis()).ok());
     let answer = match arguments.archive_after {
+        None if arguments.unset => {
+            let of = [("of_namespace", &arguments.of_namespace), ("workflow", &arguments.workflow)];
+            let of: Vec<_> = of.iter().filter_map(|(name, of)| Some((*name, of.as_deref()?))).collect();
+            desk.client.delete("retention", &of).await?
+        }
         None => desk.client.get("retention", &[]).await?,
         Some(archive_after) => {
             let body = Body {
@@ -66,6 +88,38 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         print(desk, &answer.read()?)?;
     }
     Ok(Exit::Fine)
+}
+
+/// Begins a pass and waits for its end, whoever makes it.
+async fn prune(desk: &mut Desk) -> Done {
+    let begun: Retention = desk.client.post("retention/pass", &json!({}), once()).await?.read()?;
+    loop {
+        let answer = desk.client.get("retention", &[]).await?;
+        let found: Retention = answer.read()?;
+        progress(desk, &found);
+        if found.under_way_by.is_some() && found.begun_at == begun.begun_at {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        if io::stderr().is_terminal() {
+            eprintln!();
+        }
+        if !desk.passed_on(&answer, None)? {
+            print(desk, &found)?;
+        }
+        if found.ended_at < begun.begun_at {
+            let why = "whoever made the pass is gone: the next one goes on where it stopped";
+            return Err(Failure::Other(why.to_owned()));
+        }
+        return Ok(if found.error.is_some() { Exit::Error } else { Exit::Fine });
+    }
+}
+
+/// Rewrites one line, on a terminal.
+fn progress(desk: &Desk, found: &Retention) {
+    if io::stderr().is_terminal() && desk.output == Output::Text {
+        eprint!("\r{} archived, {} deleted ", found.archived, found.deleted);
+    }
 }
 
 fn print(desk: &mut Desk, found: &Retention) -> Result<(), Failure> {

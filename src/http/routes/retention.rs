@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json as JsonBody;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,11 +13,11 @@ use utoipa::ToSchema;
 use super::Answer;
 use crate::http::access::Caller;
 use crate::http::body::{ProblemBody, Time, millis};
-use crate::http::extract::{Json, TheRun};
-use crate::http::problem::Problem;
+use crate::http::extract::{Json, Params, TheRun};
+use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::inspect;
-use crate::runtime::RetentionPolicy;
+use crate::runtime::{Error, RetentionPolicy};
 use crate::store::{Policy, Retention};
 
 /// How long runs are kept, and what the passes that see to it came to.
@@ -105,6 +105,11 @@ pub(super) struct NewPolicy {
     delete_after_ms: Option<u64>,
 }
 
+/// A pass to make; there is nothing to say about it.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewPass)]
+pub(super) struct NewPass {}
+
 /// How long runs are kept, and what the passes that see to it came to
 ///
 /// Only for callers that are bound to no namespace.
@@ -147,6 +152,70 @@ pub(super) async fn set(
     let policy = new.workflow.into_iter().fold(policy, RetentionPolicy::workflow);
     service.runtime.set_retention(policy).await?;
     Ok(JsonBody(service.runtime.retention().await?.into()))
+}
+
+/// Removes what was set for a namespace, a workflow, or a workflow of a namespace: what is set for more of them counts again
+///
+/// What is set for all runs cannot be removed. Only for callers that are bound to no namespace.
+#[utoipa::path(
+    delete, path = "/retention", tag = "retention",
+    params(
+        ("of_namespace" = Option<String>, Query, description = "the policy's namespace"),
+        ("workflow" = Option<String>, Query, description = "the policy's workflow"),
+    ),
+    responses(
+        (status = 200, description = "the policies and the passes", body = RetentionBody),
+        (status = 400, description = "`invalid_query`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 404, description = "`policy_not_found`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+    )
+)]
+pub(super) async fn unset(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    params: Params,
+) -> Answer<RetentionBody> {
+    caller.require_unbound()?;
+    let (namespace, workflow) = (params.text("of_namespace"), params.text("workflow"));
+    let was_set = service.runtime.unset_retention(namespace, workflow).await;
+    let was_set = was_set.map_err(|error| match error {
+        Error::Name(_) | Error::Field { .. } => Problem::new(Code::InvalidQuery, error.to_string()),
+        error => error.into(),
+    })?;
+    if !was_set {
+        let of = |name: Option<&str>| name.map_or("all".to_owned(), |name| format!("{name:?}"));
+        let detail = format!("nothing is set for namespace {}, workflow {}", of(namespace), of(workflow));
+        return Err(Problem::new(Code::PolicyNotFound, detail));
+    }
+    Ok(JsonBody(service.runtime.retention().await?.into()))
+}
+
+/// Begins a pass now, whether one is due or not
+///
+/// It is made by the process that answers, and goes on after the answer; `GET /retention` shows how far it is, and its end.
+/// Only for callers that are bound to no namespace.
+#[utoipa::path(
+    post, path = "/retention/pass", tag = "retention", request_body = NewPass,
+    responses(
+        (status = 202, description = "the policies and the passes", body = RetentionBody),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`pass_under_way`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+    )
+)]
+pub(super) async fn prune(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Json(NewPass {}): Json<NewPass>,
+) -> Result<(StatusCode, JsonBody<RetentionBody>), Problem> {
+    caller.require_unbound()?;
+    service.runtime.begin_pruning().await?;
+    Ok((StatusCode::ACCEPTED, JsonBody(service.runtime.retention().await?.into())))
 }
 
 /// A run as JSON lines: what it is, then each event with its payload as the text that it is

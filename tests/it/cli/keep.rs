@@ -41,6 +41,47 @@ async fn policies_are_shown_and_set() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_is_unset_and_a_pass_made_when_it_is_asked_for() -> Result<()> {
+    let (ground, id) = greeted().await?;
+    let retention = async |more: &[&str]| on(&ground.url, &[&["retention"], more].concat()).await;
+    assert_eq!(retention(&["--unset", "--workflow", "greet"]).await?.code, Some(4), "there is none");
+    retention(&["--archive-after", "0s", "--workflow", "greet"]).await?;
+
+    let pruned = retention(&["--prune-now"]).await?;
+    assert_eq!(pruned.code, Some(0), "{}", pruned.stderr);
+    assert!(pruned.stdout.contains("1 archived, 0 deleted"), "{}", pruned.stdout);
+    assert!(on(&ground.url, &["get", &id]).await?.stdout.contains("archived"));
+    let unset = retention(&["--unset", "--workflow", "greet"]).await?;
+    assert!(unset.code == Some(0) && !unset.stdout.contains("greet"), "{}{}", unset.stdout, unset.stderr);
+
+    assert_eq!(retention(&["--unset"]).await?.code, Some(2), "that of everything stays");
+    assert_eq!(retention(&["--unset", "--archive-after", "7d"]).await?.code, Some(2));
+    assert_eq!(retention(&["--workflow", "greet"]).await?.code, Some(2), "neither set nor unset");
+    assert_eq!(retention(&["--prune-now", "--unset"]).await?.code, Some(2));
+    let held = "update runlog.retention_pass set holder = 1, held_by = 'api-7', \
+                held_until = clock_timestamp() + interval '1 min'";
+    ground.psql(held).await.expect("held");
+    let refused = retention(&["--prune-now"]).await?;
+    assert_eq!(refused.code, Some(6));
+    assert!(refused.stderr.contains("under way by api-7"), "{}", refused.stderr);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_that_fails_is_told_and_an_error() -> Result<()> {
+    let (ground, _) = greeted().await?;
+    on(&ground.url, &["retention", "--archive-after", "0s"]).await?;
+    let break_it = "create function no_room() returns trigger language plpgsql as $$ begin
+                        raise exception 'the disk is full'; end $$;
+                    create trigger no_room before insert on runlog.archived_runs for each row execute function no_room()";
+    ground.psql(break_it).await.expect("broken");
+    let pruned = on(&ground.url, &["retention", "--prune-now"]).await?;
+    assert_eq!(pruned.code, Some(1), "{}", pruned.stderr);
+    assert!(pruned.stdout.contains("the disk is full"), "{}", pruned.stdout);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_is_exported_and_imported_elsewhere_once() -> Result<()> {
     let (ground, id) = greeted().await?;
     let folder = Folder::new()?;

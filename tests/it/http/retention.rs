@@ -1,6 +1,11 @@
 //! How long runs are kept, and a run to take along.
 
+use std::time::Duration;
+
+use runlog::RetentionPolicy;
+
 use super::*;
+use crate::support::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn policies_are_read_and_set() {
@@ -28,6 +33,54 @@ async fn policies_are_read_and_set() {
     );
     let tenant = get(&stage.as_tenant("acme"), "/api/v1/retention").await;
     tenant.assert_problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_is_removed_but_that_of_everything() {
+    let stage = Stage::new().await;
+    let app = stage.as_caller(Access::all("ada"));
+    let delete = async |query: &str| {
+        let request = Request::delete(format!("/api/v1/retention{query}")).body(Body::empty());
+        send(&app, request.expect("a request")).await
+    };
+    delete("?workflow=echo").await.assert_problem(404, "policy_not_found");
+    let week = RetentionPolicy::default().archive_after(Duration::from_secs(7 * 24 * 3_600));
+    stage.runtime.set_retention(week.clone().workflow("echo")).await.expect("a policy");
+    stage.runtime.set_retention(week.namespace("acme").workflow("echo")).await.expect("a policy");
+    let left = delete("?workflow=echo").await.json();
+    let of = |at: usize| (&left["policies"][at]["namespace"], &left["policies"][at]["workflow"]);
+    assert_eq!((of(0), of(1)), ((&json!(null), &json!(null)), (&json!("acme"), &json!("echo"))), "{left}");
+    assert_eq!(delete("?workflow=echo&of_namespace=acme").await.status, 200);
+    delete("").await.assert_problem(400, "invalid_query");
+    delete("?workflow=").await.assert_problem(400, "invalid_query");
+    delete("?namespace=acme").await.assert_problem(400, "invalid_query");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_is_made_when_it_is_asked_for_by_one_at_a_time() {
+    let stage = Stage::new().await;
+    let app = stage.as_caller(Access::all("ada"));
+    let id = echoed(&stage, "1").await;
+    let at_once = RetentionPolicy::default().archive_after(Duration::ZERO);
+    stage.runtime.set_retention(at_once).await.expect("a policy");
+    let held =
+        "update runlog.retention_pass set holder = 1, held_by = 'api-7', held_until = clock_timestamp()";
+    stage.ground.psql(&format!("{held} + interval '1 min'")).await.expect("held");
+    let refused = post(&app, "/api/v1/retention/pass", "{}").await;
+    assert_eq!(refused.assert_problem(409, "pass_under_way")["by"], "api-7");
+    post(&stage.as_tenant("acme"), "/api/v1/retention/pass", "{}").await.assert_problem(403, "forbidden");
+    stage.ground.psql(&format!("{held} - interval '1 s'")).await.expect("left");
+
+    let begun = post(&app, "/api/v1/retention/pass", "{}").await;
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let begun_at = begun.json()["begun_at"].clone();
+    let ended = async || {
+        let found = get(&app, "/api/v1/retention").await.json();
+        assert_eq!(found["begun_at"], begun_at);
+        found["under_way_by"].is_null() && found["archived"] == json!(1)
+    };
+    until("the pass ends", ended).await;
+    assert_eq!(get(&app, &format!("/api/v1/runs/{id}")).await.json()["archived"], json!(true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
