@@ -4,6 +4,8 @@
 //! task become that run's lines. Needs the feature `logs`.
 
 pub mod names;
+pub mod ids;
+pub mod spans;
 mod metrics;
 mod scope;
 #[cfg(feature = "logs")]
