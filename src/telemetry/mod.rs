@@ -6,6 +6,8 @@
 pub mod names;
 pub mod ids;
 pub mod spans;
+#[cfg(feature = "otel")]
+pub mod otlp;
 mod metrics;
 mod scope;
 #[cfg(feature = "logs")]
