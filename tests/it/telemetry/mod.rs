@@ -1,5 +1,7 @@
 //! What the code of a task tells by `tracing`, and what a process counts.
 
 pub mod exposition;
+pub mod receiver;
 mod layer;
+mod otlp;
 mod metrics;
