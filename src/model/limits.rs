@@ -240,3 +240,9 @@ pub const METRIC_WORKFLOWS_MAX: usize = 256;
 
 /// Tasks with metrics of their own in one process, of all workflows together: each has some hundred numbers at most.
 pub const METRIC_TASKS_MAX: usize = 2_048;
+
+/// Members of a `tracestate`: the standard's limit.
+pub const TRACESTATE_MEMBERS_MAX: usize = 32;
+
+/// Bytes of a `tracestate`: what everybody who passes one on must keep.
+pub const TRACESTATE_BYTES_MAX: usize = 512;
