@@ -5,6 +5,9 @@
 
 pub mod names;
 pub mod ids;
+pub mod spans;
+#[cfg(feature = "otel")]
+pub mod otlp;
 mod metrics;
 mod remote;
 mod scope;
