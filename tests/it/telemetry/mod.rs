@@ -2,6 +2,7 @@
 
 pub mod exposition;
 pub mod receiver;
+pub mod context;
 mod layer;
 mod otlp;
 mod metrics;
