@@ -45,6 +45,7 @@ mod table;
 mod meter;
 mod service;
 mod extract;
+mod part;
 mod observe;
 mod body;
 mod routes;
