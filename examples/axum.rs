@@ -10,7 +10,7 @@
 //! one does by its own login.
 //!
 //! Ctrl-C stops it in order: requests under way are answered, runs under way come to a checkpoint and are released.
-//! With `--check` it serves on a free port, sends itself those requests, and stops.
+//! With `--check` it serves on a free port, sends itself those requests, and stops; with a number it serves on that port.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -99,7 +99,13 @@ fn access(request: &axum::http::request::Parts) -> Access {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let check = std::env::args().nth(1).as_deref() == Some("--check");
+    let argument = std::env::args().nth(1);
+    let check = argument.as_deref() == Some("--check");
+    let port = match argument {
+        _ if check => 0,
+        Some(port) => port.parse().context("expected --check or a port")?,
+        None => 3000,
+    };
     let database = locate(std::env::var("DATABASE_URL").ok().as_deref()).await?.start("axum").await?;
     let pool = sqlx::PgPool::connect(database.url()).await?;
     let runtime = Runtime::builder(pool).workflow(workflow()).start().await?;
@@ -109,7 +115,7 @@ async fn main() -> anyhow::Result<()> {
         .route("/orders/{key}", get(show))
         .with_state(runtime.clone())
         .nest("/runlog", runlog::http::router(&runtime).access(access).into_router());
-    let listener = TcpListener::bind(("127.0.0.1", if check { 0 } else { 3000 })).await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let checker = async {

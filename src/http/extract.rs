@@ -214,6 +214,9 @@ fn push(pointer: &mut String, name: &str) {
     pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
 }
 
+/// The largest seq, attempt or place that a parameter may name: the description calls them `int32`.
+pub(super) const NUMBER_MAX: u32 = 2_147_483_647;
+
 /// The request's query parameters: only those that the table of routes lists, each at most once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Params(BTreeMap<String, String>);

@@ -44,6 +44,7 @@ mod problem;
 mod table;
 mod service;
 mod extract;
+mod part;
 mod observe;
 mod body;
 mod routes;

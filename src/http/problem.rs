@@ -103,6 +103,8 @@ codes! {
     BodyTooLarge = 413 "body_too_large" "The body is too large",
     /// The body is not `application/json`, or not `application/jsonl` where runs are imported.
     UnsupportedMediaType = 415 "unsupported_media_type" "The body is of the wrong type",
+    /// The payload has none of the bytes that `Range` asks for; `bytes` says how many it has.
+    RangeNotSatisfiable = 416 "range_not_satisfiable" "There are no such bytes",
     /// The body is JSON and not what is needed here; `errors` point at it.
     SchemaViolation = 422 "schema_violation" "The body is not as it must be",
     /// The lines are no exported run, or one that was cut or changed; `export` and `line` say where.
@@ -206,6 +208,7 @@ impl Problem {
         if !self.errors.is_empty() {
             put("errors", Value::Array(self.errors));
         }
+        let length = self.facts.get("bytes").map(|bytes| format!("bytes */{bytes}"));
         body.extend(self.facts);
         let mut response = (status(self.code), Value::Object(body).to_string()).into_response();
         let headers = response.headers_mut();
@@ -213,6 +216,10 @@ impl Problem {
         match self.code {
             Code::Unauthenticated => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Code::RangeNotSatisfiable => {
+                let length = length.and_then(|length| HeaderValue::from_str(&length).ok());
+                headers.extend(length.map(|length| (header::CONTENT_RANGE, length)));
             }
             code if code.status() == 503 => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

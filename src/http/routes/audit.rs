@@ -50,7 +50,7 @@ pub(super) struct DeedBody {
     params(
         ("run" = Option<String>, Query, description = "only what was done to this run"),
         ("cursor" = Option<i64>, Query, description = "where to go on: the `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "rows at most, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "rows at most, 1 to 500; 50 unless told"),
     ),
     responses(
         (status = 200, description = "the deeds", body = Page<DeedBody>),

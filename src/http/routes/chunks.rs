@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, stream};
 use crate::http::body::{Page, ProblemBody, Time};
-use crate::http::extract::{Named, Params, TheRun};
+use crate::http::extract::{NUMBER_MAX, Named, Params, TheRun};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::model::ids::NameError;
@@ -92,7 +92,7 @@ pub(super) async fn streams(
         ("id" = String, Path, description = "the run's id"),
         ("name" = String, Path, description = "the stream's name"),
         ("after" = Option<u32>, Query, description = "only those after this place; 0 unless told"),
-        ("limit" = Option<u32>, Query, description = "chunks at most, 1 to 100; 100 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "chunks at most, 1 to 100; 100 unless told"),
     ),
     responses(
         (status = 200, description = "the chunks", body = Page<ChunkBody>),
@@ -114,7 +114,7 @@ pub(super) async fn list(
 ) -> Answer<Page<ChunkBody>> {
     let name = StreamName::new(name).map_err(unnamed)?;
     let limit = params.number("limit", 1..=PAGE_CHUNKS_MAX, PAGE_CHUNKS_MAX)?;
-    let after = params.number("after", 0..=u32::MAX, 0)?;
+    let after = params.number("after", 0..=NUMBER_MAX, 0)?;
     let chunks = service.details().await?.chunks(row.run, &name, after, limit).await?;
     let full = chunks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
     let next = chunks.last().filter(|_| full).map(|last| last.n.to_string());

@@ -8,7 +8,7 @@ use axum::extract::State;
 use super::Answer;
 use crate::http::access::Caller;
 use crate::http::body::{EventBody, Page, ProblemBody, Sight, Size};
-use crate::http::extract::{Named, Params, TheRun};
+use crate::http::extract::{NUMBER_MAX, Named, Params, TheRun};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::model::event::CodecError;
@@ -29,7 +29,7 @@ const EVENTS_LOOKED_AT_MAX: u32 = 20_000;
         ("id" = String, Path, description = "the run's id"),
         ("after" = Option<u32>, Query, description = "only events after this seq; 0 unless told"),
         ("kind" = Option<String>, Query, description = "only events of these kinds, divided by commas"),
-        ("limit" = Option<u32>, Query, description = "events of a page, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "events of a page, 1 to 500; 50 unless told"),
     ),
     responses(
         (status = 200, description = "the events", body = Page<EventBody>),
@@ -47,7 +47,7 @@ pub(super) async fn list(
     params: Params,
 ) -> Answer<Page<EventBody>> {
     let (limit, sight) = (params.limit()? as usize, Sight::of(&caller));
-    let after = params.number("after", 0..=u32::MAX, 0)?;
+    let after = params.number("after", 0..=NUMBER_MAX, 0)?;
     let kinds = params.text("kind").map(kinds).transpose()?;
     let store = service.details().await?;
     let (mut data, mut last, mut end) = (Vec::new(), after, false);

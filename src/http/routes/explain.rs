@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{Answer, runs};
 use crate::http::access::Caller;
 use crate::http::body::{ChangesBody, DiffBody, GraphBody, ProblemBody, Sight, Time, WhyBody};
-use crate::http::extract::{Params, TheRun};
+use crate::http::extract::{NUMBER_MAX, Params, TheRun};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::inspect;
@@ -47,7 +47,7 @@ const WIDTH_DEFAULT: u32 = 100;
     params(
         ("id" = String, Path, description = "the run's id"),
         ("format" = Option<String>, Query, description = "`json` unless told, `ascii`, `dot` or `mermaid`"),
-        ("width" = Option<u32>, Query, description = "columns of `ascii`, 20 to 1,000; 100 unless told"),
+        ("width" = Option<u32>, Query, minimum = 20, maximum = 1_000, description = "columns of `ascii`, 20 to 1,000; 100 unless told"),
     ),
     responses(
         (status = 200, description = "the graph; text in another format than `json`", body = GraphBody),
@@ -105,7 +105,7 @@ pub(super) struct StateBody {
     get, path = "/runs/{id}/state", tag = "explain",
     params(
         ("id" = String, Path, description = "the run's id"),
-        ("at" = Option<u32>, Query, description = "after which event; the last one unless told"),
+        ("at" = Option<u32>, Query, minimum = 1, description = "after which event; the last one unless told"),
     ),
     responses(
         (status = 200, description = "the state", body = StateBody),
@@ -126,7 +126,7 @@ pub(super) async fn state(
     params: Params,
 ) -> Answer<StateBody> {
     let at = match params.text("at") {
-        Some(_) => params.number("at", 1..=u32::MAX, 1)?,
+        Some(_) => params.number("at", 1..=NUMBER_MAX, 1)?,
         None => runs::view(&service, row.run).await?.events,
     };
     let found = inspect::state_at(service.details().await?, row.run, at).await?;

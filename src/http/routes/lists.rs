@@ -78,7 +78,7 @@ fn page<T: Serialize>(body: ListBody<T>, next: Option<&str>, uri: &Uri) -> Respo
     params(
         ("q" = Option<String>, Query, description = "the filter, such as `status:failed workflow:checkout since:7d`"),
         ("cursor" = Option<String>, Query, description = "where to go on: the `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "rows at most, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "rows at most, 1 to 500; 50 unless told"),
         ("count" = Option<String>, Query, description = "`none` unless told, or `capped`: how many there are, up to 10,000"),
         ("namespace" = Option<String>, Query, description = "whose runs; `default` unless told; a bound caller's own"),
     ),
@@ -123,7 +123,7 @@ pub(super) async fn runs(
         ("name" = Option<String>, Query, description = "only tasks of these names, divided by commas"),
         ("status" = Option<String>, Query, description = "only tasks of these statuses, divided by commas"),
         ("cursor" = Option<String>, Query, description = "where to go on: the `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "rows at most, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "rows at most, 1 to 500; 50 unless told"),
         ("namespace" = Option<String>, Query, description = "whose runs; `default` unless told; a bound caller's own"),
     ),
     responses(

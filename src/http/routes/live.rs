@@ -36,7 +36,7 @@ const READ_EVERY: Duration = Duration::from_secs(2);
     get, path = "/stream", tag = "lists",
     params(
         ("q" = Option<String>, Query, description = "the filter, as of `GET /runs`"),
-        ("limit" = Option<u32>, Query, description = "rows of the page, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "rows of the page, 1 to 500; 50 unless told"),
         ("namespace" = Option<String>, Query, description = "whose runs; `default` unless told; a bound caller's own"),
     ),
     responses(

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, stream};
 use crate::http::body::{LineBody, ProblemBody};
-use crate::http::extract::{Params, TheRun};
+use crate::http::extract::{NUMBER_MAX, Params, TheRun};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::model::{Level, TaskName};
@@ -64,7 +64,7 @@ fn query(params: &Params) -> Result<LogQuery, Problem> {
         query = query.task(TaskName::new(task).map_err(|error| wrong(error.to_string()))?.as_str());
     }
     if params.text("attempt").is_some() {
-        query = query.attempt(params.number("attempt", 1..=u32::MAX, 1)?);
+        query = query.attempt(params.number("attempt", 1..=NUMBER_MAX, 1)?);
     }
     if let Some(level) = params.text("level") {
         query = query.level_min(level.parse().map_err(|error| wrong(format!("level: {error}")))?);
@@ -78,10 +78,10 @@ fn query(params: &Params) -> Result<LogQuery, Problem> {
     params(
         ("id" = String, Path, description = "the run's id"),
         ("task" = Option<String>, Query, description = "only those of this task"),
-        ("attempt" = Option<u32>, Query, description = "only those of this attempt"),
+        ("attempt" = Option<u32>, Query, minimum = 1, description = "only those of this attempt"),
         ("level" = Option<String>, Query, description = "only those of this level and above: `trace` to `error`"),
         ("after" = Option<i64>, Query, description = "only those after this place; 0 unless told"),
-        ("limit" = Option<u32>, Query, description = "lines at most, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "lines at most, 1 to 500; 50 unless told"),
     ),
     responses(
         (status = 200, description = "the lines", body = LogsBody),
@@ -115,7 +115,7 @@ pub(super) async fn list(
     params(
         ("id" = String, Path, description = "the run's id"),
         ("task" = Option<String>, Query, description = "only those of this task"),
-        ("attempt" = Option<u32>, Query, description = "only those of this attempt"),
+        ("attempt" = Option<u32>, Query, minimum = 1, description = "only those of this attempt"),
         ("level" = Option<String>, Query, description = "only those of this level and above: `trace` to `error`"),
     ),
     responses(
@@ -161,7 +161,7 @@ fn escaped(text: &str) -> String {
     params(
         ("id" = String, Path, description = "the run's id"),
         ("task" = Option<String>, Query, description = "only those of this task"),
-        ("attempt" = Option<u32>, Query, description = "only those of this attempt"),
+        ("attempt" = Option<u32>, Query, minimum = 1, description = "only those of this attempt"),
         ("level" = Option<String>, Query, description = "only those of this level and above: `trace` to `error`"),
         ("after" = Option<i64>, Query, description = "only those after this place; 0 unless told"),
         ("Last-Event-ID" = Option<i64>, Header, description = "the same; goes before `after`"),

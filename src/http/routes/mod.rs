@@ -30,7 +30,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, Components, Schema};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -73,7 +74,19 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
         let any = operation.responses.responses.entry("default".to_owned());
         any.or_insert_with(|| any_problem().into());
     });
+    document.components.iter_mut().for_each(close);
     (router, document)
+}
+
+/// What requests send: a member that is not described is refused, but for those that begin with `x_`.
+const SENT: [&str; 6] = ["NewRun", "Cancel", "Signal", "Replay", "NewBulk", "NewPolicy"];
+
+fn close(components: &mut Components) {
+    for name in SENT {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -61,7 +61,7 @@ struct ServedBody {
 /// Only for callers that are bound to no namespace.
 #[utoipa::path(
     get, path = "/nodes", tag = "nodes",
-    params(("limit" = Option<u32>, Query, description = "rows at most, 1 to 500; 50 unless told")),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "rows at most, 1 to 500; 50 unless told")),
     responses(
         (status = 200, description = "the nodes", body = Page<NodeBody>),
         (

@@ -7,7 +7,7 @@ use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::Answer;
@@ -99,9 +99,13 @@ pub(super) struct NewPolicy {
     namespace: Option<String>,
     /// Of which workflow; of all unless told.
     workflow: Option<String>,
-    /// How long after their end they go to the archive; null = never.
+    /// How long after their end they go to the archive; null = never, which must be said.
+    #[serde(deserialize_with = "said")]
+    #[schema(required = true)]
     archive_after_ms: Option<u64>,
-    /// How long after their end they go for good; null = never.
+    /// How long after their end they go for good; null = never, which must be said.
+    #[serde(deserialize_with = "said")]
+    #[schema(required = true)]
     delete_after_ms: Option<u64>,
 }
 
@@ -109,6 +113,12 @@ pub(super) struct NewPolicy {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewPass)]
 pub(super) struct NewPass {}
+
+/// Reads a value or null; a member that is missing is refused, unlike one that serde leaves out by itself: a request
+/// without a body would keep everything for ever.
+fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    Option::deserialize(from)
+}
 
 /// How long runs are kept, and what the passes that see to it came to
 ///

@@ -55,7 +55,7 @@ struct PlannedTaskBody {
     get, path = "/workflows", tag = "workflows",
     params(
         ("name" = Option<String>, Query, description = "only this workflow's versions"),
-        ("limit" = Option<u32>, Query, description = "rows at most, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "rows at most, 1 to 500; 50 unless told"),
     ),
     responses(
         (status = 200, description = "the workflows", body = Page<WorkflowBody>),

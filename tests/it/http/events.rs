@@ -38,8 +38,16 @@ async fn a_log_is_filtered_by_kind_and_an_unknown_kind_is_refused() {
         page["data"].as_array().unwrap().iter().filter_map(|e| e["kind"].as_str()).collect();
     assert_eq!(kinds, ["run_created", "step_completed"]);
     get(&app, &format!("{path}?kind=run_exploded")).await.assert_problem(400, "invalid_query");
-    for query in ["limit=0", "limit=501", "limit=x", "after=-1", "after=1&after=2", "colour=red", "after=%ff"]
-    {
+    for query in [
+        "after=2147483648",
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "after=-1",
+        "after=1&after=2",
+        "colour=red",
+        "after=%ff",
+    ] {
         get(&app, &format!("{path}?{query}")).await.assert_problem(400, "invalid_query");
     }
 }

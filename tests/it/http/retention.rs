@@ -31,6 +31,21 @@ async fn policies_are_read_and_set() {
         (422, &json!("schema_violation")),
         "{wrong:?}"
     );
+    let before = get(&app, "/api/v1/retention").await.json()["policies"].clone();
+    for silent in [json!({}), json!({ "archive_after_ms": 5_000 }), json!({ "delete_after_ms": null })] {
+        put(silent).await.assert_problem(422, "schema_violation");
+    }
+    let nothing = Request::put("/api/v1/retention").body(Body::empty()).unwrap();
+    send(&app, nothing).await.assert_problem(422, "schema_violation");
+    assert_eq!(
+        get(&app, "/api/v1/retention").await.json()["policies"],
+        before,
+        "who says nothing sets nothing"
+    );
+    assert_eq!(
+        put(json!({ "workflow": "gate", "archive_after_ms": null, "delete_after_ms": null })).await.status,
+        200
+    );
     let tenant = get(&stage.as_tenant("acme"), "/api/v1/retention").await;
     tenant.assert_problem(403, "forbidden");
 }

@@ -16,7 +16,7 @@ use crate::http::access::{Action, Caller};
 use crate::http::audit::Facts;
 use crate::http::body::{Page, PlanBody, ProblemBody, Time};
 use crate::http::bulk::{self, CANCEL, Options, REPLAY};
-use crate::http::extract::{Json, Named, Params};
+use crate::http::extract::{Json, NUMBER_MAX, Named, Params};
 use crate::http::problem::{Problem, named};
 use crate::http::service::Service;
 use crate::model::limits::BULK_RUNS_MAX;
@@ -351,7 +351,7 @@ impl From<BulkItem> for ItemBody {
     params(
         ("id" = String, Path, description = "the action's id"),
         ("after" = Option<u32>, Query, description = "only those after this place; 0 unless told"),
-        ("limit" = Option<u32>, Query, description = "rows at most, 1 to 500; 50 unless told"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "rows at most, 1 to 500; 50 unless told"),
     ),
     responses(
         (status = 200, description = "the runs", body = Page<ItemBody>),
@@ -368,7 +368,7 @@ pub(super) async fn items(
     Named(id): Named,
     params: Params,
 ) -> Answer<Page<ItemBody>> {
-    let (limit, after) = (params.limit()?, params.number("after", 0..=u32::MAX, 0)?);
+    let (limit, after) = (params.limit()?, params.number("after", 0..=NUMBER_MAX, 0)?);
     let row = find(&service, &caller, &id).await?;
     let items = service.desk().await?.bulk_items(row.id, after, limit).await?;
     let full = items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
