@@ -284,3 +284,15 @@ pub const OTLP_ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Characters that are kept of what such a backend says.
 pub const OTLP_REASON_CHARS_MAX: usize = 500;
+
+/// Numbers in one request of metrics to an OpenTelemetry backend: a histogram takes some 300 bytes, so 1 MiB is not reached.
+pub const OTLP_POINTS_MAX: usize = 2_000;
+
+/// Shortest time between two pushes of metrics: a person sees no more.
+pub const METRICS_PUSH_MIN: Duration = Duration::from_millis(100);
+
+/// Longest time between two pushes of metrics: what dies with the process in between is lost.
+pub const METRICS_PUSH_MAX: Duration = Duration::from_secs(3_600);
+
+/// Time between two pushes of metrics unless told otherwise: the standard's.
+pub const METRICS_PUSH_DEFAULT: Duration = Duration::from_secs(60);
