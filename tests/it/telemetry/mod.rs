@@ -4,3 +4,4 @@ pub mod exposition;
 pub mod context;
 mod layer;
 mod metrics;
+pub mod spans;
