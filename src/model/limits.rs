@@ -296,3 +296,12 @@ pub const METRICS_PUSH_MAX: Duration = Duration::from_secs(3_600);
 
 /// Time between two pushes of metrics unless told otherwise: the standard's.
 pub const METRICS_PUSH_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Events that a span keeps; of more it says how many there were.
+pub const SPAN_EVENTS_MAX: usize = 32;
+
+/// Bytes of a text in a span: an error's message, a reason. What is longer is in the log.
+pub const SPAN_TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// Causes of an error that a span tells, so that a span with all its events stays far below a request's limit.
+pub const SPAN_CHAIN_MAX: usize = 4;

@@ -7,3 +7,4 @@ mod layer;
 mod otlp;
 mod metrics;
 mod push;
+pub mod spans;
