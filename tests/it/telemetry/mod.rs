@@ -1,7 +1,9 @@
 //! What the code of a task tells by `tracing`, and what a process counts.
 
 pub mod exposition;
+pub mod receiver;
 pub mod context;
 mod layer;
+mod otlp;
 mod metrics;
 mod push;
