@@ -10,6 +10,7 @@ mod claim;
 mod mail;
 mod list;
 mod lines;
+mod retention;
 pub(crate) mod verify;
 
 use std::time::Duration;
