@@ -88,6 +88,8 @@ enum Verb {
     Diff(verbs::diff::Arguments),
     /// Shows what happens in a run until it ends; the exit code says how
     Watch(verbs::watch::Arguments),
+    /// Shows a run's trace, or sends it to an OpenTelemetry backend
+    Trace(verbs::trace::Arguments),
     /// Starts a run
     Start(verbs::start::Arguments),
     /// Sends a signal to a run
@@ -254,6 +256,7 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Get(arguments) => verbs::get::run(desk, arguments).await,
         Verb::Events(arguments) => verbs::events::run(desk, arguments).await,
         Verb::Watch(arguments) => verbs::watch::run(desk, arguments).await,
+        Verb::Trace(arguments) => verbs::trace::run(desk, arguments).await,
         Verb::Start(arguments) => verbs::start::run(desk, arguments).await,
         Verb::Signal(arguments) => verbs::signal::run(desk, arguments).await,
         Verb::Cancel(arguments) => verbs::cancel::run(desk, arguments).await,

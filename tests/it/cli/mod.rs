@@ -4,6 +4,7 @@ mod demo;
 mod verbs;
 mod explain;
 mod keep;
+// mod trace;
 mod verify;
 mod serve;
 
