@@ -82,14 +82,14 @@ enum Verb {
     Logs(verbs::logs::Arguments),
     /// Draws a run's tasks and what each waits for
     Graph(verbs::graph::Arguments),
+    /// Shows a run's trace, or sends it to an OpenTelemetry backend
+    Trace(verbs::trace::Arguments),
     /// Shows a run as it was after some event
     State(verbs::state::Arguments),
     /// Shows what differs between two runs
     Diff(verbs::diff::Arguments),
     /// Shows what happens in a run until it ends; the exit code says how
     Watch(verbs::watch::Arguments),
-    /// Shows a run's trace, or sends it to an OpenTelemetry backend
-    Trace(verbs::trace::Arguments),
     /// Starts a run
     Start(verbs::start::Arguments),
     /// Sends a signal to a run

@@ -3,8 +3,8 @@
 mod demo;
 mod verbs;
 mod explain;
+mod trace;
 mod keep;
-// mod trace;
 mod verify;
 mod serve;
 

@@ -6,3 +6,4 @@ pub mod context;
 mod layer;
 mod otlp;
 mod metrics;
+pub mod spans;

@@ -17,6 +17,7 @@ use crate::cli::show::{Style, plain};
 use crate::cli::verbs::{Desk, Done, ls};
 use crate::clock;
 use crate::model::{RunId, TraceId};
+use crate::telemetry::names::traces::CHILD_RUN_ID;
 use crate::telemetry::otlp::{Sender, Sent};
 use crate::telemetry::spans::{Span, Value};
 
@@ -57,9 +58,6 @@ const CHILDREN_MAX: usize = 10_000;
 
 /// Refused spans that are told of one run.
 const REFUSED_MAX: usize = 20;
-
-/// The attribute of a span in which a run waits for another one.
-const CHILD_RUN_ID: &str = "runlog.child.run.id";
 
 /// What became of a run, or of all of them.
 #[derive(Default, Serialize)]
@@ -281,7 +279,7 @@ fn shift(span: &mut Span, by: TimeDelta) {
 
 /// Returns the run that a span is the wait for.
 fn child(span: &Span) -> Option<RunId> {
-    match span.attribute(CHILD_RUN_ID) {
+    match span.attribute(CHILD_RUN_ID.key) {
         Some(Value::Text(id)) => RunId::from_str(id).ok(),
         _ => None,
     }

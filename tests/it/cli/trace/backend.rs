@@ -51,7 +51,8 @@ impl Backend {
                 trace.spans.iter().map(|received| derived(&received.span)).collect()
             }
             Backend::Phoenix(url) => {
-                let page = get(format!("{url}/v1/projects/default/spans?limit=1000&trace_id={trace}")).await?;
+                let page =
+                    get(format!("{url}/v1/projects/default/spans?limit=1000&trace_id={trace}")).await?;
                 list(&page["data"]).map(phoenix).collect::<Result<_>>()?
             }
             Backend::Jaeger(url) => {
@@ -90,7 +91,11 @@ fn derived(span: &Span) -> Shown {
             .iter()
             .filter_map(|(key, value)| Some((key.to_string(), text(value)?)))
             .collect(),
-        events: span.events.iter().map(|event| (event.name.to_owned(), event.at.timestamp_micros())).collect(),
+        events: span
+            .events
+            .iter()
+            .map(|event| (event.name.to_owned(), event.at.timestamp_micros()))
+            .collect(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `runlog trace`: a run as spans.
 
-mod backend;
+mod show;
 mod export;
+mod backend;
 
 use std::future::ready;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +24,7 @@ fn order() -> Workflow<u32, u32> {
                 async move { if tried < fails { Err(std::io::Error::other("declined")) } else { Ok(1) } }
             }
         });
-        let retry = Retry::fixed(2, Duration::from_millis(5));
+        let retry = Retry::fixed(Duration::from_millis(5)).max_attempts(2);
         charge.retry(retry).await?;
         cx.sleep(Duration::from_millis(5)).await?;
         let parcel = cx.child(&parcel(), 7).await?;
@@ -83,4 +84,3 @@ pub(super) async fn family(runtime: &Runtime, run: RunId) -> Result<Vec<Span>> {
     }
     Ok(spans)
 }
-
