@@ -81,7 +81,7 @@ enum Verb {
     Logs(verbs::logs::Arguments),
     /// Draws a run's tasks and what each waits for
     Graph(verbs::graph::Arguments),
-    /// Shows a run's trace
+    /// Shows a run's trace, or sends it to an OpenTelemetry backend
     Trace(verbs::trace::Arguments),
     /// Shows a run as it was after some event
     State(verbs::state::Arguments),
@@ -249,12 +249,12 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Why(arguments) => verbs::why::run(desk, arguments).await,
         Verb::Logs(arguments) => verbs::logs::run(desk, arguments).await,
         Verb::Graph(arguments) => verbs::graph::run(desk, arguments).await,
-        Verb::Trace(arguments) => verbs::trace::run(desk, arguments).await,
         Verb::State(arguments) => verbs::state::run(desk, arguments).await,
         Verb::Diff(arguments) => verbs::diff::run(desk, arguments).await,
         Verb::Get(arguments) => verbs::get::run(desk, arguments).await,
         Verb::Events(arguments) => verbs::events::run(desk, arguments).await,
         Verb::Watch(arguments) => verbs::watch::run(desk, arguments).await,
+        Verb::Trace(arguments) => verbs::trace::run(desk, arguments).await,
         Verb::Start(arguments) => verbs::start::run(desk, arguments).await,
         Verb::Signal(arguments) => verbs::signal::run(desk, arguments).await,
         Verb::Cancel(arguments) => verbs::cancel::run(desk, arguments).await,

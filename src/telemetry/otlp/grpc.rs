@@ -109,8 +109,11 @@ fn metadata(otlp: &Otlp) -> Result<MetadataMap, OtlpError> {
         let wrong = |problem: &str| OtlpError::Header { name: name.clone(), problem: problem.to_owned() };
         let key = AsciiMetadataKey::from_bytes(name.to_lowercase().as_bytes())
             .map_err(|_| wrong("its name is none that gRPC can send"))?;
+        // The library would send other bytes as they are, which not everybody reads.
         let mut value = AsciiMetadataValue::try_from(value.as_str())
-            .map_err(|_| wrong("its value has other characters than printable ASCII"))?;
+            .ok()
+            .filter(|_| value.is_ascii())
+            .ok_or_else(|| wrong("its value has other characters than printable ASCII"))?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }

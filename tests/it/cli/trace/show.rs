@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use runlog::{Cx, Retry, Workflow};
 use serde_json::Value;
 
-use super::verbs::on;
+use crate::cli::verbs::on;
 use crate::support::{Ground, Postgres, gate, soon};
 use crate::workflow::Numbered;
 

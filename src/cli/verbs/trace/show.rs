@@ -1,29 +1,17 @@
-//! `runlog trace`: a run as spans.
+//! `runlog trace show`: a run as a tree of spans.
 
 use std::collections::VecDeque;
 
-use super::{Desk, Done};
 use crate::cli::client::Failure;
 use crate::cli::documents::{Page, Span};
 use crate::cli::exit::Exit;
 use crate::cli::options::Output;
+use crate::cli::verbs::{Desk, Done};
 use crate::cli::{ids, show};
 use crate::telemetry::names::traces as names;
 
 #[derive(clap::Args)]
-pub(in crate::cli) struct Arguments {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(clap::Subcommand)]
-enum Verb {
-    /// Shows a run's trace as a tree, as an OpenTelemetry backend has it
-    Show(Show),
-}
-
-#[derive(clap::Args)]
-struct Show {
+pub(super) struct Arguments {
     /// Which run: its id, the beginning of it, @last or @last-failed
     run: String,
     /// Also its child runs, and theirs
@@ -37,13 +25,7 @@ const PAGE: &str = "500";
 /// Runs of one tree.
 const RUNS_MAX: usize = 1_000;
 
-pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
-    match arguments.verb {
-        Verb::Show(arguments) => show(desk, arguments).await,
-    }
-}
-
-async fn show(desk: &mut Desk, arguments: Show) -> Done {
+pub(super) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     let id = ids::one(&desk.client, &arguments.run).await?;
     let mut runs = VecDeque::from([id]);
     let (mut spans, mut shown) = (Vec::new(), 0);
