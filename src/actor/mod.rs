@@ -23,10 +23,15 @@ mod timekeeper;
 mod pruner;
 mod supervisor;
 mod rejoin;
+mod moment;
+#[cfg(feature = "otel")]
+mod reporter;
 
 pub(crate) use self::birth::{Born, Start};
 pub(crate) use self::followers::SAY_EVERY;
 pub(crate) use self::pruner::{Passed, pass};
+#[cfg(feature = "otel")]
+pub(crate) use self::reporter::Push;
 pub(crate) use self::run::{Begin, Beginning, Creation};
 pub(crate) use self::settings::Settings;
 #[cfg(feature = "testing")]

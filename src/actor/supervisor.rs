@@ -105,6 +105,8 @@ impl Engine {
             supervisor.stop(None);
             return Err(error);
         }
+        #[cfg(feature = "otel")]
+        engine.report();
         let herald = Herald { store: Arc::clone(&engine.store), queue: announced };
         engine.keep(herald.run().boxed());
         Ok(engine)
@@ -127,7 +129,7 @@ impl Engine {
         Ok(())
     }
 
-    fn keep(&self, agent: BoxFuture<'static, ()>) {
+    pub(super) fn keep(&self, agent: BoxFuture<'static, ()>) {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner).push(tokio::spawn(agent));
     }
 
@@ -234,6 +236,8 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.writing.flush(deadline).await;
+        #[cfg(feature = "otel")]
+        self.report_last(deadline).await;
         self.halt();
         let Some(node) = node else { return Ok(()) };
         self.store.leave(node.id).await?;

@@ -15,7 +15,9 @@ use super::options::Options;
 use super::print::Printer;
 use super::{database, tell};
 use crate::http::{self, Tokens};
+use crate::model::limits::METRICS_PUSH_DEFAULT;
 use crate::runtime::Runtime;
+use crate::telemetry::otlp::{Otlp, OtlpError};
 
 /// What `runlog serve` may be told.
 #[derive(clap::Args)]
@@ -38,6 +40,8 @@ pub(super) struct Arguments {
 const AFTER_HELP: &str = "\
 It executes no runs: it starts, shows, cancels and signals those of the nodes that share the database. Without --insecure \
 every request needs a bearer token: `runlog token new` makes one. SIGINT and SIGTERM stop it in order.
+
+With OTEL_EXPORTER_OTLP_ENDPOINT, or the OTEL_EXPORTER_OTLP_METRICS_ variables, it pushes its metrics there.
 
 Exit codes: 0 stopped in order, 1 something failed, 2 the address or access was refused.";
 
@@ -92,7 +96,28 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
 }
 
 async fn open(pool: PgPool, migrate: bool) -> Result<Runtime, crate::runtime::Error> {
-    Runtime::builder(pool).client().node_name("serve").migrate(migrate).start().await
+    let builder = Runtime::builder(pool).client().node_name("serve").migrate(migrate);
+    match pushed(|name| std::env::var(name).ok()) {
+        Ok(None) => builder.start().await,
+        Ok(Some((otlp, every))) => builder.push_metrics(otlp, every).start().await,
+        Err(error) => {
+            Err(crate::runtime::Error::Setting { name: "push_metrics", problem: error.to_string() })
+        }
+    }
+}
+
+/// Reads where the standard variables want metrics, and how often.
+fn pushed(read: impl Fn(&str) -> Option<String>) -> Result<Option<(Otlp, Duration)>, OtlpError> {
+    const EVERY: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+    let Some(otlp) = Otlp::metrics_from_variables(&read)? else { return Ok(None) };
+    let Some(text) = read(EVERY).filter(|text| !text.trim().is_empty()) else {
+        return Ok(Some((otlp, METRICS_PUSH_DEFAULT)));
+    };
+    let every = text.trim().parse().map(Duration::from_millis).map_err(|_| OtlpError::Variable {
+        variable: EVERY.to_owned(),
+        problem: format!("{text:?} is no number of milliseconds"),
+    })?;
+    Ok(Some((otlp, every)))
 }
 
 async fn serve(

@@ -9,7 +9,7 @@ use crate::model::state::{Attempt, Cancel, Child, End, Op, OpState, StepTimes, T
 use crate::model::waiting::waiting;
 use crate::model::{
     Failure, Key, Namespace, NodeId, OpKey, Payload, RunId, RunState, Status, TaskName, TaskStatus,
-    Timestamp, Version, Waiting, WorkflowName,
+    Timestamp, TraceContext, Version, Waiting, WorkflowName,
 };
 use crate::store::RunRow;
 
@@ -48,6 +48,8 @@ pub struct RunView {
     pub replays: Vec<(RunId, Status)>,
     /// The run, task and operation that started it.
     pub parent: Option<Parent>,
+    /// The span that it was started under; `None` = it has a trace of its own. Its ids: `telemetry::ids`.
+    pub trace: Option<TraceContext>,
     /// The runs that it started, oldest first; at most 1,000.
     pub children: Vec<(RunId, WorkflowName, Status)>,
     /// Repeated attempts at its tasks, in all.
@@ -207,6 +209,7 @@ impl RunView {
             replays: replays.into_iter().map(|replay| (replay.run, replay.status)).collect(),
             trigger: origin.trigger,
             parent: origin.parent,
+            trace: origin.trace.map(|trace| *trace),
             children: children.into_iter().map(|child| (child.run, child.workflow, child.status)).collect(),
             retries: state.retries(),
             claims: state.claims,

@@ -273,3 +273,15 @@ pub const SPAN_TEXT_BYTES_MAX: usize = 1 << 10;
 
 /// Causes of an error that a span tells, so that a span with all its events stays far below a request's limit.
 pub const SPAN_CHAIN_MAX: usize = 4;
+
+/// Numbers in one request of metrics to an OpenTelemetry backend: a histogram takes some 300 bytes, so 1 MiB is not reached.
+pub const OTLP_POINTS_MAX: usize = 2_000;
+
+/// Shortest time between two pushes of metrics: a person sees no more.
+pub const METRICS_PUSH_MIN: Duration = Duration::from_millis(100);
+
+/// Longest time between two pushes of metrics: what dies with the process in between is lost.
+pub const METRICS_PUSH_MAX: Duration = Duration::from_secs(3_600);
+
+/// Time between two pushes of metrics unless told otherwise: the standard's.
+pub const METRICS_PUSH_DEFAULT: Duration = Duration::from_secs(60);

@@ -8,6 +8,8 @@ use sqlx::PgPool;
 
 use super::control::Runtime;
 use super::error::Error;
+#[cfg(feature = "otel")]
+use crate::actor::Push;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
 use crate::model::limits::{
@@ -19,6 +21,8 @@ use crate::model::{Level, Timestamp, WorkflowName};
 use crate::model::{NodeId, OpKey, RunId, TaskName};
 use crate::store::postgres::PostgresStore;
 use crate::store::{Shape, Store};
+#[cfg(feature = "otel")]
+use crate::telemetry::otlp::Otlp;
 use crate::workflow::{BuildError, Registry, Workflow};
 
 /// A runtime under construction. Every setting has a default; [`start`](RuntimeBuilder::start) checks them all.
@@ -31,6 +35,8 @@ pub struct RuntimeBuilder {
     migrate: bool,
     pooler: bool,
     clock: Option<Arc<Clock>>,
+    #[cfg(feature = "otel")]
+    push: Option<(Otlp, Duration)>,
 }
 
 enum Storage {
@@ -58,6 +64,8 @@ impl RuntimeBuilder {
             migrate: true,
             pooler: false,
             clock: None,
+            #[cfg(feature = "otel")]
+            push: None,
         }
     }
 
@@ -165,6 +173,15 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Pushes what this process counts (`docs/TELEMETRY.md`) to an OpenTelemetry backend, `every` so often, 100 ms to 1 h, and
+    /// once more when it shuts down. A backend that is away costs nothing: what is counted goes on being counted.
+    /// Default: nothing is pushed.
+    #[cfg(feature = "otel")]
+    pub fn push_metrics(mut self, otlp: Otlp, every: Duration) -> Self {
+        self.push = Some((otlp, every));
+        self
+    }
+
     /// Sets the clock, for tests on virtual time.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
@@ -202,6 +219,11 @@ impl RuntimeBuilder {
         if self.clock.is_none() {
             check(&self.settings)?;
         }
+        #[cfg(feature = "otel")]
+        if let Some((otlp, every)) = &self.push {
+            self.settings.push =
+                Some(Push::checked(&self.settings.node_name, otlp, *every).map_err(refused)?);
+        }
         let store: Arc<dyn Store> = match self.storage {
             Storage::Given(store) => store,
             Storage::Postgres(pool) if self.pooler => {
@@ -230,6 +252,11 @@ impl RuntimeBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(Clock::starting_at(Timestamp::UNIX_EPOCH)));
         Ok(Runtime::new(Engine::start(store, clock, registry, self.settings).await?))
     }
+}
+
+#[cfg(feature = "otel")]
+fn refused(problem: String) -> Error {
+    Error::Setting { name: "push_metrics", problem }
 }
 
 fn check_slots(

@@ -24,5 +24,7 @@ pub use self::layer::{LogLayer, log_layer};
 pub(crate) use self::metrics::{Answered, Census, Metrics, Moment};
 #[cfg(feature = "http")]
 pub(crate) use self::metrics::{Streaming, TEXT_TYPE};
+#[cfg(feature = "otel")]
+pub(crate) use self::remote::Hushed;
 pub(crate) use self::remote::{Remote, caller};
 pub(crate) use self::scope::{Paper, current as paper, on};

@@ -82,3 +82,27 @@ pub(crate) fn caller() -> Option<TraceContext> {
 pub(crate) fn caller() -> Option<TraceContext> {
     None
 }
+
+/// A future of ours of which the host's OpenTelemetry hears nothing: what exports must not export its own doings.
+#[cfg(feature = "otel")]
+pub(crate) struct Hushed<F>(std::pin::Pin<Box<F>>);
+
+#[cfg(feature = "otel")]
+impl<F: Future> Hushed<F> {
+    pub(crate) fn new(future: F) -> Hushed<F> {
+        Hushed(Box::pin(future))
+    }
+}
+
+#[cfg(feature = "otel")]
+impl<F: Future> Future for Hushed<F> {
+    type Output = F::Output;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<F::Output> {
+        let _quiet = opentelemetry::Context::enter_telemetry_suppressed_scope();
+        self.0.as_mut().poll(context)
+    }
+}

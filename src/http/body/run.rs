@@ -10,6 +10,7 @@ use crate::inspect::RunView;
 use crate::model::event::{Timeout, Trigger};
 use crate::model::state::{Cancel, End};
 use crate::model::{Payload, Waiting};
+use crate::telemetry::ids;
 
 /// Everything about a run. Instants are the database's; null = not reached.
 #[derive(Serialize, ToSchema)]
@@ -60,6 +61,8 @@ pub(in crate::http) struct RunBody {
     trigger: TriggerBody,
     /// The run, task and operation that started it.
     parent: Option<ParentBody>,
+    /// Its trace, in any OpenTelemetry backend that it is exported to.
+    trace_id: String,
     /// The runs that it started, oldest first; at most 1,000.
     children: Vec<ChildBody>,
     /// Repeated attempts at its tasks, in all.
@@ -131,6 +134,7 @@ impl RunBody {
                 op: format!("{}#{}", parent.op.name, parent.op.occurrence),
                 depth: parent.depth,
             }),
+            trace_id: ids::run(run.id, run.trace.as_ref()).trace_id.to_string(),
             children: run.children.iter().map(ChildBody::from).collect(),
             retries: run.retries,
             claims: run.claims,

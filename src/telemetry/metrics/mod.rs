@@ -58,6 +58,8 @@ pub(crate) const TEXT_TYPE: &str = prometheus::TEXT_FORMAT;
 pub(crate) struct Metrics {
     registry: Registry,
     labels: Labels,
+    #[cfg(feature = "otel")]
+    began: std::sync::OnceLock<Timestamp>,
     status_changes: IntCounterVec,
     queue_latency: HistogramVec,
     run_duration: HistogramVec,
@@ -119,6 +121,8 @@ impl Metrics {
         let metrics = Metrics {
             registry: Registry::new(),
             labels: Labels::default(),
+            #[cfg(feature = "otel")]
+            began: std::sync::OnceLock::new(),
             status_changes: counters(&names::RUN_STATUS_CHANGES)?,
             queue_latency: histograms(&names::QUEUE_LATENCY, &LIFE)?,
             run_duration: histograms(&names::RUN_DURATION, &LIFE)?,
@@ -161,6 +165,12 @@ impl Metrics {
             #[cfg(feature = "http")]
             Box::new(self.requests.clone()),
         ]
+    }
+
+    /// Notes from when on there was something to count; the first time counts.
+    #[cfg(feature = "otel")]
+    pub(crate) fn begin(&self, now: Timestamp) -> Timestamp {
+        *self.began.get_or_init(|| now)
     }
 
     /// Counts a run that was put into the queue with its first events.

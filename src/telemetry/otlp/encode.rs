@@ -11,7 +11,7 @@ use crate::model::{NodeId, Timestamp};
 use crate::telemetry::spans::{Link, Span, SpanEvent, SpanKind, SpanStatus, Value};
 
 /// The scope of every span. It has no version: a span that a later release exports again is the same span.
-const SCOPE: &str = "runlog";
+pub(super) const SCOPE: &str = "runlog";
 
 /// The host of every span. All times are the database's, so one clock is what they have in common: Jaeger shifts spans of
 /// different hosts against each other.
@@ -129,11 +129,11 @@ fn any(value: &Value) -> AnyValue {
     }
 }
 
-fn attribute(key: impl Into<String>, value: AnyValue) -> KeyValue {
+pub(super) fn attribute(key: impl Into<String>, value: AnyValue) -> KeyValue {
     KeyValue { key: key.into(), value: Some(common::AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
 /// Returns nanoseconds since 1970; 0 for what was before, or is after the year 2262.
-fn nanoseconds(at: Timestamp) -> u64 {
+pub(super) fn nanoseconds(at: Timestamp) -> u64 {
     at.timestamp_nanos_opt().and_then(|nanoseconds| u64::try_from(nanoseconds).ok()).unwrap_or(0)
 }

@@ -5,6 +5,10 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -63,6 +67,21 @@ impl Grpc {
         request: ExportTraceServiceRequest,
     ) -> Result<ExportTraceServiceResponse, Answer> {
         let mut client = TraceServiceClient::new(self.channel());
+        if self.gzip {
+            client = client.send_compressed(CompressionEncoding::Gzip);
+        }
+        let asked = client.export(self.request(request));
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(answered) => answered.map(tonic::Response::into_inner).map_err(|status| judge(&status)),
+            Err(_) => Err(Answer::Unavailable(Unavailable::too_late(self.timeout))),
+        }
+    }
+
+    pub(super) async fn metrics(
+        &self,
+        request: ExportMetricsServiceRequest,
+    ) -> Result<ExportMetricsServiceResponse, Answer> {
+        let mut client = MetricsServiceClient::new(self.channel());
         if self.gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }

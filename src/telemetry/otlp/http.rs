@@ -7,6 +7,9 @@ use std::time::Duration;
 use chrono::DateTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
@@ -24,6 +27,7 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf")
 pub(super) struct Http {
     client: reqwest::Client,
     traces: Url,
+    metrics: Url,
     timeout: Duration,
     gzip: bool,
 }
@@ -46,7 +50,8 @@ impl Http {
             endpoint: otlp.endpoint().to_owned(),
             problem: innermost(&error),
         })?;
-        Ok(Http { client, traces, timeout: otlp.request_timeout(), gzip: otlp.is_gzip() })
+        let metrics = otlp.metrics_url()?;
+        Ok(Http { client, traces, metrics, timeout: otlp.request_timeout(), gzip: otlp.is_gzip() })
     }
 
     pub(super) async fn traces(
@@ -54,6 +59,13 @@ impl Http {
         request: &ExportTraceServiceRequest,
     ) -> Result<ExportTraceServiceResponse, Answer> {
         self.post(&self.traces, request).await
+    }
+
+    pub(super) async fn metrics(
+        &self,
+        request: &ExportMetricsServiceRequest,
+    ) -> Result<ExportMetricsServiceResponse, Answer> {
+        self.post(&self.metrics, request).await
     }
 
     async fn post<T: Message + Default>(&self, url: &Url, message: &impl Message) -> Result<T, Answer> {

@@ -1,4 +1,4 @@
-//! Spans on their way to an OpenTelemetry backend, by OTLP over gRPC or HTTP.
+//! Spans and metrics on their way to an OpenTelemetry backend, by OTLP over gRPC or HTTP.
 //!
 //! [`Otlp`] says where to and how, and reads the standard `OTEL_*` variables; a [`Sender`] sends, and tells what became of every
 //! span. Nothing here keeps, repeats or waits: who has a durable log begins again from there. Needs the feature `otel`.
@@ -22,8 +22,11 @@ mod grpc;
 mod http;
 mod settings;
 mod variables;
+mod metrics;
 mod roots;
 
 pub use self::sender::{Refused, Sender, Sent};
 pub use self::settings::{Otlp, OtlpError, Protocol};
 pub use self::transport::Unavailable;
+
+pub(crate) use self::metrics::{MetricsSender, Pushed, Window};

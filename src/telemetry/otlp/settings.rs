@@ -112,6 +112,22 @@ impl Otlp {
         variables::read(&read)
     }
 
+    /// As [`from_variables`](Otlp::from_variables), for metrics: those of `OTEL_EXPORTER_OTLP_METRICS_` stand before the general
+    /// ones, and `OTEL_METRICS_EXPORTER` in the place of `OTEL_TRACES_EXPORTER`.
+    ///
+    /// # Errors
+    /// [`OtlpError::Variable`], likewise.
+    pub fn metrics_from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Option<Otlp>, OtlpError> {
+        // The rules are the same; the signal's name is the only difference.
+        let of_metrics = |name: &str| name.replace("_TRACES_", "_METRICS_");
+        variables::read(&|name| read(&of_metrics(name))).map_err(|error| match error {
+            OtlpError::Variable { variable, problem } => {
+                OtlpError::Variable { variable: of_metrics(&variable), problem }
+            }
+            error => error,
+        })
+    }
+
     fn new(protocol: Protocol, endpoint: String) -> Otlp {
         Otlp {
             protocol,
@@ -188,6 +204,10 @@ impl Otlp {
 
     pub(super) fn traces_url(&self) -> Result<Url, OtlpError> {
         self.url("v1/traces")
+    }
+
+    pub(super) fn metrics_url(&self) -> Result<Url, OtlpError> {
+        self.url("v1/metrics")
     }
 
     /// Makes the address of a signal, and checks it.

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
@@ -58,6 +61,24 @@ impl Transport {
         let answered = match self {
             Transport::Grpc(grpc) => grpc.traces(request).await,
             Transport::Http(http) => http.traces(&request).await,
+        };
+        answered.map_or_else(|answer| answer, taken)
+    }
+}
+
+impl Transport {
+    /// Sends metrics; returns within the request's timeout.
+    pub(super) async fn metrics(&self, request: ExportMetricsServiceRequest) -> Answer {
+        let answered = match self {
+            Transport::Grpc(grpc) => grpc.metrics(request).await,
+            Transport::Http(http) => http.metrics(&request).await,
+        };
+        let taken = |response: ExportMetricsServiceResponse| {
+            let partial = response.partial_success.unwrap_or_default();
+            Answer::Taken {
+                rejected: usize::try_from(partial.rejected_data_points).unwrap_or(0),
+                remark: (!partial.error_message.is_empty()).then(|| cut(&partial.error_message)),
+            }
         };
         answered.map_or_else(|answer| answer, taken)
     }

@@ -28,7 +28,11 @@ async fn started(stage: &Stage, headers: &[(&str, &str)]) -> Option<TraceContext
         headers.iter().fold(posting("/api/v1/runs"), |request, (name, value)| request.header(*name, *value));
     let answer = send(&stage.open(), request.body(Body::from(r#"{"workflow":"gate"}"#)).unwrap()).await;
     assert_eq!(answer.status, 201, "{answer:?}");
-    trace_of(&stage.runtime, &answer.text("id")).await
+    let id = answer.text("id");
+    let trace = trace_of(&stage.runtime, &id).await;
+    let of_run = ids::run(id.parse().unwrap(), trace.as_ref());
+    assert_eq!(answer.text("trace_id"), of_run.trace_id.to_string(), "a reader finds the trace");
+    trace
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

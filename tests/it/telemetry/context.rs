@@ -23,7 +23,7 @@ use crate::support::{Ground, Memory, Postgres, soon, until};
 
 /// A host with OpenTelemetry: what its own spans and events come to.
 pub struct Host {
-    spans: InMemorySpanExporter,
+    pub spans: InMemorySpanExporter,
     logs: InMemoryLogExporter,
     provider: SdkTracerProvider,
     logger: SdkLoggerProvider,
