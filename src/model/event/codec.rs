@@ -101,6 +101,7 @@ macro_rules! kinds {
 
 kinds! {
     /// A fact about the run as a whole.
+    #[expect(clippy::large_enum_variant, reason = "a log has one creation, and few events of the run as a whole")]
     RunEvent {
         Created(RunCreated) = "run_created" v 1,
         Claimed(RunClaimed) = "run_claimed" v 1,

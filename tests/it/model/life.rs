@@ -197,7 +197,8 @@ impl Life {
                 Report::StepCompleted { op: key("step"), input_hash: None, output: payload("1"), took: wait }
             }
             3 => {
-                let (error, verdict) = (failure(), Verdict::Retry);
+                let verdict = if seconds.is_multiple_of(3) { Verdict::Stop } else { Verdict::Retry };
+                let error = failure();
                 Report::StepFailed { op: key("step"), input_hash: None, error, verdict, retry, took: wait }
             }
             4 => Report::Sleep { op: key("sleep"), until: WaitUntil::After(wait) },

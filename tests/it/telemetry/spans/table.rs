@@ -5,8 +5,7 @@ use runlog::telemetry::names::traces::{ATTRIBUTES, SPAN_EVENTS, SPANS};
 /// Reads the rows of the table under a heading.
 fn rows(heading: &str) -> Vec<Vec<String>> {
     let document = include_str!("../../../../docs/TELEMETRY.md");
-    let start = document.find(heading).expect("the heading");
-    let section = &document[start + heading.len()..];
+    let (_, section) = document.split_once(heading).expect("the heading");
     let section = section.split("\n#").next().unwrap_or_default();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
