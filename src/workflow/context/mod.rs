@@ -1,6 +1,7 @@
 //! What an attempt's code is given, and how its durable operations find their recorded outcomes.
 
 mod cx;
+mod branch;
 mod facts;
 mod step;
 mod wait;

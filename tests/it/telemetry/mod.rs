@@ -6,5 +6,5 @@ pub mod context;
 mod layer;
 mod otlp;
 mod metrics;
-mod push;
 pub mod spans;
+mod push;
