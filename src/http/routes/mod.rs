@@ -80,7 +80,7 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 6] = ["NewRun", "Cancel", "Signal", "Replay", "NewBulk", "NewPolicy"];
+const SENT: [&str; 7] = ["NewRun", "Cancel", "Signal", "Replay", "NewBulk", "NewPolicy", "NewPass"];
 
 fn close(components: &mut Components) {
     for name in SENT {

@@ -21,7 +21,9 @@ impl Cx {
         if let Err(broken) = check_branch_name(name).and_then(|()| check_branch_name(&branch)) {
             self.ledger.refuse(broken.to_string());
         }
-        Cx { branch: Some(Arc::from(branch)), ..self.clone() }
+        let mut within = self.clone();
+        within.branch = Some(Arc::from(branch));
+        within
     }
 
     fn under(&self, name: &str) -> String {

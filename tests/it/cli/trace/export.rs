@@ -41,6 +41,7 @@ async fn a_past_run_is_exported_as_its_log_says() -> Result<()> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the command goes by this machine's clock")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shifted_to_now_a_trace_ends_now_and_is_otherwise_the_same() -> Result<()> {
     let ground = Postgres::new().await;

@@ -31,7 +31,6 @@ use tokio_rustls::rustls::ServerConfig;
 
 pub use self::jaeger::Trace;
 pub use self::read::Received;
-use crate::support::soon;
 
 /// A backend. It is gone when it is dropped.
 pub struct Receiver {
@@ -162,17 +161,6 @@ impl Receiver {
         self.shared.taken.borrow().iter().map(|received| received.span.clone()).collect()
     }
 
-    /// Waits until what was taken is as it should be.
-    pub async fn until(&self, what: &str, mut holds: impl FnMut(&[Received]) -> bool) {
-        let mut taken = self.shared.taken.subscribe();
-        soon(what, taken.wait_for(|taken| holds(taken))).await.expect("the backend lives");
-    }
-
-    /// Waits until so many spans were taken.
-    pub async fn until_spans(&self, count: usize) {
-        self.until(&format!("{count} spans"), |taken| taken.len() >= count).await;
-    }
-
     /// A trace as Jaeger shows it. `caller` is the span of another service that the trace stands under, which is not here.
     pub fn trace(&self, trace_id: TraceId, caller: Option<SpanId>) -> Trace {
         Trace::read(&self.shared.taken.borrow(), trace_id, caller)
@@ -181,27 +169,6 @@ impl Receiver {
     /// The requests, in the order in which they came, also those that were not taken.
     pub fn requests(&self) -> Vec<Seen> {
         self.shared.seen.lock().expect("no panic").clone()
-    }
-
-    /// Waits until so many requests came, and returns them.
-    pub async fn until_requests(&self, count: usize) -> Vec<Seen> {
-        crate::support::until("requests", async || self.requests().len() >= count).await;
-        self.requests()
-    }
-
-    /// The metrics that it took.
-    pub fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
-        self.shared.metrics.borrow().clone()
-    }
-
-    /// Waits until metrics came that are as they should be.
-    pub async fn until_metrics(
-        &self,
-        what: &str,
-        mut holds: impl FnMut(&[ExportMetricsServiceRequest]) -> bool,
-    ) {
-        let mut metrics = self.shared.metrics.subscribe();
-        soon(what, metrics.wait_for(|metrics| holds(metrics))).await.expect("the backend lives");
     }
 }
 
