@@ -1,9 +1,6 @@
 //! `runlog trace export`, into a backend in this process.
 
-use std::time::SystemTime;
-
 use anyhow::Result;
-use runlog::model::Timestamp;
 use runlog::telemetry::spans::Span;
 use serde_json::Value;
 
@@ -49,10 +46,10 @@ async fn shifted_to_now_a_trace_ends_now_and_is_otherwise_the_same() -> Result<(
     let expected = derived(&runtime, run.parse()?).await?;
     let backend = Receiver::new().await;
 
-    let before = Timestamp::from(SystemTime::now());
+    let before = ground.now().await;
     let export = ["trace", "export", &run, "--shift-to-now", "--to", &backend.http()];
     let told = on(&ground.url, &export).await?;
-    let after = Timestamp::from(SystemTime::now());
+    let after = ground.now().await;
 
     assert_eq!(told.code, Some(0), "{}", told.stderr);
     let moved = backend.spans();

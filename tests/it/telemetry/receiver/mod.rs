@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use runlog::model::{SpanId, TraceId};
@@ -78,7 +77,6 @@ pub(super) struct Shared {
     manners: Mutex<Manners>,
     seen: Mutex<Vec<Seen>>,
     taken: watch::Sender<Vec<Received>>,
-    metrics: watch::Sender<Vec<ExportMetricsServiceRequest>>,
     /// Cuts every connection.
     cut: watch::Sender<()>,
 }
@@ -112,7 +110,6 @@ impl Receiver {
             manners: Mutex::default(),
             seen: Mutex::default(),
             taken: watch::Sender::default(),
-            metrics: watch::Sender::default(),
             cut: watch::Sender::default(),
         });
         let serving = tokio::spawn(server::serve(listener, Arc::clone(&shared), tls.clone()));
@@ -168,11 +165,6 @@ impl Receiver {
         soon(what, taken.wait_for(|taken| holds(taken))).await.expect("the backend lives");
     }
 
-    /// Waits until so many spans were taken.
-    pub async fn until_spans(&self, count: usize) {
-        self.until(&format!("{count} spans"), |taken| taken.len() >= count).await;
-    }
-
     /// A trace as Jaeger shows it. `caller` is the span of another service that the trace stands under, which is not here.
     pub fn trace(&self, trace_id: TraceId, caller: Option<SpanId>) -> Trace {
         Trace::read(&self.shared.taken.borrow(), trace_id, caller)
@@ -187,21 +179,6 @@ impl Receiver {
     pub async fn until_requests(&self, count: usize) -> Vec<Seen> {
         crate::support::until("requests", async || self.requests().len() >= count).await;
         self.requests()
-    }
-
-    /// The metrics that it took.
-    pub fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
-        self.shared.metrics.borrow().clone()
-    }
-
-    /// Waits until metrics came that are as they should be.
-    pub async fn until_metrics(
-        &self,
-        what: &str,
-        mut holds: impl FnMut(&[ExportMetricsServiceRequest]) -> bool,
-    ) {
-        let mut metrics = self.shared.metrics.subscribe();
-        soon(what, metrics.wait_for(|metrics| holds(metrics))).await.expect("the backend lives");
     }
 }
 
@@ -258,10 +235,6 @@ impl Shared {
             return Verdict::Cut;
         }
         Verdict::Take { rejected, why }
-    }
-
-    pub(super) fn keep_metrics(&self, request: ExportMetricsServiceRequest) {
-        self.metrics.send_modify(|metrics| metrics.push(request));
     }
 
     pub(super) fn cuts(&self) -> watch::Receiver<()> {
