@@ -1,9 +1,6 @@
 //! `runlog trace export`, into a backend in this process.
 
-use std::time::SystemTime;
-
 use anyhow::Result;
-use runlog::model::Timestamp;
 use runlog::telemetry::spans::Span;
 use serde_json::Value;
 
@@ -41,7 +38,6 @@ async fn a_past_run_is_exported_as_its_log_says() -> Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command goes by this machine's clock")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shifted_to_now_a_trace_ends_now_and_is_otherwise_the_same() -> Result<()> {
     let ground = Postgres::new().await;
@@ -50,10 +46,10 @@ async fn shifted_to_now_a_trace_ends_now_and_is_otherwise_the_same() -> Result<(
     let expected = derived(&runtime, run.parse()?).await?;
     let backend = Receiver::new().await;
 
-    let before = Timestamp::from(SystemTime::now());
+    let before = ground.now().await;
     let export = ["trace", "export", &run, "--shift-to-now", "--to", &backend.http()];
     let told = on(&ground.url, &export).await?;
-    let after = Timestamp::from(SystemTime::now());
+    let after = ground.now().await;
 
     assert_eq!(told.code, Some(0), "{}", told.stderr);
     let moved = backend.spans();

@@ -1,6 +1,5 @@
 //! How requests travel.
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use runlog::model::limits::OTLP_REQUEST_BYTES_MAX;
 use runlog::telemetry::otlp::{Otlp, Protocol, Sender};
 use runlog::telemetry::spans::{Span, Value};
@@ -126,10 +125,4 @@ async fn an_address_of_its_own_is_taken_as_it_is() {
 
     let paths: Vec<String> = backend.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths, ["/elsewhere", "/v1/traces"]);
-}
-
-/// The message with nothing in it is what a backend is asked whether it takes anything.
-#[test]
-fn an_empty_request_is_no_byte() {
-    assert_eq!(prost::Message::encoded_len(&ExportTraceServiceRequest::default()), 0);
 }

@@ -6,7 +6,7 @@ use runlog::telemetry::otlp::{Otlp, Protocol, Sender, Unavailable};
 use tonic::Code;
 
 use super::{BOTH, SHORT, otlp, sender, spans};
-use crate::telemetry::receiver::{Manners, Receiver};
+use crate::telemetry::receiver::{Manners, Received, Receiver};
 
 async fn says(protocol: Protocol, http: u16, grpc: Code) -> Unavailable {
     let backend = Receiver::new().await;
@@ -72,7 +72,7 @@ async fn one_that_hangs_is_given_up() {
 
         let late = sender.send(&spans(&["a"])).await.expect_err("it hangs");
         assert_eq!(late.reason, "no answer came within 300ms", "{protocol:?}");
-        assert_eq!(backend.requests().len(), 1, "it was reached");
+        assert_eq!(backend.until_requests(1).await.len(), 1, "it was reached");
 
         // The same sender goes on when the backend does.
         backend.manners(Manners::default());
@@ -94,7 +94,8 @@ async fn one_that_is_away_is_found_again_when_it_comes_back() {
         backend.come_back().await;
         let found = async || sender.send(&spans(&["c"])).await.is_ok_and(|sent| sent.accepted == 1);
         crate::support::until("the backend is found again", found).await;
-        assert_eq!(backend.spans().last().map(|span| span.name.clone()).as_deref(), Some("c"));
+        let is_c = |last: &Received| last.span.name == "c";
+        backend.until("what was sent last", |taken| taken.last().is_some_and(is_c)).await;
     }
 }
 

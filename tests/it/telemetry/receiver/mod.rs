@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use runlog::model::{SpanId, TraceId};
@@ -31,6 +30,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 pub use self::jaeger::Trace;
 pub use self::read::Received;
+use crate::support::soon;
 
 /// A backend. It is gone when it is dropped.
 pub struct Receiver {
@@ -77,7 +77,6 @@ pub(super) struct Shared {
     manners: Mutex<Manners>,
     seen: Mutex<Vec<Seen>>,
     taken: watch::Sender<Vec<Received>>,
-    metrics: watch::Sender<Vec<ExportMetricsServiceRequest>>,
     /// Cuts every connection.
     cut: watch::Sender<()>,
 }
@@ -111,7 +110,6 @@ impl Receiver {
             manners: Mutex::default(),
             seen: Mutex::default(),
             taken: watch::Sender::default(),
-            metrics: watch::Sender::default(),
             cut: watch::Sender::default(),
         });
         let serving = tokio::spawn(server::serve(listener, Arc::clone(&shared), tls.clone()));
@@ -161,6 +159,12 @@ impl Receiver {
         self.shared.taken.borrow().iter().map(|received| received.span.clone()).collect()
     }
 
+    /// Waits until what was taken is as it should be.
+    pub async fn until(&self, what: &str, mut holds: impl FnMut(&[Received]) -> bool) {
+        let mut taken = self.shared.taken.subscribe();
+        soon(what, taken.wait_for(|taken| holds(taken))).await.expect("the backend lives");
+    }
+
     /// A trace as Jaeger shows it. `caller` is the span of another service that the trace stands under, which is not here.
     pub fn trace(&self, trace_id: TraceId, caller: Option<SpanId>) -> Trace {
         Trace::read(&self.shared.taken.borrow(), trace_id, caller)
@@ -169,6 +173,12 @@ impl Receiver {
     /// The requests, in the order in which they came, also those that were not taken.
     pub fn requests(&self) -> Vec<Seen> {
         self.shared.seen.lock().expect("no panic").clone()
+    }
+
+    /// Waits until so many requests came, and returns them.
+    pub async fn until_requests(&self, count: usize) -> Vec<Seen> {
+        crate::support::until("requests", async || self.requests().len() >= count).await;
+        self.requests()
     }
 }
 
@@ -225,10 +235,6 @@ impl Shared {
             return Verdict::Cut;
         }
         Verdict::Take { rejected, why }
-    }
-
-    pub(super) fn keep_metrics(&self, request: ExportMetricsServiceRequest) {
-        self.metrics.send_modify(|metrics| metrics.push(request));
     }
 
     pub(super) fn cuts(&self) -> watch::Receiver<()> {

@@ -14,12 +14,6 @@ use flate2::read::GzDecoder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
-    MetricsService, MetricsServiceServer,
-};
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -74,13 +68,10 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static
 fn router(shared: &Arc<Shared>) -> Router {
     let traces =
         TraceServiceServer::new(Grpc(Arc::clone(shared))).accept_compressed(CompressionEncoding::Gzip);
-    let metrics =
-        MetricsServiceServer::new(Grpc(Arc::clone(shared))).accept_compressed(CompressionEncoding::Gzip);
-    let grpc = Routes::new(traces).add_service(metrics).into_axum_router();
+    let grpc = Routes::new(traces).into_axum_router();
     let http = Router::new()
         .route("/v1/traces", post(http_traces))
         .route("/elsewhere", post(http_traces))
-        .route("/v1/metrics", post(http_metrics))
         .with_state(Arc::clone(shared));
     grpc.merge(http)
 }
@@ -104,17 +95,6 @@ impl TraceService for Grpc {
             Verdict::Say(_, code) => Err(Status::new(code, "as it was told")),
             Verdict::Hang | Verdict::Cut => pending().await,
         }
-    }
-}
-
-#[tonic::async_trait]
-impl MetricsService for Grpc {
-    async fn export(
-        &self,
-        request: Request<ExportMetricsServiceRequest>,
-    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        self.0.keep_metrics(request.into_inner());
-        Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }
 
@@ -144,12 +124,6 @@ async fn http_traces(
         }
         Verdict::Hang | Verdict::Cut => pending().await,
     }
-}
-
-async fn http_metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> HttpResponse {
-    let Some(request) = message(&headers, &body) else { return StatusCode::BAD_REQUEST.into_response() };
-    shared.keep_metrics(request);
-    protobuf(StatusCode::OK, &ExportMetricsServiceResponse::default())
 }
 
 fn message<T: Message + Default>(headers: &HeaderMap, body: &[u8]) -> Option<T> {
