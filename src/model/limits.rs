@@ -234,3 +234,9 @@ pub const TASK_RUNS_MAX: u32 = 200;
 
 /// Events that one page of tasks folds at most, but for the last run's.
 pub const TASK_EVENTS_MAX: u32 = 100_000;
+
+/// Refused spans that are kept for whoever asks: the last of them say what is wrong, and 10,000 are a few megabytes.
+pub const REFUSED_SPANS_KEPT: u32 = 10_000;
+
+/// Commits of the outbox that are counted: more say no more, and a look at them takes some ten milliseconds.
+pub const OUTBOX_COUNTED_MAX: u32 = 100_000;

@@ -9,6 +9,7 @@ mod create;
 mod claim;
 mod mail;
 mod list;
+mod outbox;
 pub(crate) mod verify;
 
 use std::time::Duration;
