@@ -37,6 +37,7 @@ pub(crate) struct Start {
 /// A run to be created.
 pub(crate) struct Born {
     pub(crate) run: RunId,
+    pub(crate) workflow: WorkflowName,
     pub(crate) events: Vec<Event>,
     pub(crate) append: Append,
     /// Set when this node starts the run in the commit that creates it.
@@ -70,7 +71,8 @@ impl Born {
             events.push(recorded.event);
         }
         let append = append(run, start, &events, &state)?;
-        Ok(Born { run, events, append, started: Some(Started { slot, definition }) })
+        let workflow = start.workflow.clone();
+        Ok(Born { run, workflow, events, append, started: Some(Started { slot, definition }) })
     }
 
     /// Makes a run that waits in the queue for any node.
@@ -78,7 +80,7 @@ impl Born {
         let events = first_events(start, now);
         let state = provisional(run, now, &events)?;
         let append = append(run, start, &events, &state)?;
-        Ok(Born { run, events, append, started: None })
+        Ok(Born { run, workflow: start.workflow.clone(), events, append, started: None })
     }
 }
 

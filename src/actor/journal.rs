@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use ractor::ActorRef;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::node::Node;
 use super::run::RunMsg;
 use crate::model::limits::BATCH_APPENDS_MAX;
 use crate::model::{RunId, Timestamp};
 use crate::store::{Appended, Commit, Store, StoreError};
+use crate::telemetry::{Answered, Metrics};
 
 /// One actor's commit on its way into the log.
 pub(crate) struct Submission {
@@ -41,6 +43,7 @@ pub(crate) enum Outcome {
 /// One lane: takes whatever waits, without lingering, and commits it by one statement.
 pub(crate) struct Lane {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) node: Arc<Node>,
     pub(crate) lane: u16,
     pub(crate) queue: mpsc::UnboundedReceiver<Submission>,
@@ -91,7 +94,10 @@ impl Lane {
             if self.node.is_fenced() {
                 return Err(StoreError::Fenced);
             }
-            match self.store.append(self.node.id, self.lane, commits).await {
+            let asked = Instant::now();
+            let answer = self.store.append(self.node.id, self.lane, commits).await;
+            self.metrics.appended(answered(&answer), asked.elapsed(), commits.len());
+            match answer {
                 Err(StoreError::Unavailable { source }) => {
                     tracing::warn!(error = %source, wait_ms = backoff.as_millis() as u64, "a commit got no answer");
                     tokio::time::sleep(backoff).await;
@@ -104,6 +110,15 @@ impl Lane {
                 answer => return answer,
             }
         }
+    }
+}
+
+fn answered(answer: &Result<Appended, StoreError>) -> Answered {
+    match answer {
+        Ok(_) => Answered::Committed,
+        Err(StoreError::Fenced) => Answered::Fenced,
+        Err(StoreError::Unavailable { .. }) => Answered::Not,
+        Err(_) => Answered::Refused,
     }
 }
 

@@ -22,6 +22,7 @@ mod listener;
 mod timekeeper;
 mod pruner;
 mod supervisor;
+mod rejoin;
 
 pub(crate) use self::birth::{Born, Start};
 pub(crate) use self::followers::SAY_EVERY;

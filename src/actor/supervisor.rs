@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, ActorStatus, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -21,6 +21,7 @@ use super::live::Live;
 use super::node::{Loss, Node};
 use super::postman::Postman;
 use super::pruner::Pruner;
+use super::rejoin::rejoin;
 use super::rescuer::Rescuer;
 use super::run::{Beginning, Run, RunMsg};
 use super::settings::Settings;
@@ -29,7 +30,8 @@ use super::watchers::Watchers;
 use super::writing::Writing;
 use crate::clock::Clock;
 use crate::model::{NodeId, RunId, WorkflowName};
-use crate::store::{FenceCause, Heartbeat, News, NodeInfo, Served, Store, StoreError};
+use crate::store::{News, NodeInfo, Served, Store, StoreError};
+use crate::telemetry::Metrics;
 use crate::workflow::{Definition, Registry};
 
 /// What every part of the engine shares.
@@ -38,6 +40,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<Clock>,
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) admission: Admission,
     pub(crate) live: Live,
     pub(crate) watchers: Watchers,
@@ -51,7 +54,7 @@ pub(crate) struct Engine {
 }
 
 /// What changes when the process joins anew.
-struct Incarnation {
+pub(super) struct Incarnation {
     node: Arc<Node>,
     hints: mpsc::UnboundedSender<Hint>,
     mail: mpsc::UnboundedSender<RunId>,
@@ -76,12 +79,14 @@ impl Engine {
         let (news, announced) = mpsc::channel(NEWS_WAITING_MAX);
         // A client has room for nothing: what it starts waits for the nodes.
         let slots = if settings.client { 0 } else { settings.live_runs };
+        let metrics = Metrics::new().map_err(|error| StoreError::Bug { message: error.to_string() })?;
         let engine = Arc::new(Engine {
             store,
             clock,
             registry,
             admission: Admission::new(slots, &settings.workflow_slots),
             settings,
+            metrics: Arc::new(metrics),
             live: Live::new(),
             watchers: Watchers::default(),
             followers: Followers::default(),
@@ -126,7 +131,7 @@ impl Engine {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner).push(tokio::spawn(agent));
     }
 
-    fn enter(self: &Arc<Engine>, incarnation: Incarnation) {
+    pub(super) fn enter(self: &Arc<Engine>, incarnation: Incarnation) {
         let node = Arc::clone(&incarnation.node);
         tracing::info!(node = %node.id, name = %self.settings.node_name, "joined");
         *self.incarnation.write().unwrap_or_else(PoisonError::into_inner) = Some(incarnation);
@@ -251,7 +256,10 @@ impl Engine {
 }
 
 impl Incarnation {
-    async fn join(engine: &Arc<Engine>, resumes: Option<NodeId>) -> Result<Incarnation, StoreError> {
+    pub(super) async fn join(
+        engine: &Arc<Engine>,
+        resumes: Option<NodeId>,
+    ) -> Result<Incarnation, StoreError> {
         let settings = &engine.settings;
         let info = NodeInfo {
             name: settings.node_name.clone(),
@@ -273,7 +281,8 @@ impl Incarnation {
         let mut spawn = |agent: BoxFuture<'static, ()>| agents.push(spawn_agent(&node, agent));
         for (lane, queue) in (0..).zip(queues) {
             let store = Arc::clone(&engine.store);
-            spawn(Lane { store, node: Arc::clone(&node), lane, queue }.run().boxed());
+            let metrics = Arc::clone(&engine.metrics);
+            spawn(Lane { store, metrics, node: Arc::clone(&node), lane, queue }.run().boxed());
         }
         let (claiming, holding, rescuing) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
         spawn(Leaseholder { engine: holding, node: Arc::clone(&node), renewed }.run().boxed());
@@ -304,10 +313,6 @@ pub(crate) enum SupervisorMsg {
     /// The node was declared dead.
     Fenced,
 }
-
-/// The pause between two tries to join anew; doubles from the first to the last.
-const JOIN_PAUSE_MIN: Duration = Duration::from_millis(50);
-const JOIN_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Actor for Supervisor {
     type Msg = SupervisorMsg;
@@ -359,42 +364,4 @@ impl Actor for Supervisor {
         }
         Ok(())
     }
-}
-
-/// Joins as a new node, in the background, until the database lets us.
-fn rejoin(engine: Arc<Engine>, was: Arc<Node>, supervisor: ActorRef<SupervisorMsg>) {
-    tokio::spawn(async move {
-        // That the database was away is no run's doing.
-        let resumes = was.loss().filter(|loss| *loss == Loss::Silence).map(|_| was.id);
-        let mut pause = JOIN_PAUSE_MIN;
-        while supervisor.get_status() == ActorStatus::Running {
-            match join_anew(&engine, &was, resumes).await {
-                Ok(incarnation) => return engine.enter(incarnation),
-                Err(error) => tracing::warn!(%error, "joining anew failed"),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(JOIN_PAUSE_MAX);
-        }
-    });
-}
-
-async fn join_anew(
-    engine: &Arc<Engine>,
-    was: &Node,
-    resumes: Option<NodeId>,
-) -> Result<Incarnation, StoreError> {
-    if matches!(was.loss(), Some(Loss::Silence | Loss::Panic)) {
-        // Nobody need wait for the rest of a lease that this process gave up.
-        engine.store.leave(was.id).await?;
-    }
-    let lost = Heartbeat::Fenced { cause: FenceCause::HistoryLost };
-    if engine.store.heartbeat(was.id, engine.settings.lease).await? == lost {
-        tracing::error!(
-            node = %was.id,
-            "the database has lost this node: it was restored to an earlier point, or a replica took over that lacked \
-             the last commits; nothing more of that history is written, runs go on from what the database holds, and \
-             those that it does not hold are gone"
-        );
-    }
-    Incarnation::join(engine, resumes).await
 }

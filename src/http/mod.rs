@@ -42,7 +42,6 @@ mod audit;
 mod bulk;
 mod problem;
 mod table;
-mod meter;
 mod service;
 mod extract;
 mod observe;

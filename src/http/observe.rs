@@ -50,7 +50,7 @@ pub(super) async fn observe(
     headers.insert(RELEASE, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    service.meter.note(route, method, response.status().as_u16(), began.elapsed());
+    service.runtime.meters().requested(route, method, response.status().as_u16(), began.elapsed());
     response
 }
 

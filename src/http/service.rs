@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::access::{Caller, Gate};
-use super::meter::Meter;
 use super::problem::Problem;
 use crate::model::RunId;
 use crate::model::limits::{DETAIL_TIME_MAX, LIST_TIME_MAX, OPEN_STREAMS_MAX, READER_CONNECTIONS};
@@ -17,7 +16,6 @@ use crate::store::{RunRow, Store, StoreError};
 pub(super) struct Service {
     pub(super) runtime: Runtime,
     pub(super) gate: Gate,
-    pub(super) meter: Meter,
     /// The OpenAPI document as JSON.
     pub(super) document: Arc<str>,
     /// One permit for each stream that may be open.
@@ -30,8 +28,8 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(runtime: Runtime, gate: Gate, document: Arc<str>) -> Service {
         let (desk, lists, details) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        let (meter, streams) = (Meter::default(), Arc::new(Semaphore::new(OPEN_STREAMS_MAX)));
-        Service { runtime, gate, meter, document, streams, desk, lists, details }
+        let streams = Arc::new(Semaphore::new(OPEN_STREAMS_MAX));
+        Service { runtime, gate, document, streams, desk, lists, details }
     }
 
     /// Returns where lists are read.

@@ -240,3 +240,9 @@ pub const REFUSED_SPANS_KEPT: u32 = 10_000;
 
 /// Commits of the outbox that are counted: more say no more, and a look at them takes some ten milliseconds.
 pub const OUTBOX_COUNTED_MAX: u32 = 100_000;
+
+/// Workflows with metrics of their own in one process; those after them are counted together, as `other`.
+pub const METRIC_WORKFLOWS_MAX: usize = 256;
+
+/// Tasks with metrics of their own in one process, of all workflows together: each has some hundred numbers at most.
+pub const METRIC_TASKS_MAX: usize = 2_048;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::error::Error;
 use crate::actor::{Begin, Beginning, Born, Creation, Engine, Finish, Start};
 use crate::model::RunId;
-use crate::store::StoreError;
+use crate::store::{Append, Created, StoreError};
 
 /// What became of a run to be created.
 pub(super) enum Birth {
@@ -51,12 +51,25 @@ pub(super) async fn queue(engine: &Arc<Engine>, runs: &[(RunId, Start)]) -> Resu
     let now = engine.clock.now();
     let append = |(run, start): &(RunId, Start)| Ok(Born::queued(*run, start, now)?.append);
     let appends = runs.iter().map(append).collect::<Result<Vec<_>, StoreError>>()?;
-    let created = engine.store.create(&appends).await?;
-    engine.queued();
+    let created = create_queued(engine, &appends).await?;
     Ok(match created.first() {
         Some(created) if !created.created => Birth::KeyTaken(Some(created.run)),
         _ => Birth::Queued,
     })
+}
+
+/// Commits runs that wait in the queue, and counts those that are new.
+pub(super) async fn create_queued(
+    engine: &Arc<Engine>,
+    appends: &[Append],
+) -> Result<Vec<Created>, StoreError> {
+    let created = engine.store.create(appends).await?;
+    engine.queued();
+    for (append, _) in appends.iter().zip(&created).filter(|(_, created)| created.created) {
+        let born = append.born.iter();
+        born.for_each(|born| engine.metrics.queued(&born.workflow, append.events.len()));
+    }
+    Ok(created)
 }
 
 /// Makes the id of the run that replays `of` for `seed`, a bulk action or a parent's replay: the same whenever that is

@@ -15,6 +15,7 @@ mod chunks;
 mod explain;
 mod search;
 mod retention;
+mod metrics;
 mod check;
 mod error;
 

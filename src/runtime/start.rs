@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::control::Runtime;
-use super::create::{Birth, create};
+use super::create::{Birth, create, create_queued};
 use super::error::Error;
 use super::handle::RunHandle;
 use super::wanted::{Code, Wanted, check_duration, check_instant, check_metadata};
@@ -257,8 +257,7 @@ pub(super) async fn start_many<O>(
             Ok(Born::queued(engine.clock.new_run_id(), &start, now)?.append)
         })
         .collect::<Result<Vec<Append>, Error>>()?;
-    let created = engine.store.create(&appends).await?;
-    engine.queued();
+    let created = create_queued(engine, &appends).await?;
     let started = |created: crate::store::Created| Started {
         run: RunHandle::new(runtime, created.run),
         created: created.created,

@@ -64,4 +64,6 @@ pub struct LiveRuns {
     pub scheduled: u64,
     /// Started, waiting for a message.
     pub parked: u64,
+    /// For how long the one that waits longest has been due without a node that took it.
+    pub lag: Duration,
 }

@@ -22,10 +22,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// Makes room for another exporter.
     fn end_export(&self) -> Answer<'_, ()>;
 
-    /// Keeps the outbox open for [`OUTBOX_OPEN_FOR`] from now if `open`, and notes when runs are to be looked through
+    /// Keeps the outbox open for [`OUTBOX_OPEN_FOR`] from now, and notes when runs are to be looked through
     /// ([`sweep`](Outbox::sweep)): the outbox was closed, or nodes of a former release, which fill none, lived until now.
-    /// To be called every few seconds. Says whether this process still is the exporter.
-    fn tend_export(&self, open: bool) -> Answer<'_, bool>;
+    /// To be called every few seconds, by an exporter that gets on.
+    fn tend_export(&self) -> Answer<'_, Tended>;
 
     /// Reads at most `limit` rows of the outbox that `place` has not passed.
     fn outbox<'a>(&'a self, place: &'a Place, limit: u32) -> Answer<'a, Commits>;
@@ -47,7 +47,7 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Reads the logs of runs, each after a seq, until there are `limit` events or some megabytes of them. Runs that have no
     /// more, or are in the archive, are left out.
-    fn grown<'a>(&'a self, runs: &'a [(RunId, u32)], limit: u32) -> Answer<'a, Vec<Grown>>;
+    fn grown<'a>(&'a self, runs: &'a [(RunId, u32)], limit: u32) -> Answer<'a, Logs>;
 
     /// Says which of some runs have ended.
     fn ended<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunId>>;
@@ -73,6 +73,17 @@ pub enum ExportBegun {
     Yours,
     /// Another one is.
     Held(Holder),
+}
+
+/// What an exporter is told that tends its export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tended {
+    /// It is none any more.
+    Lost,
+    /// It still is the exporter, and has nothing to look at but the outbox.
+    Open,
+    /// It still is, and there are runs to look through.
+    OpenAndSweeps,
 }
 
 /// How far a reader of the outbox has come. A hint where to look, worth something to the one connection that made it; the
@@ -143,6 +154,15 @@ pub enum Sweep {
         /// The last run that was looked at.
         next: Option<RunId>,
     },
+}
+
+/// What was read of some runs' logs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Logs {
+    /// Run by run.
+    pub logs: Vec<Grown>,
+    /// Whether the limit left something out.
+    pub cut: bool,
 }
 
 /// A stretch of a run's log.

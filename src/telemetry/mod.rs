@@ -1,8 +1,10 @@
-//! What the code of a task tells by `tracing`, and where it goes.
+//! What the code of a task tells by `tracing` and where it goes, and what a process counts.
 //!
 //! The library never installs a subscriber. An embedder adds [`log_layer`] to its own, and the events of its code inside a
 //! task become that run's lines. Needs the feature `logs`.
 
+pub mod names;
+mod metrics;
 mod scope;
 #[cfg(feature = "logs")]
 mod layer;
@@ -10,4 +12,7 @@ mod layer;
 #[cfg(feature = "logs")]
 pub use self::layer::{LogLayer, log_layer};
 
+pub(crate) use self::metrics::{Answered, Census, Metrics, Moment};
+#[cfg(feature = "http")]
+pub(crate) use self::metrics::{Streaming, TEXT_TYPE};
 pub(crate) use self::scope::{Paper, on};

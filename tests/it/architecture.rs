@@ -11,11 +11,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("workflow", &["model", "clock", "telemetry"]),
     ("store", &["model", "clock"]),
-    ("actor", &["model", "clock", "workflow", "store"]),
+    ("actor", &["model", "clock", "telemetry", "workflow", "store"]),
     ("inspect", &["model", "store"]),
-    ("runtime", &["model", "clock", "workflow", "store", "actor", "inspect"]),
+    ("runtime", &["model", "clock", "telemetry", "workflow", "store", "actor", "inspect"]),
     ("testing", &["model", "clock", "workflow", "store", "actor", "runtime", "inspect"]),
-    ("http", &["model", "clock", "store", "inspect", "runtime"]),
+    ("http", &["model", "clock", "telemetry", "store", "inspect", "runtime"]),
     ("cli", &["model", "clock", "telemetry", "workflow", "store", "runtime", "inspect", "http", "testing"]),
 ];
 

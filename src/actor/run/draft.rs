@@ -12,7 +12,7 @@ use crate::model::evolve::fold_in;
 use crate::model::mail::mail;
 use crate::model::{
     Command, Event, FailureSummary, Mail, Message, MessageId, Recorded, RunEvent, RunId, RunState, Status,
-    TaskEvent,
+    TaskEvent, WorkflowName,
 };
 use crate::store::{Append, Commit, Release, RowChange, StoreError};
 use crate::workflow::context::Birth;
@@ -53,6 +53,7 @@ impl Pending {
 /// A child run that is created with the draft.
 pub(crate) struct Offspring {
     pub(super) run: RunId,
+    pub(super) workflow: WorkflowName,
     pub(super) events: Vec<Event>,
     pub(super) started: Option<(Started, Expected)>,
 }
@@ -197,10 +198,10 @@ impl Live {
             taken: draft.taken.clone(),
         };
         let mut appends = vec![own];
-        for Born { run, events, append, started } in children {
+        for Born { run, workflow, events, append, started } in children {
             appends.push(append);
             let started = started.map(|started| (started, self.engine.live.expect(run)));
-            draft.children.push(Offspring { run, events, started });
+            draft.children.push(Offspring { run, workflow, events, started });
         }
         Ok(Commit { appends })
     }

@@ -329,6 +329,7 @@ impl Live {
         let answer = match outcome {
             Outcome::Committed { at, .. } => match fold_new(self.run, at, Some(self.node.id), events) {
                 Ok(state) => {
+                    state.iter().for_each(|state| self.engine.metrics.born(state));
                     self.state = state.map(Box::new);
                     self.engine.grown(self.run);
                     self.perform();
@@ -352,6 +353,7 @@ impl Live {
         let events = std::mem::take(&mut draft.events).into_iter().zip(state.seq + 1..);
         let events: Vec<Recorded> = events.map(|(event, seq)| Recorded { seq, at, node, event }).collect();
         for recorded in &events {
+            self.engine.metrics.committed(&state, recorded);
             if let Err(illegal) = fold_in(&mut state, recorded) {
                 tracing::error!(run = %self.run, %illegal, "decide and evolve disagree: folding the log again");
                 return self.orphan();

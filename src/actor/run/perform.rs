@@ -76,11 +76,13 @@ impl Live {
         }
         for child in std::mem::take(&mut draft.children) {
             let Some((started, expected)) = child.started else {
+                self.engine.metrics.queued(&child.workflow, child.events.len());
                 self.engine.queued();
                 continue;
             };
             match fold_new(child.run, at, Some(self.node.id), child.events) {
                 Ok(Some(state)) => {
+                    self.engine.metrics.born(&state);
                     let begin = Begin::Adopt { state: Box::new(state), expected };
                     let (slot, definition) = (started.slot, Some(started.definition));
                     self.engine.spawn(&self.node, Beginning { run: child.run, begin, slot, definition });

@@ -12,11 +12,9 @@ use utoipa::ToSchema;
 
 use crate::http::access::Caller;
 use crate::http::body::ProblemBody;
-use crate::http::meter::{head, line};
 use crate::http::problem::Problem;
 use crate::http::service::Service;
-use crate::model::limits::OPEN_STREAMS_MAX;
-use crate::store::LiveRuns;
+use crate::telemetry::TEXT_TYPE;
 
 /// How long the database may take to say what time it is.
 const DATABASE_TIME_MAX: Duration = Duration::from_secs(1);
@@ -60,6 +58,8 @@ pub(super) async fn ready(State(service): State<Arc<Service>>) -> Response {
 }
 
 /// What this process counts, as Prometheus reads it
+///
+/// `docs/TELEMETRY.md` lists the metrics.
 #[utoipa::path(
     get, path = "/metrics", tag = "service",
     responses(
@@ -75,29 +75,8 @@ pub(super) async fn metrics(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.require_unbound()?;
-    let mut text = String::new();
-    head(&mut text, "runlog_node_runs", "gauge", "Runs that this process holds in memory.");
-    line(&mut text, "runlog_node_runs", service.runtime.live_runs());
-    head(&mut text, "runlog_streams", "gauge", "Streams that are open here.");
-    let open = OPEN_STREAMS_MAX.saturating_sub(service.streams.available_permits());
-    line(&mut text, "runlog_streams", open);
-    if let Some(pool) = service.runtime.store().pool() {
-        head(&mut text, "runlog_pool_connections", "gauge", "Connections of the embedder's pool.");
-        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-        line(&mut text, "runlog_pool_connections{state=\"used\"}", pool.size().saturating_sub(idle));
-        line(&mut text, "runlog_pool_connections{state=\"idle\"}", idle);
-    }
-    // The other figures are worth having when the database has no time for this one.
+    // The other figures are worth having when the database has no time for these.
     let live = async { Ok::<_, Problem>(service.lists().await?.live_runs().await?) }.await;
-    if let Ok(LiveRuns { held, queued, scheduled, parked }) = live {
-        head(&mut text, "runlog_runs", "gauge", "Runs in the database that have not ended.");
-        for (state, runs) in
-            [("held", held), ("queued", queued), ("scheduled", scheduled), ("parked", parked)]
-        {
-            line(&mut text, &format!("runlog_runs{{state=\"{state}\"}}"), runs);
-        }
-    }
-    service.meter.write(&mut text);
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4");
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    let text = service.runtime.metrics_with(live.ok());
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(TEXT_TYPE))], text).into_response())
 }

@@ -10,7 +10,6 @@ use axum::response::Response;
 use axum::response::sse::Event;
 use futures_util::stream::{self, StreamExt};
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::lists::search;
@@ -73,7 +72,7 @@ struct Reader {
     ticks: Interval,
     seen: BTreeMap<RunId, Status>,
     began: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: super::stream::Permit,
 }
 
 impl Reader {

@@ -22,6 +22,7 @@ use crate::http::service::Service;
 use crate::model::limits::{STREAM_BACKLOG_EVENTS_MAX, STREAM_TIME_MAX};
 use crate::model::{Recorded, RunId};
 use crate::runtime::{Error, Watch};
+use crate::telemetry::Streaming;
 
 /// How often a stream that has nothing to tell says that it lives: proxies cut what is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -93,15 +94,22 @@ pub(super) fn last_seen<T: std::str::FromStr + Default>(
 }
 
 /// Takes one of the places for streams.
-pub(super) fn permit(service: &Service) -> Result<OwnedSemaphorePermit, Problem> {
+pub(super) fn permit(service: &Service) -> Result<Permit, Problem> {
     let full = |_| Problem::new(Code::TooManyStreams, "as many streams are open as this process serves");
-    Arc::clone(&service.streams).try_acquire_owned().map_err(full)
+    let place = Arc::clone(&service.streams).try_acquire_owned().map_err(full)?;
+    Ok(Permit { _place: place, _counted: service.runtime.meters().streaming() })
+}
+
+/// One of the places for streams, held and counted while the stream is open.
+pub(super) struct Permit {
+    _place: OwnedSemaphorePermit,
+    _counted: Streaming,
 }
 
 /// Answers with items as they come, and `end` after the last one.
 pub(super) fn follow<T: Send + 'static, B: Serialize>(
     run: RunId,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     items: impl Stream<Item = Result<T, Error>> + Send + 'static,
     tell: impl Fn(T) -> (&'static str, String, B) + Send + 'static,
 ) -> Response {
@@ -154,7 +162,7 @@ struct Told {
     run: RunId,
     sight: Sight,
     over: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Told {

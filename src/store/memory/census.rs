@@ -73,7 +73,7 @@ impl World {
         })
     }
 
-    pub(super) fn live_runs(&self) -> LiveRuns {
+    pub(super) fn live_runs(&self, now: Timestamp) -> LiveRuns {
         let mut live =
             LiveRuns { held: u64::try_from(self.owned.len()).unwrap_or(u64::MAX), ..LiveRuns::default() };
         for row in self.unowned.iter().filter_map(|run| Some(&self.runs.get(run)?.row)) {
@@ -82,6 +82,8 @@ impl World {
                 (Some(_), _) => live.scheduled += 1,
                 (None, _) => live.parked += 1,
             }
+            let late = row.wake_at.and_then(|due| (now - due).to_std().ok());
+            live.lag = live.lag.max(late.unwrap_or_default());
         }
         live
     }

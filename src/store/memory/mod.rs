@@ -326,7 +326,7 @@ impl Store for MemoryStore {
     }
 
     fn live_runs(&self) -> Answer<'_, LiveRuns> {
-        self.call(Call::of("live_runs"), |world, _| Ok(world.live_runs()))
+        self.call(Call::of("live_runs"), |world, now| Ok(world.live_runs(now)))
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

@@ -8,8 +8,8 @@ use super::{MemoryStore, World};
 use crate::model::limits::{OUTBOX_COUNTED_MAX, REFUSED_SPANS_KEPT};
 use crate::model::{RunId, Timestamp};
 use crate::store::outbox::{
-    Backlog, Commits, Committed, ExportBegun, Grown, OUTBOX_OPEN_FOR, Outbox, OutboxRow, Place, RefusedSpan,
-    Stretch, Sweep,
+    Backlog, Commits, Committed, ExportBegun, Grown, Logs, OUTBOX_OPEN_FOR, Outbox, OutboxRow, Place,
+    RefusedSpan, Stretch, Sweep, Tended,
 };
 use crate::store::{Answer, Append, Holder};
 
@@ -94,19 +94,17 @@ impl Waiting {
         held
     }
 
-    fn tend(&mut self, process: u64, now: Timestamp, open: bool) -> bool {
+    fn tend(&mut self, process: u64, now: Timestamp) -> Tended {
         if !self.is_held_by(process, now) {
-            return false;
+            return Tended::Lost;
         }
-        if open {
-            if self.open_until.is_none_or(|until| until <= now) {
-                let since = self.open_until.unwrap_or(now);
-                self.sweep_since = Some(self.sweep_since.map_or(since, |before| before.min(since)));
-                self.sweep_after = None;
-            }
-            self.open_until = Some(now + OUTBOX_OPEN_FOR);
+        if self.open_until.is_none_or(|until| until <= now) {
+            let since = self.open_until.unwrap_or(now);
+            self.sweep_since = Some(self.sweep_since.map_or(since, |before| before.min(since)));
+            self.sweep_after = None;
         }
-        true
+        self.open_until = Some(now + OUTBOX_OPEN_FOR);
+        if self.sweep_since.is_some() { Tended::OpenAndSweeps } else { Tended::Open }
     }
 
     fn read(&self, place: &Place, limit: u32) -> Commits {
@@ -177,11 +175,9 @@ impl Outbox for MemoryStore {
         })
     }
 
-    fn tend_export(&self, open: bool) -> Answer<'_, bool> {
+    fn tend_export(&self) -> Answer<'_, Tended> {
         let process = self.process;
-        self.call(Call::of("tend_export"), move |world, now| {
-            Ok(world.waiting_for_export.tend(process, now, open))
-        })
+        self.call(Call::of("tend_export"), move |world, now| Ok(world.waiting_for_export.tend(process, now)))
     }
 
     fn outbox<'a>(&'a self, place: &'a Place, limit: u32) -> Answer<'a, Commits> {
@@ -217,7 +213,7 @@ impl Outbox for MemoryStore {
         })
     }
 
-    fn grown<'a>(&'a self, runs: &'a [(RunId, u32)], limit: u32) -> Answer<'a, Vec<Grown>> {
+    fn grown<'a>(&'a self, runs: &'a [(RunId, u32)], limit: u32) -> Answer<'a, Logs> {
         self.call(Call::of("grown"), move |world, _| {
             let mut left = limit;
             let mut logs = Vec::new();
@@ -230,7 +226,7 @@ impl Outbox for MemoryStore {
                     break;
                 }
             }
-            Ok(logs)
+            Ok(Logs { logs, cut: left == 0 })
         })
     }
 

@@ -93,5 +93,6 @@ pub(super) async fn live_runs(connection: &mut PgConnection) -> Result<LiveRuns,
         queued: count(row.queued),
         scheduled: count(row.scheduled),
         parked: count(row.parked),
+        lag: Duration::from_micros(count(row.lag_us)),
     })
 }

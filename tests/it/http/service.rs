@@ -1,6 +1,9 @@
 //! Health and figures.
 
+use runlog::telemetry::names;
+
 use super::*;
+use crate::telemetry::exposition::Exposition;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_asks_nobody_and_readiness_asks_the_database() {
@@ -26,16 +29,17 @@ async fn requests_are_counted_by_route_and_never_by_run() {
     let metrics = get(&app, "/x/metrics").await;
     assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4");
     let text = String::from_utf8(metrics.bytes).unwrap();
-    let line =
-        "runlog_http_request_seconds_count{route=\"/api/v1/runs/{id}\",method=\"GET\",status=\"200\"} 2";
-    assert!(text.lines().any(|found| found == line), "{text}");
-    assert!(text.contains("route=\"other\",method=\"GET\",status=\"404\""), "{text}");
+    let read = Exposition::read(&text);
+    let requests = |route, status| {
+        let labels = [("method", "GET"), ("route", route), ("status", status)];
+        read.value(names::HTTP_REQUESTS.name, "_count", &labels)
+    };
+    assert_eq!((requests("/api/v1/runs/{id}", "200"), requests("other", "404")), (2.0, 1.0), "{text}");
     assert!(!text.contains(&id), "{text}");
     start(&stage.open(), json!({ "workflow": "gate" })).await;
-    let held = "runlog_runs{state=\"held\"} 1";
     crate::support::until("its runs are counted", async || {
         let text = String::from_utf8(get(&app, "/x/metrics").await.bytes).unwrap();
-        text.lines().any(|line| line == held)
+        Exposition::read(&text).value(names::RUNS.name, "", &[("state", "held")]) == 1.0
     })
     .await;
     get(&stage.as_tenant("acme"), "/metrics").await.assert_problem(403, "forbidden");

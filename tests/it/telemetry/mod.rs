@@ -1,3 +1,5 @@
-//! What the code of a task tells by `tracing`.
+//! What the code of a task tells by `tracing`, and what a process counts.
 
+pub mod exposition;
 mod layer;
+mod metrics;

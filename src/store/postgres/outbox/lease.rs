@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
 
 use crate::model::limits::OUTBOX_COUNTED_MAX;
-use crate::store::outbox::{Backlog, ExportBegun, OUTBOX_OPEN_FOR};
+use crate::store::outbox::{Backlog, ExportBegun, OUTBOX_OPEN_FOR, Tended};
 use crate::store::postgres::errors::classify;
 use crate::store::postgres::nodes::interval;
 use crate::store::{Holder, StoreError};
@@ -52,16 +52,19 @@ pub(super) async fn end(connection: &mut PgConnection, token: i64) -> Result<(),
     ended.execute(connection).await.map_err(classify).map(drop)
 }
 
-pub(super) async fn tend(connection: &mut PgConnection, token: i64, open: bool) -> Result<bool, StoreError> {
-    let tended = sqlx::query_file!(
+pub(super) async fn tend(connection: &mut PgConnection, token: i64) -> Result<Tended, StoreError> {
+    let tended = sqlx::query_file_scalar!(
         "src/store/postgres/sql/tend_export.sql",
         token,
-        open,
         interval(OUTBOX_OPEN_FOR) as PgInterval,
         interval(OPENED_ANEW_AT) as PgInterval,
         interval(MARGIN) as PgInterval,
     );
-    Ok(tended.execute(connection).await.map_err(classify)?.rows_affected() == 1)
+    Ok(match tended.fetch_optional(connection).await.map_err(classify)? {
+        None => Tended::Lost,
+        Some(false) => Tended::Open,
+        Some(true) => Tended::OpenAndSweeps,
+    })
 }
 
 pub(super) async fn backlog(connection: &mut PgConnection) -> Result<Backlog, StoreError> {

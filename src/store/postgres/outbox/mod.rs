@@ -13,7 +13,7 @@ use super::dedicated::within;
 use crate::model::RunId;
 use crate::store::Answer;
 use crate::store::outbox::{
-    Backlog, Commits, ExportBegun, Grown, Outbox, OutboxRow, Place, RefusedSpan, Sweep,
+    Backlog, Commits, ExportBegun, Logs, Outbox, OutboxRow, Place, RefusedSpan, Sweep, Tended,
 };
 
 impl Outbox for PostgresStore {
@@ -43,10 +43,10 @@ impl Outbox for PostgresStore {
         }))
     }
 
-    fn tend_export(&self, open: bool) -> Answer<'_, bool> {
+    fn tend_export(&self) -> Answer<'_, Tended> {
         Box::pin(within(async move {
             let mut taken = self.exporting.take().await?;
-            let answer = lease::tend(&mut taken.connection, self.token, open).await;
+            let answer = lease::tend(&mut taken.connection, self.token).await;
             taken.settle(answer).await
         }))
     }
@@ -88,7 +88,7 @@ impl Outbox for PostgresStore {
         }))
     }
 
-    fn grown<'a>(&'a self, runs: &'a [(RunId, u32)], limit: u32) -> Answer<'a, Vec<Grown>> {
+    fn grown<'a>(&'a self, runs: &'a [(RunId, u32)], limit: u32) -> Answer<'a, Logs> {
         Box::pin(within(async move {
             let mut taken = self.exporting.take().await?;
             let answer = rows::grown(&mut taken.connection, runs, limit).await;

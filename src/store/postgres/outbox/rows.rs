@@ -10,7 +10,7 @@ use sqlx::types::Uuid;
 use crate::model::limits::REFUSED_SPANS_KEPT;
 use crate::model::{Recorded, RunId};
 use crate::store::StoreError;
-use crate::store::outbox::{Commits, Committed, Grown, OutboxRow, Place, RefusedSpan, stretches};
+use crate::store::outbox::{Commits, Committed, Grown, Logs, OutboxRow, Place, RefusedSpan, stretches};
 use crate::store::postgres::errors::classify;
 use crate::store::postgres::nodes::interval;
 use crate::store::postgres::rows::{EventRecord, corrupt, run_id, run_ids};
@@ -115,7 +115,7 @@ pub(super) async fn grown(
     connection: &mut PgConnection,
     runs: &[(RunId, u32)],
     limit: u32,
-) -> Result<Vec<Grown>, StoreError> {
+) -> Result<Logs, StoreError> {
     let ids: Vec<Uuid> = runs.iter().map(|(run, _)| run.uuid()).collect();
     let seqs: Vec<i32> = runs.iter().map(|(_, seq)| i32::try_from(*seq).unwrap_or(i32::MAX)).collect();
     let rows = sqlx::query_file_as!(
@@ -127,6 +127,9 @@ pub(super) async fn grown(
         LOG_BYTES,
     );
     let rows = rows.fetch_all(connection).await.map_err(classify)?;
+    let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
+    let enough = usize::try_from(limit).unwrap_or(usize::MAX);
+    let cut = rows.len() >= enough || i64::try_from(bytes).is_ok_and(|bytes| bytes >= LOG_BYTES);
     let mut places: HashMap<Uuid, usize> = HashMap::with_capacity(runs.len());
     let mut grown: Vec<Grown> = Vec::new();
     let after: HashMap<Uuid, i32> = ids.into_iter().zip(seqs).collect();
@@ -148,7 +151,7 @@ pub(super) async fn grown(
             Err(unreadable) => log.unreadable = Some(unreadable.to_string()),
         }
     }
-    Ok(grown)
+    Ok(Logs { logs: grown, cut })
 }
 
 pub(super) async fn ended(connection: &mut PgConnection, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {

@@ -1,7 +1,7 @@
--- Keeps the outbox open if $2 says so, and notes from when on the runs are to be looked through: since it closed, or since a
+-- Keeps the outbox open, and notes from when on the runs are to be looked through: since it closed, or since a
 -- node of the release before wrote past it, when the last such node is gone. No row: the process is not the exporter.
 -- What the outbox closes on within the margin may have closed on some commit: that counts as closed.
--- binds: the process's token, whether to keep the outbox open, for how long, when that is to be written anew, the margin
+-- binds: the process's token, for how long it is open, when that is to be written anew, the margin
 -- index: exporter_pkey, nodes_pkey; the leases have a row per node and lane
 with it as materialized (
     select e.checked_at, e.checked_node, e.silent, o.until, clock_timestamp() as now
@@ -22,15 +22,15 @@ nodes as materialized (
 ),
 opened as (
     update runlog.outbox_open o
-    set until = it.now + $3::interval
+    set until = it.now + $2::interval
     from it
-    where $2 and (o.until is null or o.until < it.now + $4::interval)
+    where o.until is null or o.until < it.now + $3::interval
 ),
 gap as materialized (
     select least(
-               case when $2 and (it.until is null or it.until < it.now + $5::interval)
-                    then coalesce(it.until, it.now) - $5::interval end,
-               case when not nodes.alive and (it.silent or nodes.came) then it.checked_at - $5::interval end
+               case when it.until is null or it.until < it.now + $4::interval
+                    then coalesce(it.until, it.now) - $4::interval end,
+               case when not nodes.alive and (it.silent or nodes.came) then it.checked_at - $4::interval end
            ) as since
     from it cross join nodes
 )
@@ -42,3 +42,4 @@ set sweep_since = least(e.sweep_since, gap.since),
     checked_node = nodes.last,
     silent = nodes.alive
 from it cross join nodes cross join gap
+returning e.sweep_since is not null as "sweeps!"

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use runlog::model::{RunId, Status};
 use runlog::store::Store;
-use runlog::store::outbox::{Commits, ExportBegun, OUTBOX_OPEN_FOR, Place, RefusedSpan, Stretch, Sweep};
+use runlog::store::outbox::{
+    Commits, ExportBegun, OUTBOX_OPEN_FOR, Place, RefusedSpan, Stretch, Sweep, Tended,
+};
 
 use crate::store::process::*;
 
 async fn export(store: &Arc<dyn Store>) {
     assert_eq!(store.begin_export("test", LONG).await.expect("begun"), ExportBegun::Yours);
-    assert!(store.tend_export(true).await.expect("tended"));
+    assert_ne!(store.tend_export().await.expect("tended"), Tended::Lost);
 }
 
 async fn read(store: &Arc<dyn Store>, place: &Place) -> Commits {
@@ -81,7 +83,7 @@ pub(super) async fn a_run_that_is_left_out_has_no_log(store: Arc<dyn Store>) {
     let asked = [(first_run, 0), (second_run, 0)];
     let grown = store.grown(&asked, 100).await.expect("logs");
     assert_eq!(
-        grown.iter().map(|grown| (grown.run, grown.events.len())).collect::<Vec<_>>(),
+        grown.logs.iter().map(|grown| (grown.run, grown.events.len())).collect::<Vec<_>>(),
         [(first_run, 1)]
     );
 }
@@ -129,7 +131,7 @@ pub(super) async fn who_is_not_the_exporter_changes_nothing(store: Arc<dyn Store
     store.end_export().await.expect("ended");
 
     assert!(!store.hold_export(LONG).await.expect("held"));
-    assert!(!store.tend_export(true).await.expect("tended"));
+    assert_eq!(store.tend_export().await.expect("tended"), Tended::Lost);
     assert!(!store.pass_outbox(&[found.commits[0].row], &[refused(run, "one")], LONG).await.expect("passed"));
 
     assert_eq!(read(&store, &Place::default()).await.commits, found.commits);
@@ -167,7 +169,7 @@ pub(super) async fn runs_that_live_are_looked_through_when_the_outbox_opens(stor
     // One that ended a moment ago may be among them: it may have ended after the outbox opened.
     assert_eq!(found.iter().filter(|run| **run != ended).copied().collect::<Vec<_>>(), live);
     assert!(!store.backlog().await.expect("a backlog").sweeps);
-    assert!(store.tend_export(true).await.expect("tended"));
+    assert_ne!(store.tend_export().await.expect("tended"), Tended::Lost);
     assert_eq!(store.sweep().await.expect("a sweep"), Sweep::Nothing, "it was open");
 }
 
@@ -186,13 +188,15 @@ pub(super) async fn logs_are_read_after_a_seq_and_within_a_limit(store: Arc<dyn 
 
     let seqs = async |asked: &[(RunId, u32)], limit| {
         let grown = store.grown(asked, limit).await.expect("logs");
-        let seqs = grown.into_iter().map(|log| (log.run, log.events.iter().map(|event| event.seq).collect()));
-        seqs.collect::<Vec<(RunId, Vec<u32>)>>()
+        let seqs =
+            grown.logs.into_iter().map(|log| (log.run, log.events.iter().map(|event| event.seq).collect()));
+        (seqs.collect::<Vec<(RunId, Vec<u32>)>>(), grown.cut)
     };
-    assert_eq!(seqs(&[(one, 0), (other, 1)], 100).await, [(one, vec![1, 2, 3, 4]), (other, vec![2])]);
-    assert_eq!(seqs(&[(one, 1), (other, 1)], 2).await, [(one, vec![2, 3])]);
-    assert_eq!(seqs(&[(one, 4), (other, 1)], 2).await, [(other, vec![2])]);
-    assert_eq!(seqs(&[], 2).await, []);
+    let all = vec![(one, vec![1, 2, 3, 4]), (other, vec![2])];
+    assert_eq!(seqs(&[(one, 0), (other, 1)], 100).await, (all, false));
+    assert_eq!(seqs(&[(one, 1), (other, 1)], 2).await, (vec![(one, vec![2, 3])], true));
+    assert_eq!(seqs(&[(one, 4), (other, 1)], 2).await, (vec![(other, vec![2])], false));
+    assert_eq!(seqs(&[], 2).await, (vec![], false));
 }
 
 pub(super) async fn runs_that_have_ended_are_named(store: Arc<dyn Store>) {
