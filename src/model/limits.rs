@@ -246,3 +246,27 @@ pub const METRIC_WORKFLOWS_MAX: usize = 256;
 
 /// Tasks with metrics of their own in one process, of all workflows together: each has some hundred numbers at most.
 pub const METRIC_TASKS_MAX: usize = 2_048;
+
+/// Members of a `tracestate`: the standard's limit.
+pub const TRACESTATE_MEMBERS_MAX: usize = 32;
+
+/// Bytes of a `tracestate`: what everybody who passes one on must keep.
+pub const TRACESTATE_BYTES_MAX: usize = 512;
+
+/// Bytes of a request to an OpenTelemetry backend before it is compressed: they take 4 MiB at most, some 1 MiB.
+pub const OTLP_REQUEST_BYTES_MAX: usize = (1 << 20) - 1;
+
+/// How long a request to an OpenTelemetry backend may take unless told: the standard's.
+pub const OTLP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The longest such time: what hangs holds up all that comes after it.
+pub const OTLP_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+
+/// For how long an OpenTelemetry backend may ask to be left alone: a slip there must not cost a day here.
+pub const OTLP_RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// Bytes that are read of such a backend's answer.
+pub const OTLP_ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Characters that are kept of what such a backend says.
+pub const OTLP_REASON_CHARS_MAX: usize = 500;

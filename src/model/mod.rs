@@ -10,6 +10,7 @@ pub mod payload;
 pub mod failure;
 pub mod fingerprint;
 pub mod line;
+pub mod trace;
 pub mod retry;
 pub mod plan;
 pub mod event;
@@ -45,6 +46,7 @@ pub use self::retry::{Retry, Verdict};
 pub use self::state::RunState;
 pub use self::status::{Status, TaskStatus};
 pub use self::summary::{FailureSummary, RunSummary, TriggerSummary};
+pub use self::trace::{SpanId, TraceContext, TraceError, TraceFlags, TraceId, TraceState};
 pub use self::waiting::Waiting;
 
 /// An instant on the database's clock, to the microsecond.

@@ -4,6 +4,10 @@
 //! task become that run's lines. Needs the feature `logs`.
 
 pub mod names;
+pub mod ids;
+pub mod spans;
+#[cfg(feature = "otel")]
+pub mod otlp;
 mod metrics;
 mod scope;
 #[cfg(feature = "logs")]
