@@ -10,7 +10,8 @@ use crate::model::decide::{after, decide};
 use crate::model::event::{Event, Parent, Recorded, RunCreated, RunEvent, Trigger};
 use crate::model::evolve::{born, evolve, fold_in};
 use crate::model::{
-    Command, Key, Namespace, Payload, Rules, RunId, RunState, Status, Timestamp, Version, WorkflowName,
+    Command, Key, Namespace, Payload, Rules, RunId, RunState, Status, Timestamp, TraceContext, Version,
+    WorkflowName,
 };
 use crate::store::{Append, NewRun, StoreError};
 use crate::workflow::Definition;
@@ -30,6 +31,8 @@ pub(crate) struct Start {
     pub(crate) start_timeout: Option<std::time::Duration>,
     pub(crate) trigger: Trigger,
     pub(crate) parent: Option<Parent>,
+    /// The span that it is started under.
+    pub(crate) trace: Option<TraceContext>,
     /// What a replay takes over.
     pub(crate) taken_over: Vec<Event>,
 }
@@ -105,6 +108,7 @@ fn created(start: &Start, now: Timestamp) -> Event {
         timeout_ms: start.timeout.map(whole_millis),
         trigger: start.trigger.clone(),
         parent: start.parent.clone(),
+        trace: start.trace.clone().map(Box::new),
     };
     RunEvent::from(created).into()
 }

@@ -14,7 +14,7 @@ use super::wanted::{Code, Wanted, check_duration, check_instant, check_metadata}
 use crate::actor::{Born, Start};
 use crate::model::event::Trigger;
 use crate::model::limits::START_MANY_MAX;
-use crate::model::{Key, Namespace, Payload, Timestamp, WorkflowName};
+use crate::model::{Key, Namespace, Payload, Timestamp, TraceContext, TraceError, TraceState, WorkflowName};
 use crate::store::{Append, News, StoreError, postgres};
 use crate::workflow::Workflow;
 
@@ -140,6 +140,27 @@ impl<'runtime, O> NewRun<'runtime, O> {
     pub fn trigger(self, trigger: Trigger) -> Self {
         self.change(|wanted| {
             wanted.trigger = trigger;
+            Ok(())
+        })
+    }
+
+    /// Sets the span that the run is started under, as a `traceparent` header has it: the run's spans are part of that trace.
+    /// Default: the caller's OpenTelemetry span where there is one (feature `otel`), else a trace of the run's own.
+    pub fn traceparent(self, traceparent: impl AsRef<str>) -> Self {
+        self.change(|wanted| {
+            let refused =
+                |error: TraceError| Error::Field { field: "traceparent", problem: error.to_string() };
+            wanted.trace = Some(TraceContext::parse(traceparent.as_ref()).map_err(refused)?);
+            Ok(())
+        })
+    }
+
+    /// Sets what goes with [`traceparent`](NewRun::traceparent), as a `tracestate` header has it. Without that it means nothing.
+    pub fn tracestate(self, tracestate: impl AsRef<str>) -> Self {
+        self.change(|wanted| {
+            let refused =
+                |error: TraceError| Error::Field { field: "tracestate", problem: error.to_string() };
+            wanted.tracestate = TraceState::parse(tracestate.as_ref()).map_err(refused)?;
             Ok(())
         })
     }

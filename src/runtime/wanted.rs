@@ -11,8 +11,9 @@ use crate::model::decide::after;
 use crate::model::event::Trigger;
 use crate::model::ids::{NameError, check_metadata_name};
 use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, WAIT_MAX};
-use crate::model::{Key, Namespace, Payload, Timestamp, Version, WorkflowName};
+use crate::model::{Key, Namespace, Payload, Timestamp, TraceContext, TraceState, Version, WorkflowName};
 use crate::store::Registered;
+use crate::telemetry;
 use crate::workflow::Definition;
 
 /// What a start asks for.
@@ -29,6 +30,8 @@ pub(super) struct Wanted {
     pub(super) timeout: Option<Duration>,
     pub(super) start_timeout: Option<Duration>,
     pub(super) trigger: Trigger,
+    pub(super) trace: Option<TraceContext>,
+    pub(super) tracestate: Option<TraceState>,
 }
 
 /// Which workflow's version a run is started of.
@@ -54,6 +57,8 @@ impl Wanted {
             timeout: None,
             start_timeout: None,
             trigger: Trigger::Manual,
+            trace: None,
+            tracestate: None,
         }
     }
 
@@ -101,6 +106,7 @@ impl Located {
 
     pub(super) fn into_start(self, now: Timestamp) -> Start {
         let Located { workflow, version, timeout, start_timeout, wanted } = self;
+        let trace = wanted.trace.map(|trace| TraceContext { state: wanted.tracestate, ..trace });
         let delayed = wanted.delay.map(|delay| after(now, delay));
         Start {
             workflow,
@@ -115,6 +121,7 @@ impl Located {
             start_timeout,
             trigger: wanted.trigger,
             parent: None,
+            trace: trace.or_else(telemetry::caller),
             taken_over: Vec::new(),
         }
     }

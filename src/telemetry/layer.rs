@@ -13,6 +13,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::foreign::{FOREIGN, is_below};
 use super::scope;
 use crate::model::{Level, Line};
 
@@ -39,30 +40,6 @@ pub struct LogLayer {
     level: Level,
     foreign: Vec<Cow<'static, str>>,
 }
-
-/// What speaks of its own business in the middle of an application's.
-const FOREIGN: [&str; 20] = [
-    "runlog",
-    "sqlx",
-    "ractor",
-    "tokio",
-    "mio",
-    "hyper",
-    "hyper_util",
-    "h2",
-    "h3",
-    "quinn",
-    "rustls",
-    "reqwest",
-    "want",
-    "tower",
-    "tower_http",
-    "tonic",
-    "axum",
-    "opentelemetry",
-    "opentelemetry_sdk",
-    "log",
-];
 
 impl Default for LogLayer {
     fn default() -> LogLayer {
@@ -104,13 +81,9 @@ impl LogLayer {
     }
 
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let target = metadata.target();
-        let is_of = |foreign: &str| {
-            target.strip_prefix(foreign).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-        };
         metadata.is_event()
             && level_of(metadata) >= self.level
-            && !self.foreign.iter().any(|foreign| is_of(foreign))
+            && !self.foreign.iter().any(|foreign| is_below(metadata.target(), foreign))
     }
 }
 

@@ -9,14 +9,20 @@ pub mod spans;
 #[cfg(feature = "otel")]
 pub mod otlp;
 mod metrics;
+mod remote;
 mod scope;
+#[cfg(feature = "logs")]
+mod foreign;
 #[cfg(feature = "logs")]
 mod layer;
 
+#[cfg(feature = "logs")]
+pub use self::foreign::CodeFilter;
 #[cfg(feature = "logs")]
 pub use self::layer::{LogLayer, log_layer};
 
 pub(crate) use self::metrics::{Answered, Census, Metrics, Moment};
 #[cfg(feature = "http")]
 pub(crate) use self::metrics::{Streaming, TEXT_TYPE};
-pub(crate) use self::scope::{Paper, on};
+pub(crate) use self::remote::{Remote, caller};
+pub(crate) use self::scope::{Paper, current as paper, on};

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use super::Remote;
 use crate::model::{Level, Line};
 
 /// Where the code that is being polled writes its lines.
@@ -18,10 +19,11 @@ thread_local! {
     static PAPER: RefCell<Option<Arc<dyn Paper>>> = const { RefCell::new(None) };
 }
 
-/// Polls code, so that what it tells by `tracing` meanwhile goes to `paper`.
-pub(crate) fn on<T>(paper: &Arc<dyn Paper>, poll: impl FnOnce() -> T) -> T {
+/// Polls code of a task, so that what it tells by `tracing` meanwhile goes to `paper`, and the spans that it opens stand under
+/// `remote`.
+pub(crate) fn on<T>(paper: &Arc<dyn Paper>, remote: &Remote, poll: impl FnOnce() -> T) -> T {
     let _outer = Outer(PAPER.replace(Some(Arc::clone(paper))));
-    poll()
+    remote.during(poll)
 }
 
 /// What was there before, put back even when the code panics.
@@ -34,7 +36,6 @@ impl Drop for Outer {
 }
 
 /// Returns where the code that is being polled on this thread writes; `None` outside of tasks.
-#[cfg(feature = "logs")]
 pub(crate) fn current() -> Option<Arc<dyn Paper>> {
     // A thread that is ending has none.
     PAPER.try_with(|paper| paper.try_borrow().ok().and_then(|paper| paper.clone())).ok().flatten()

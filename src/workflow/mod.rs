@@ -12,7 +12,7 @@ pub(crate) mod context;
 pub mod check;
 
 pub use self::context::{
-    Child, Cx, Either, Log, Outlet, Race, RaceAll, Signal, Sleep, Step, TaskErrors, Transaction,
+    Child, Cx, Either, Log, Outlet, Race, RaceAll, Signal, Sleep, Step, TaskErrors, Transaction, spawn,
 };
 pub use self::dag::{Dag, Deps, Task};
 pub use self::definition::Workflow;

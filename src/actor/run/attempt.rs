@@ -64,7 +64,7 @@ impl Live {
         let inputs = facts.inputs(state, at);
         let (name, attempt) = (task.name.clone(), task.attempt());
         let cx = Cx::new(facts, Arc::clone(&ledger), host);
-        let paper = cx.paper();
+        let scene = (cx.paper(), cx.remote());
         let run = Arc::clone(&code.run);
         // The closure itself is user code, too: it runs inside the driven future.
         let future = async move { run(cx, inputs).await }.boxed();
@@ -72,7 +72,7 @@ impl Live {
         let tell = move |told| {
             let _gone = myself.cast(RunMsg::Told { task: at, attempt, told });
         };
-        let drive = Drive::new(future, Arc::clone(&ledger), code.location.clone(), paper, tell);
+        let drive = Drive::new(future, Arc::clone(&ledger), code.location.clone(), scene, tell);
         let live = LiveAttempt { name, attempt, ledger, idle: false, lenient, code: tokio::spawn(drive) };
         self.attempts.insert(at, live);
     }

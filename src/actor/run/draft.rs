@@ -15,6 +15,7 @@ use crate::model::{
     TaskEvent, WorkflowName,
 };
 use crate::store::{Append, Commit, Release, RowChange, StoreError};
+use crate::telemetry::ids;
 use crate::workflow::context::Birth;
 
 /// Something that waits for the append under way.
@@ -221,6 +222,8 @@ impl Live {
             .filter_map(|birth| {
                 let task = started(&birth)?.task.clone();
                 let depth = state.origin.parent.as_ref().map_or(0, |parent| parent.depth) + 1;
+                let trace = ids::run(self.run, state.origin.trace.as_deref());
+                let trace = trace.under(ids::child(self.run, birth.run));
                 let start = Start {
                     workflow: birth.definition.name.clone(),
                     version: birth.definition.version.clone(),
@@ -234,6 +237,7 @@ impl Live {
                     start_timeout: birth.definition.start_timeout,
                     trigger: Trigger::Parent,
                     parent: Some(Parent { run: self.run, task, op: birth.op, depth }),
+                    trace: Some(trace),
                     taken_over: Vec::new(),
                 };
                 Some(Born::here(&self.engine, birth.run, &start))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -19,8 +19,9 @@ use crate::http::extract::Json;
 use crate::http::problem::{Problem, named};
 use crate::http::service::Service;
 use crate::model::event::Trigger;
-use crate::model::{Key, Timestamp};
+use crate::model::{Key, Timestamp, TraceContext, TraceState};
 use crate::runtime::Error;
+use crate::telemetry;
 
 /// A run to be started.
 #[derive(Deserialize, ToSchema)]
@@ -70,6 +71,10 @@ enum IfExists {
 /// When this answers, the run is committed and will happen.
 #[utoipa::path(
     post, path = "/runs", tag = "runs", request_body = Start,
+    params(
+        ("traceparent" = Option<String>, Header, description = "the span that the run is started under (W3C Trace Context)"),
+        ("tracestate" = Option<String>, Header, description = "what goes with it"),
+    ),
     responses(
         (status = 201, description = "the new run; `Location` is its address", body = RunBody),
         (status = 200, description = "the run that has the key; `created` is false", body = RunBody),
@@ -94,6 +99,7 @@ enum IfExists {
 pub(super) async fn start(
     State(service): State<Arc<Service>>,
     caller: Caller,
+    headers: HeaderMap,
     Json(start): Json<Start>,
 ) -> Result<Response, Problem> {
     let input = start.input.map_or_else(|| "null".to_owned(), |input| Box::<str>::from(input).into());
@@ -121,6 +127,10 @@ pub(super) async fn start(
     if let Some(timeout) = start.timeout_ms {
         run = run.timeout(Duration::from_millis(timeout));
     }
+    if let Some(parent) = parent(&headers) {
+        run = run.traceparent(parent);
+        run = run.tracestate(state(&headers));
+    }
     if let Some(timeout) = start.start_timeout_ms {
         run = run.start_timeout(Duration::from_millis(timeout));
     }
@@ -136,6 +146,24 @@ pub(super) async fn start(
     }
     response.extensions_mut().insert(Facts { run: Some(id), reason: None });
     Ok(response)
+}
+
+/// Reads the span that the request was sent under. As the standard wants it, one that cannot be read is passed over; and where
+/// the host's OpenTelemetry took it up already, its own span for the request is nearer.
+fn parent(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all("traceparent").iter();
+    let text = all.next().filter(|_| all.next().is_none())?.to_str().ok()?;
+    let given = TraceContext::parse(text).ok()?;
+    let taken_up = telemetry::caller().is_some_and(|caller| caller.trace_id == given.trace_id);
+    (!taken_up).then_some(text)
+}
+
+/// Reads what goes with it; empty when it cannot be read.
+fn state(headers: &HeaderMap) -> String {
+    let all: Vec<&str> =
+        headers.get_all("tracestate").iter().filter_map(|value| value.to_str().ok()).collect();
+    let all = all.join(",");
+    if TraceState::parse(&all).is_ok() { all } else { String::new() }
 }
 
 /// Points at the member of the body that a start calls by its own name.

@@ -10,6 +10,7 @@ use crate::model::failure::Failure;
 use crate::model::ids::{Key, Namespace, OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
 use crate::model::payload::Payload;
 use crate::model::plan::Plan;
+use crate::model::trace::TraceContext;
 
 /// The run exists: everything it was started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub struct RunCreated {
     /// The run that started it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The span that it was started under, in the caller's trace; `None` = it begins a trace of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<TraceContext>>,
 }
 
 fn is_zero(n: &i16) -> bool {

@@ -24,6 +24,7 @@ pub(super) fn created(run: RunId, recorded: &Recorded, event: &RunCreated) -> Ru
         timeout_ms: event.timeout_ms,
         trigger: event.trigger.clone(),
         parent: event.parent.clone(),
+        trace: event.trace.clone(),
     };
     RunState {
         id: run,

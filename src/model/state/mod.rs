@@ -15,6 +15,7 @@ use super::ids::{Key, Namespace, NodeId, OpKey, RunId, SignalName, TaskName, Ver
 use super::payload::Payload;
 use super::plan::Plan;
 use super::status::{Status, TaskStatus};
+use super::trace::TraceContext;
 
 /// Everything that is known of a run after its first `seq` events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +77,7 @@ pub struct Origin {
     pub timeout_ms: Option<u64>,
     pub trigger: Trigger,
     pub parent: Option<Parent>,
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// A wish to cancel.

@@ -16,10 +16,11 @@ use crate::model::evolve::fold;
 use crate::model::limits::{DEPTH_MAX, REPLAYED_CHILDREN_MAX};
 use crate::model::plan::Role;
 use crate::model::replay::{Takeover, take_over};
-use crate::model::{Payload, Plan, Recorded, RunId, RunState, Status, TaskName, Version};
+use crate::model::{Payload, Plan, Recorded, RunId, RunState, Status, TaskName, TraceContext, Version};
 use crate::runtime::control::{Runtime, check_text};
 use crate::runtime::create::successor;
 use crate::runtime::error::{Error, NotReplayable};
+use crate::telemetry::ids;
 use crate::workflow::Definition;
 
 /// A replay that nothing speaks against, and its children's.
@@ -59,6 +60,8 @@ struct Wish {
     by: Option<String>,
     reason: Option<String>,
     parent: Option<Parent>,
+    /// A replay begins a trace of its own; those of its child runs belong to it.
+    trace: Option<TraceContext>,
 }
 
 impl Wish {
@@ -91,7 +94,7 @@ impl Runtime {
         let input = input.transpose().map_err(refused)?;
         let input = input.unwrap_or_else(|| original.state.origin.input.clone());
         code.check(&input).map_err(refused)?;
-        let wish = Wish { id, from, input, by, reason, parent: None };
+        let wish = Wish { id, from, input, by, reason, parent: None, trace: None };
         self.compose(original, code, wish).await
     }
 
@@ -132,13 +135,16 @@ impl Runtime {
             return Ok(None);
         }
         let parent = Parent { run: above.id, task: child.task.clone(), op: child.op.clone(), depth };
+        let id = successor(above.id, run);
+        let trace = ids::run(above.id, above.trace.as_ref()).under(ids::child(above.id, id));
         let wish = Wish {
-            id: successor(above.id, run),
+            id,
             from: ReplayFrom::Failed,
             input,
             by: above.by.clone(),
             reason: above.reason.clone(),
             parent: Some(parent),
+            trace: Some(trace),
         };
         self.compose(original, code, wish).await.map(Some)
     }
@@ -183,7 +189,7 @@ impl Code {
         let (of_code, of, origin) = (self.definition.as_deref(), state.id, state.origin);
         let start_timeout =
             origin.start_deadline.and_then(|deadline| (deadline - origin.created_at).to_std().ok());
-        let Wish { from, input, by, reason, parent, .. } = wish;
+        let Wish { from, input, by, reason, parent, trace, .. } = wish;
         Start {
             workflow: origin.workflow,
             version: self.version,
@@ -197,6 +203,7 @@ impl Code {
             start_timeout: of_code.and_then(|code| code.start_timeout).or(start_timeout),
             trigger: Trigger::Replay { of, by, reason, from: Some(from) },
             parent,
+            trace,
             taken_over,
         }
     }

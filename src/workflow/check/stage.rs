@@ -111,14 +111,14 @@ impl<'script> Stage<'script> {
     ) -> Stage<'script> {
         let ledger = Arc::new(Ledger::rehearsal(script.attempt, script.foreseen(supposed)));
         let cx = Cx::new(script.facts.clone(), Arc::clone(&ledger), Arc::new(Nobody));
-        let paper = cx.paper();
+        let scene = (cx.paper(), cx.remote());
         let (run, inputs) = (Arc::clone(&code.run), script.inputs.clone());
         let future = async move { run(cx, inputs).await }.boxed();
         let told = Arc::new(Mutex::new(Outcome::default()));
         let outcome = Arc::clone(&told);
         let tell: Tell =
             Box::new(move |told| hear(&mut outcome.lock().unwrap_or_else(PoisonError::into_inner), told));
-        let drive = Drive::new(future, Arc::clone(&ledger), code.location.clone(), paper, tell);
+        let drive = Drive::new(future, Arc::clone(&ledger), code.location.clone(), scene, tell);
         Stage {
             script,
             supposed,

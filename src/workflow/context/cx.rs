@@ -21,17 +21,18 @@ use super::outlet::Outlet;
 use super::pen::{Parcel, Pen, Sent};
 use super::race::{Race, RaceAll};
 use super::rehearsal::Ask;
-use super::spawned::Spawned;
-use super::step::{Step, polled};
+use super::spawned::spawn_on;
+use super::step::{Polled, Step, polled};
 use super::transaction::Transaction;
 use super::wait::{Signal, Sleep};
 use crate::clock::Clock;
 use crate::model::command::WaitUntil;
 use crate::model::state::OpState;
 use crate::model::{
-    Key, Line, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp, Version, WorkflowName,
+    Key, Line, Namespace, OpKey, PatchId, Payload, Report, RunId, TaskName, Timestamp, TraceContext, Version,
+    WorkflowName,
 };
-use crate::telemetry::Paper;
+use crate::telemetry::{self, Paper, Remote};
 use crate::workflow::{CxError, Workflow};
 
 /// What an attempt's code is given: durable operations, and facts about the attempt. Cheap to clone.
@@ -174,14 +175,14 @@ impl Cx {
         Outlet::new(self, name)
     }
 
-    /// Spawns a future whose `tracing` events are lines of this task, and of the step in whose body it is spawned. Await
-    /// it before the task returns.
+    /// Spawns a future whose `tracing` events are lines of this task, and of the step in whose body it is spawned; with the
+    /// feature `otel`, the spans that it opens stand under the span that is current here. Await it before the task returns.
     pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        tokio::spawn(Spawned::new(Box::pin(future), Arc::clone(&self.pen), polled()))
+        spawn_on(Some(self.paper()), future)
     }
 
     /// Reads the database's clock; what was read once is read again after a crash.
@@ -335,6 +336,36 @@ impl Cx {
     /// Returns how many attempts failed before this one.
     pub fn retry_count(&self) -> u32 {
         self.facts.attempt.saturating_sub(1)
+    }
+
+    /// Returns the `traceparent` for what this code calls: the span that is current here where the host's OpenTelemetry has one
+    /// (feature `otel`), else this attempt's, or inside a step's body the step's. Libraries that propagate OpenTelemetry's
+    /// context send it by themselves.
+    ///
+    /// It is the same after a crash, as long as the attempt is.
+    pub fn traceparent(&self) -> String {
+        self.trace().traceparent()
+    }
+
+    /// Returns the `tracestate` that goes with [`traceparent`](Cx::traceparent), if there is one.
+    pub fn tracestate(&self) -> Option<String> {
+        self.trace().state.map(|state| state.as_str().to_owned())
+    }
+
+    fn trace(&self) -> TraceContext {
+        let of_step = |step: Polled| self.facts.trace_of_step(&step.op);
+        let own = || polled().map_or_else(|| self.facts.trace_of_attempt(), of_step);
+        telemetry::caller().filter(|caller| caller.trace_id == self.facts.trace.trace_id).unwrap_or_else(own)
+    }
+
+    /// Returns where the attempt's code stands in its trace.
+    pub(crate) fn remote(&self) -> Remote {
+        Remote::of(|| self.facts.trace_of_attempt())
+    }
+
+    /// Returns where the bodies of a step stand.
+    pub(super) fn remote_of_step(&self, op: &OpKey) -> Remote {
+        Remote::of(|| self.facts.trace_of_step(op))
     }
 
     pub(super) fn clock(&self) -> &Clock {

@@ -13,7 +13,7 @@ use futures_util::task::AtomicWaker;
 use super::child::Birth;
 use super::ledger::Ledger;
 use crate::model::{Failure, Payload, Report, Verdict};
-use crate::telemetry::{self, Paper};
+use crate::telemetry::{self, Paper, Remote};
 use crate::workflow::TaskFailure;
 
 /// What an attempt tells whoever runs it.
@@ -50,6 +50,8 @@ pub(crate) struct Drive<T> {
     tell: T,
     /// Where the code's own `tracing` events go.
     paper: Arc<dyn Paper>,
+    /// Where the spans that it opens stand.
+    remote: Remote,
     told_idle: bool,
     /// The news that the code had seen when it was last polled.
     seen: u64,
@@ -77,13 +79,14 @@ impl<T: Fn(Told) + Unpin> Drive<T> {
         code: BoxFuture<'static, Result<Payload, TaskFailure>>,
         ledger: Arc<Ledger>,
         location: String,
-        paper: Arc<dyn Paper>,
+        scene: (Arc<dyn Paper>, Remote),
         tell: T,
     ) -> Drive<T> {
         let wake = Arc::new(DriverWake { outer: AtomicWaker::new() });
         let waker = Waker::from(Arc::clone(&wake));
         ledger.set_driver(waker.clone());
-        Drive { code, ledger, location, wake, waker, tell, paper, told_idle: false, seen: 0 }
+        let (paper, remote) = scene;
+        Drive { code, ledger, location, wake, waker, tell, paper, remote, told_idle: false, seen: 0 }
     }
 
     /// Says whether the code only waited for durable operations when it was last polled.
@@ -130,7 +133,7 @@ impl<T: Fn(Told) + Unpin> Future for Drive<T> {
         let mut inner = Context::from_waker(&this.waker);
         this.ledger.set_driving(true);
         let seen = this.ledger.news();
-        let polled = telemetry::on(&this.paper, || {
+        let polled = telemetry::on(&this.paper, &this.remote, || {
             catch_unwind(AssertUnwindSafe(|| this.code.as_mut().poll(&mut inner)))
         });
         this.ledger.set_driving(false);

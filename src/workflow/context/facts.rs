@@ -7,8 +7,10 @@ use crate::clock::Clock;
 use crate::model::plan::Role;
 use crate::model::state::TaskState;
 use crate::model::{
-    Failure, Key, Level, Namespace, Payload, RunId, RunState, TaskName, TaskStatus, Version, WorkflowName,
+    Failure, Key, Level, Namespace, OpKey, Payload, RunId, RunState, TaskName, TaskStatus, TraceContext,
+    Version, WorkflowName,
 };
+use crate::telemetry::ids;
 use crate::workflow::Inputs;
 
 /// What the code of an attempt may ask about it.
@@ -31,6 +33,8 @@ pub(crate) struct AttemptFacts {
     pub(crate) clock: Arc<Clock>,
     /// The least level of a line that is kept.
     pub(crate) log_level: Level,
+    /// The run's place in its trace.
+    pub(crate) trace: TraceContext,
 }
 
 /// Which tasks failed, and why, by the tasks' names.
@@ -80,7 +84,18 @@ impl AttemptFacts {
             errors: errors(state),
             clock,
             log_level,
+            trace: ids::run(state.id, origin.trace.as_deref()),
         }
+    }
+
+    /// Returns the place of the attempt in the run's trace.
+    pub(super) fn trace_of_attempt(&self) -> TraceContext {
+        self.trace.under(ids::attempt(self.run, &self.task, self.attempt))
+    }
+
+    /// Returns the place of a step of the attempt.
+    pub(super) fn trace_of_step(&self, op: &OpKey) -> TraceContext {
+        self.trace.under(ids::step(self.run, &self.task, self.attempt, op))
     }
 
     /// Collects what the code of the task in place `at` is given.

@@ -23,6 +23,7 @@ pub use self::facts::TaskErrors;
 pub use self::log::Log;
 pub use self::outlet::Outlet;
 pub use self::race::{Either, Race, RaceAll};
+pub use self::spawned::spawn;
 pub use self::step::Step;
 pub use self::transaction::Transaction;
 pub use self::wait::{Signal, Sleep};

@@ -20,6 +20,7 @@ use crate::model::failure::{INTERRUPTED, PANIC};
 use crate::model::ids::NameError;
 use crate::model::state::OpState;
 use crate::model::{Failure, OpKey, Payload, Report, Retry, Verdict};
+use crate::telemetry::Remote;
 use crate::workflow::{CxError, TaskFailure};
 
 /// A step under construction, and the future of its outcome.
@@ -129,6 +130,8 @@ where
 pub(super) struct Polled {
     pub(super) op: OpKey,
     pub(super) execution: u32,
+    /// Where the body stands in its trace, once it is to run.
+    remote: Remote,
 }
 
 impl Polled {
@@ -153,7 +156,7 @@ pub(super) fn in_step<T>(step: &Polled, poll: impl FnOnce() -> T) -> T {
         }
     }
     let _outer = Outer(POLLED.replace(Some(step.clone())));
-    poll()
+    step.remote.during(poll)
 }
 
 /// Returns the step whose body asks.
@@ -191,7 +194,7 @@ impl StepCore {
         let (op, broken) = cx.ledger.claim(name);
         StepCore {
             cx: cx.clone(),
-            execution: Polled { op: op.clone(), execution: 0 },
+            execution: Polled { op: op.clone(), execution: 0, remote: Remote::default() },
             op,
             location: Location::caller(),
             retry: Retry::none(),
@@ -206,6 +209,7 @@ impl StepCore {
     /// Notes that the body begins.
     pub(super) fn begin_execution(&mut self) {
         self.execution.execution = self.cx.ledger.next_execution();
+        self.execution.remote = self.cx.remote_of_step(&self.op);
     }
 
     pub(super) fn set_input<V: Serialize + ?Sized>(&mut self, value: &V) {

@@ -35,6 +35,18 @@ Hello, Ada!
 }
 
 #[tokio::test]
+async fn otel() -> Result<()> {
+    let told = "\
+account 7
+look_up   under attempt 1 of onboarding in trace 4bf92f3577b34da6a3ce929d0e0e4736
+send mail under step mail               in trace 4bf92f3577b34da6a3ce929d0e0e4736
+index     under attempt 1 of onboarding in trace 4bf92f3577b34da6a3ce929d0e0e4736
+";
+    assert_eq!(output_of("otel", &[]).await?, told);
+    Ok(())
+}
+
+#[tokio::test]
 async fn checkout() -> Result<()> {
     let told = r#"order 1: lamp, 4900 cents
   4900 cents charged, parcel of lamp with lamp from shelf 4

@@ -21,6 +21,7 @@ mod service;
 mod start;
 mod stream;
 mod tokens;
+mod trace;
 
 use axum::Router;
 use axum::body::Body;

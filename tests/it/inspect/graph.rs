@@ -125,6 +125,7 @@ fn graph_of(tasks: Vec<PlannedTask>) -> Graph {
         timeout_ms: None,
         trigger: Trigger::Manual,
         parent: None,
+        trace: None,
     };
     let started = RunStarted { plan: Plan { tasks, output: 0 }, assigned_at: None };
     let events = [RunEvent::from(created), RunEvent::from(started)];

@@ -9,6 +9,7 @@ mod names;
 mod retry;
 mod rules;
 mod life;
+mod trace;
 pub(crate) mod filters;
 mod filter;
 mod divergence;

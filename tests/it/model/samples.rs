@@ -58,6 +58,7 @@ pub(super) fn created() -> RunCreated {
         timeout_ms: Some(9_000_000),
         trigger: Trigger::Parent,
         parent: Some(Parent { run: run(1), task: task_name("a"), op: op("invoice"), depth: 1 }),
+        trace: None,
     }
 }
 

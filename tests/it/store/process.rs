@@ -207,6 +207,7 @@ pub(super) fn birth(run: RunId, status: Status) -> Append {
         timeout_ms: None,
         trigger: Trigger::Manual,
         parent: None,
+        trace: None,
     };
     let born = NewRun {
         namespace: Namespace::default(),

@@ -117,6 +117,7 @@ pub(crate) fn born(run: RunId, key: Option<&str>, status: Status) -> Append {
         timeout_ms: None,
         trigger: Trigger::Manual,
         parent: None,
+        trace: None,
     });
     let row = NewRun {
         namespace: Namespace::default(),
