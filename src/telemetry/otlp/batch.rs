@@ -36,7 +36,7 @@ impl<'a> Batches<'a> {
         let encoded = |span: &Span| {
             let message = self.encoder.span(span);
             let bytes = message.encoded_len() + PREFIX_BYTES;
-            Weighed { node: span.node.clone(), span: message, bytes }
+            Weighed { node: span.node, span: message, bytes }
         };
         self.left_over.take().or_else(|| self.spans.next().map(encoded))
     }

@@ -77,12 +77,17 @@ impl Http {
             return Err(judge(&response, &body));
         }
         let kind = content_type(&response);
+        // A page for people, and gRPC's "no such method" without a body, are answers of something else.
+        let foreign = ["text/html", "application/grpc"].iter().any(|other| kind.starts_with(other));
         match T::decode(body.as_slice()) {
-            Ok(answer) => Ok(answer),
-            // Some answer in JSON whatever they are asked in. A page for people, however, is another server's.
+            Ok(answer) if !foreign => Ok(answer),
+            // Some answer in JSON whatever they are asked in.
             Err(_) if kind.starts_with("application/json") => Ok(T::default()),
-            Err(_) => Err(Answer::Unavailable(Unavailable::new(
-                format!("{} from {url}, but the answer is none of OTLP's: {kind:?}", response.status()),
+            _ => Err(Answer::Unavailable(Unavailable::new(
+                format!(
+                    "{} from {url}, but what came with it is no answer of OTLP's: {kind:?}",
+                    response.status()
+                ),
                 None,
             ))),
         }

@@ -1,5 +1,7 @@
 //! Sends spans, and finds those that a backend does not want.
 
+use std::iter;
+use std::ops::Range;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -71,7 +73,7 @@ impl Sender {
     pub async fn send(&self, spans: &[Span]) -> Result<Sent, Unavailable> {
         let mut sent = Sent::default();
         let mut trust = Trust::Unknown;
-        let mut waiting = vec![0..spans.len()];
+        let mut waiting = Vec::from_iter(iter::once(0..spans.len()));
         while let Some(range) = waiting.pop() {
             let stretch = spans.get(range.clone()).unwrap_or_default();
             let mut first = range.start;
@@ -122,7 +124,7 @@ impl Sender {
 }
 
 impl Sent {
-    fn taken(&mut self, spans: std::ops::Range<usize>, rejected: usize, remark: Option<String>) {
+    fn taken(&mut self, spans: Range<usize>, rejected: usize, remark: Option<String>) {
         let count = spans.len();
         let rejected = rejected.min(count);
         if rejected == count {

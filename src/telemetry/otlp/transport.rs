@@ -15,7 +15,7 @@ use crate::model::limits::{OTLP_REASON_CHARS_MAX, OTLP_RETRY_AFTER_MAX};
 /// How requests travel.
 #[derive(Debug)]
 pub(super) enum Transport {
-    Grpc(Grpc),
+    Grpc(Box<Grpc>),
     Http(Http),
 }
 
@@ -48,7 +48,7 @@ impl Transport {
     pub(super) fn new(otlp: &Otlp) -> Result<Transport, OtlpError> {
         otlp.check()?;
         match otlp.protocol() {
-            Protocol::Grpc => Ok(Transport::Grpc(Grpc::new(otlp)?)),
+            Protocol::Grpc => Ok(Transport::Grpc(Box::new(Grpc::new(otlp)?))),
             Protocol::Http => Ok(Transport::Http(Http::new(otlp)?)),
         }
     }

@@ -2,5 +2,7 @@
 
 pub mod exposition;
 pub mod context;
+pub mod receiver;
 mod layer;
+mod otlp;
 mod metrics;
