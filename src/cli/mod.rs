@@ -82,6 +82,8 @@ enum Verb {
     Logs(verbs::logs::Arguments),
     /// Draws a run's tasks and what each waits for
     Graph(verbs::graph::Arguments),
+    /// Shows a run's trace
+    Trace(verbs::trace::Arguments),
     /// Shows a run as it was after some event
     State(verbs::state::Arguments),
     /// Shows what differs between two runs
@@ -249,6 +251,7 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Why(arguments) => verbs::why::run(desk, arguments).await,
         Verb::Logs(arguments) => verbs::logs::run(desk, arguments).await,
         Verb::Graph(arguments) => verbs::graph::run(desk, arguments).await,
+        Verb::Trace(arguments) => verbs::trace::run(desk, arguments).await,
         Verb::State(arguments) => verbs::state::run(desk, arguments).await,
         Verb::Diff(arguments) => verbs::diff::run(desk, arguments).await,
         Verb::Get(arguments) => verbs::get::run(desk, arguments).await,

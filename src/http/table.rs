@@ -45,6 +45,7 @@ pub const ROUTES: &[Route] = &[
     row(GET, "/api/v1/runs/{id}", Action::Read, &[]),
     row(GET, "/api/v1/runs/{id}/why", Action::Read, &[]),
     row(GET, "/api/v1/runs/{id}/graph", Action::Read, &["format", "width"]),
+    row(GET, "/api/v1/runs/{id}/trace", Action::Read, &["after", "limit"]),
     row(GET, "/api/v1/runs/{id}/diff", Action::Read, &["with"]),
     row(GET, "/api/v1/runs/{id}/state", Action::ReadPayload, &["at"]),
     row(GET, "/api/v1/runs/{id}/tasks", Action::Read, &[]),

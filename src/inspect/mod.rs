@@ -14,6 +14,7 @@ mod search;
 mod cursor;
 mod tasks;
 mod export;
+mod trace;
 
 pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
@@ -25,6 +26,7 @@ pub use self::last_good::last_good;
 pub use self::search::{Page, Search, Window, count, failures, list};
 pub use self::state_at::{StateAt, state_at};
 pub use self::tasks::{TaskRow, tasks};
+pub use self::trace::{Spans, spans};
 pub use self::view::{AttemptView, ChildView, RunView, StepView, TaskView};
 pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Site, StepSite, Wait, Why, why};
 

@@ -98,7 +98,7 @@ fn cut(message: String) -> String {
 }
 
 /// Cuts a text to `limit` bytes at a character's edge, and says so. A NUL, which Postgres' text refuses, becomes `␀`.
-pub(super) fn cut_to(text: String, limit: usize) -> String {
+pub(crate) fn cut_to(text: String, limit: usize) -> String {
     let text = if text.contains('\0') { text.replace('\0', "␀") } else { text };
     if text.len() <= limit {
         return text;

@@ -270,3 +270,12 @@ pub const OTLP_ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Characters that are kept of what such a backend says.
 pub const OTLP_REASON_CHARS_MAX: usize = 500;
+
+/// Events that a span keeps; of more it says how many there were.
+pub const SPAN_EVENTS_MAX: usize = 32;
+
+/// Bytes of a text in a span: an error's message, a reason. What is longer is in the log.
+pub const SPAN_TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// Causes of an error that a span tells, so that a span with all its events stays far below a request's limit.
+pub const SPAN_CHAIN_MAX: usize = 4;

@@ -27,18 +27,29 @@ pub fn start(run: RunId) -> SpanId {
     span(run, "start", &[])
 }
 
+/// Returns the id of the span of the whole run.
+pub fn whole(run: RunId) -> SpanId {
+    span(run, "run", &[])
+}
+
 /// Returns the id of the span of an attempt at a task.
 pub fn attempt(run: RunId, task: &TaskName, attempt: u32) -> SpanId {
     span(run, "attempt", &[task.as_str().as_bytes(), &attempt.to_be_bytes()])
 }
 
-/// Returns the id of the span of a step: one for all its tries within an attempt at its task.
+/// Returns the id of the span of a step that began in an attempt at a task: one for all its tries there.
 pub fn step(run: RunId, task: &TaskName, attempt: u32, op: &OpKey) -> SpanId {
     let (name, occurrence) = (op.name.as_bytes(), op.occurrence.to_be_bytes());
     span(run, "step", &[task.as_str().as_bytes(), &attempt.to_be_bytes(), name, &occurrence])
 }
 
-/// Returns the id of the span in which `run` waits for its child run, and which that stands under.
+/// Returns the id of the span of a sleep or of a wait for a signal that began in an attempt at a task.
+pub fn wait(run: RunId, task: &TaskName, attempt: u32, op: &OpKey) -> SpanId {
+    let (name, occurrence) = (op.name.as_bytes(), op.occurrence.to_be_bytes());
+    span(run, "wait", &[task.as_str().as_bytes(), &attempt.to_be_bytes(), name, &occurrence])
+}
+
+/// Returns the id of the span in which `run` waits for its child run.
 pub fn child(run: RunId, child: RunId) -> SpanId {
     span(run, "child", &[child.uuid().as_bytes()])
 }

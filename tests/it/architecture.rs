@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("workflow", &["model", "clock", "telemetry"]),
     ("store", &["model", "clock"]),
     ("actor", &["model", "clock", "telemetry", "workflow", "store"]),
-    ("inspect", &["model", "store"]),
+    ("inspect", &["model", "store", "telemetry"]),
     ("runtime", &["model", "clock", "telemetry", "workflow", "store", "actor", "inspect"]),
     ("testing", &["model", "clock", "workflow", "store", "actor", "runtime", "inspect"]),
     ("http", &["model", "clock", "telemetry", "store", "inspect", "runtime"]),

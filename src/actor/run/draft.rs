@@ -223,7 +223,6 @@ impl Live {
                 let task = started(&birth)?.task.clone();
                 let depth = state.origin.parent.as_ref().map_or(0, |parent| parent.depth) + 1;
                 let trace = ids::run(self.run, state.origin.trace.as_deref());
-                let trace = trace.under(ids::child(self.run, birth.run));
                 let start = Start {
                     workflow: birth.definition.name.clone(),
                     version: birth.definition.version.clone(),

@@ -3,6 +3,7 @@
 //! Only what is shown stands here; further members are ignored, for a server may be newer.
 
 mod run;
+mod trace;
 mod fleet;
 mod replay;
 mod list;
@@ -17,3 +18,4 @@ pub(super) use self::list::*;
 pub(super) use self::replay::*;
 pub(super) use self::retention::*;
 pub(super) use self::run::*;
+pub(super) use self::trace::*;

@@ -4,6 +4,7 @@ mod plain;
 mod table;
 mod time;
 mod run;
+mod trace;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
@@ -16,6 +17,7 @@ pub(super) use self::plain::{cut, plain};
 pub(super) use self::run::{event_line, headline, run, task};
 pub(super) use self::table::{Cell, Table};
 pub(super) use self::time::{between, span};
+pub(super) use self::trace::trace;
 pub(super) use self::why::{actions, changes, text, why};
 
 /// Standard output, and how to write on it.

@@ -11,6 +11,7 @@ mod diff;
 mod graph;
 mod why;
 mod summary;
+mod span;
 
 pub(super) use self::diff::{ChangesBody, DiffBody};
 pub(super) use self::event::{EventBody, Size};
@@ -18,6 +19,7 @@ pub(super) use self::failure::FailureBody;
 pub(super) use self::graph::GraphBody;
 pub(super) use self::replay::PlanBody;
 pub(super) use self::run::RunBody;
+pub(super) use self::span::SpanBody;
 pub(super) use self::summary::{GroupBody, ListBody, RunBrief, StatsBody, TaskRowBody};
 pub(super) use self::task::{AttemptBody, InputBody, TaskBody, TaskBrief};
 pub(super) use self::time::{Time, millis};

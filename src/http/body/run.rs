@@ -291,7 +291,7 @@ impl TriggerBody {
                 payload: sight.show(payload).value,
                 ..of
             },
-            Trigger::Replay { of: original, by, reason, from } => {
+            Trigger::Replay { of: original, by, reason, from, .. } => {
                 let (from, task) = from.as_ref().map(super::from_where).unzip();
                 TriggerBody {
                     of: Some(original.to_string()),

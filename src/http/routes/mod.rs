@@ -5,6 +5,7 @@ mod lists;
 mod live;
 mod runs;
 mod explain;
+mod trace;
 mod tasks;
 mod events;
 mod stream;
@@ -99,6 +100,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(retention::export))
         .routes(routes!(explain::why))
         .routes(routes!(explain::graph))
+        .routes(routes!(trace::spans))
         .routes(routes!(explain::diff))
         .routes(routes!(explain::state))
         .routes(routes!(tasks::list))

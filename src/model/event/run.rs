@@ -103,6 +103,9 @@ pub enum Trigger {
         /// From where it runs anew; `None` in logs of releases without replays.
         #[serde(default)]
         from: Option<ReplayFrom>,
+        /// The span that the original was started under, if it was under one: where its trace is.
+        #[serde(default)]
+        trace: Option<Box<TraceContext>>,
     },
 }
 

@@ -136,7 +136,7 @@ impl Runtime {
         }
         let parent = Parent { run: above.id, task: child.task.clone(), op: child.op.clone(), depth };
         let id = successor(above.id, run);
-        let trace = ids::run(above.id, above.trace.as_ref()).under(ids::child(above.id, id));
+        let trace = ids::run(above.id, above.trace.as_ref());
         let wish = Wish {
             id,
             from: ReplayFrom::Failed,
@@ -201,7 +201,7 @@ impl Code {
             start_at: None,
             timeout: of_code.and_then(|code| code.timeout).or(origin.timeout_ms.map(Duration::from_millis)),
             start_timeout: of_code.and_then(|code| code.start_timeout).or(start_timeout),
-            trigger: Trigger::Replay { of, by, reason, from: Some(from) },
+            trigger: Trigger::Replay { of, by, reason, from: Some(from), trace: origin.trace },
             parent,
             trace,
             taken_over,

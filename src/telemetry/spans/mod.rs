@@ -4,26 +4,13 @@
 //! same log gives the same spans with the same ids, whoever folds it and whenever, so that what was exported twice is one.
 
 mod span;
+mod tracer;
+mod origin;
+mod task;
+mod op;
+mod failed;
+mod sampling;
 
-pub use self::span::{Link, Span, SpanEvent, SpanKind, SpanStatus, Value};
-
-use crate::model::{Recorded, RunId};
-
-/// The fold of one run's log into spans.
-#[derive(Clone, Debug)]
-pub struct Tracer {
-    run: RunId,
-}
-
-impl Tracer {
-    /// Begins with no event.
-    pub fn new(run: RunId) -> Tracer {
-        Tracer { run }
-    }
-
-    /// Folds the next event in, and returns the spans that it ends.
-    pub fn record(&mut self, _recorded: &Recorded) -> Vec<Span> {
-        let _run = self.run;
-        Vec::new()
-    }
-}
+pub use self::sampling::{AtCreation, AtEnd, Ratio, RatioError};
+pub use self::span::{Attributes, Link, Span, SpanEvent, SpanKind, SpanStatus, Value};
+pub use self::tracer::{Ending, Tracer};

@@ -4,7 +4,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::SecondsFormat;
+
+use crate::model::limits::SPAN_EVENTS_MAX;
 use crate::model::{NodeId, SpanId, Timestamp, TraceContext, TraceFlags, TraceId, TraceState};
+use crate::telemetry::names::traces::{Attribute, EventName};
+
+/// What is known of something, by names of [`names`](crate::telemetry::names::traces).
+pub type Attributes = Vec<(Cow<'static, str>, Value)>;
 
 /// Something that took its time in a run, or the moment of its start. A span is given once, when it has ended; there is no
 /// other content for its id.
@@ -30,8 +37,8 @@ pub struct Span {
     pub end: Timestamp,
     /// Whether it is an error.
     pub status: SpanStatus,
-    /// What is known of it, by names of [`names`](crate::telemetry::names).
-    pub attributes: Vec<(Cow<'static, str>, Value)>,
+    /// What is known of it.
+    pub attributes: Attributes,
     /// What happened meanwhile, in order.
     pub events: Vec<SpanEvent>,
     /// How many events were too many to be kept.
@@ -51,6 +58,18 @@ impl Span {
     /// Returns the value of an attribute.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
         self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// Adds what is known.
+    pub(super) fn set(&mut self, attribute: Attribute, value: impl Into<Value>) {
+        self.attributes.push((Cow::Borrowed(attribute.key), value.into()));
+    }
+
+    /// Adds what may be known.
+    pub(super) fn set_some(&mut self, attribute: Attribute, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.set(attribute, value);
+        }
     }
 }
 
@@ -96,7 +115,37 @@ pub struct SpanEvent {
     /// When.
     pub at: Timestamp,
     /// What is known of it.
-    pub attributes: Vec<(Cow<'static, str>, Value)>,
+    pub attributes: Attributes,
+}
+
+impl SpanEvent {
+    pub(super) fn new(name: EventName, at: Timestamp) -> SpanEvent {
+        SpanEvent { name: name.name, at, attributes: Vec::new() }
+    }
+
+    /// Adds what is known.
+    pub(super) fn with(mut self, attribute: Attribute, value: Option<impl Into<Value>>) -> SpanEvent {
+        if let Some(value) = value {
+            self.attributes.push((Cow::Borrowed(attribute.key), value.into()));
+        }
+        self
+    }
+}
+
+/// The events of a span that has not ended: as many as are kept, and how many were too many.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SpanEvents {
+    pub(super) kept: Vec<SpanEvent>,
+    pub(super) dropped: u32,
+}
+
+impl SpanEvents {
+    pub(super) fn push(&mut self, event: SpanEvent) {
+        match self.kept.len() < SPAN_EVENTS_MAX {
+            true => self.kept.push(event),
+            false => self.dropped = self.dropped.saturating_add(1),
+        }
+    }
 }
 
 /// A span elsewhere, and what it has to do with this one.
@@ -105,7 +154,7 @@ pub struct Link {
     /// The span.
     pub to: TraceContext,
     /// What it has to do with this one.
-    pub attributes: Vec<(Cow<'static, str>, Value)>,
+    pub attributes: Attributes,
 }
 
 /// The value of an attribute.
@@ -154,5 +203,11 @@ impl From<u32> for Value {
 impl From<bool> for Value {
     fn from(yes: bool) -> Value {
         Value::Bool(yes)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(at: Timestamp) -> Value {
+        Value::from(at.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 }

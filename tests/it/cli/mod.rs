@@ -3,6 +3,7 @@
 mod demo;
 mod verbs;
 mod explain;
+mod trace;
 mod keep;
 mod verify;
 mod serve;

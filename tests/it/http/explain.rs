@@ -106,6 +106,7 @@ async fn who_may_not_read_payloads_sees_none_in_explanations() {
         format!("{bad}/diff"),
         format!("{good}/diff?with={bad}"),
         format!("{bad}/graph"),
+        format!("{bad}/trace"),
     ] {
         let answer = get(&guard, &format!("/api/v1/runs/{path}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -1,4 +1,4 @@
-//! A request's place in its trace becomes the run's.
+//! A request's place in its trace becomes the run's, and what the run's trace tells.
 
 use opentelemetry::trace::{Span, TraceContextExt, Tracer};
 use opentelemetry::{Context, propagation::TextMapPropagator};
@@ -118,4 +118,34 @@ async fn a_run_that_calls_another_service_is_the_parent_of_the_run_there() {
     );
     let of_step = ids::run(run.id(), None).under(ids::step(run.id(), &task, 1, &op));
     assert_eq!(recorded, of_step);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runs_spans_are_listed_page_by_page() {
+    let stage = Stage::new().await;
+    let app = stage.open();
+    let run = start(&app, json!({ "workflow": "echo", "input": 1 })).await;
+    ended(&stage, &run).await;
+    let all = get(&app, &format!("/api/v1/runs/{run}/trace")).await.json();
+    let names: Vec<_> = all["data"].as_array().unwrap().iter().map(|span| span["name"].clone()).collect();
+    assert_eq!(names, ["start echo", "step echo", "attempt echo", "run echo"]);
+    assert_eq!(all["next"], Value::Null);
+    let (start, step) = (&all["data"][0], &all["data"][1]);
+    assert_eq!(step["parent_span_id"], start["span_id"]);
+    assert_eq!((&start["kind"], &start["parent_span_id"]), (&json!("producer"), &Value::Null));
+    assert_eq!(step["attributes"]["runlog.step.tries"], 1);
+    assert!(!all.to_string().contains("input"), "no payload is in a span: {all}");
+
+    let (mut paged, mut after) = (Vec::new(), "0".to_owned());
+    loop {
+        let page = get(&app, &format!("/api/v1/runs/{run}/trace?limit=1&after={after}")).await.json();
+        paged.extend(page["data"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(Value::from(paged), all["data"], "page by page they are the same");
+    let nobody = get(&app, "/api/v1/runs/0198f3a2-0000-7000-8000-000000000001/trace").await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
 }

@@ -82,7 +82,7 @@ fn every_trigger_is_read_as_it_was_written() {
         Trigger::Schedule { schedule: "once".into() },
         Trigger::Event { id: "1".into(), key: "k".into(), payload: payload("[1, 2]") },
         Trigger::Parent,
-        Trigger::Replay { of: run(1), by: None, reason: None, from: None },
+        Trigger::Replay { of: run(1), by: None, reason: None, from: None, trace: None },
         replay_by(ReplayFrom::Failed),
         replay_by(ReplayFrom::Start),
         replay_by(ReplayFrom::Task(task_name("a"))),
@@ -95,7 +95,7 @@ fn every_trigger_is_read_as_it_was_written() {
 
 fn replay_by(from: ReplayFrom) -> Trigger {
     let (by, reason) = (Some("ann".into()), Some("repaired".into()));
-    Trigger::Replay { of: run(1), by, reason, from: Some(from) }
+    Trigger::Replay { of: run(1), by, reason, from: Some(from), trace: None }
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_replay_that_an_older_release_recorded_is_still_read() {
     else {
         panic!("no creation")
     };
-    assert_eq!(read.trigger, Trigger::Replay { of: run(1), by: None, reason: None, from: None });
+    assert_eq!(read.trigger, Trigger::Replay { of: run(1), by: None, reason: None, from: None, trace: None });
 }
 
 #[test]

@@ -87,7 +87,8 @@ impl Life {
         let mut origin = created();
         (origin.timeout_ms, origin.start_deadline, origin.start_at) = (Some(400_000), None, None);
         (origin.parent, origin.key) = (None, None);
-        origin.trigger = Trigger::Replay { of: self.state.id, by: None, reason: None, from: Some(from) };
+        origin.trigger =
+            Trigger::Replay { of: self.state.id, by: None, reason: None, from: Some(from), trace: None };
         let birth = std::iter::once(Event::from(RunEvent::from(origin)));
         let events = birth.chain(takeover.events.iter().map(again));
         let recorded = |(seq, event)| Recorded { seq, at: at(self.second), node: None, event };
@@ -303,12 +304,11 @@ fn again(event: &Event) -> Event {
     Event::decode(encoded.kind, encoded.schema_version, place, &encoded.payload).expect("an event")
 }
 
-#[test]
-fn every_life_is_legal_and_equals_the_fold_of_its_log() {
-    let seen = RefCell::new(BTreeMap::<&str, u32>::new());
-    let config = ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() };
+/// Lives `cases` lives and replays each of them; `each` is shown all logs.
+pub(crate) fn lives(cases: u32, each: impl Fn(RunId, &[Recorded])) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let lives = (prop::bool::weighted(0.9), proptest::collection::vec(happening(), 1..60));
-    // The same lives each time: among others, all that the last assertion asks for.
+    // The same lives each time: among others, all that is asked for below.
     let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let lived = TestRunner::new_with_rng(config, dice).run(&lives, |(at_once, happenings)| {
         let mut life = Life::begin();
@@ -329,16 +329,22 @@ fn every_life_is_legal_and_equals_the_fold_of_its_log() {
                 replay.live(happening.clone());
             }
             replay.replay(ReplayFrom::Failed);
-            for recorded in &replay.log {
-                *seen.borrow_mut().entry(recorded.event.kind()).or_default() += 1;
-            }
+            each(replay.state.id, &replay.log);
         }
-        for recorded in &life.log {
-            *seen.borrow_mut().entry(recorded.event.kind()).or_default() += 1;
-        }
+        each(life.state.id, &life.log);
         Ok(())
     });
     assert!(lived.is_ok(), "{}", lived.err().map(|error| error.to_string()).unwrap_or_default());
+}
+
+#[test]
+fn every_life_is_legal_and_equals_the_fold_of_its_log() {
+    let seen = RefCell::new(BTreeMap::<&str, u32>::new());
+    lives(600, |_, log| {
+        for recorded in log {
+            *seen.borrow_mut().entry(recorded.event.kind()).or_default() += 1;
+        }
+    });
     let all: BTreeSet<_> = RunEvent::KINDS.iter().chain(TaskEvent::KINDS).map(|(kind, _)| *kind).collect();
     let missing: Vec<_> = all.iter().filter(|kind| !seen.borrow().contains_key(*kind)).collect();
     assert_eq!(missing, [&"run_claimed"], "the store's claims are no command: {:?}", seen.borrow());

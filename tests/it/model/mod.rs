@@ -1,6 +1,6 @@
 //! The pure core: what a run is, which moves are legal, how it is written down.
 
-mod samples;
+pub(crate) mod samples;
 mod legality;
 mod codec;
 mod payload;
@@ -8,7 +8,7 @@ mod fingerprint;
 mod names;
 mod retry;
 mod rules;
-mod life;
+pub(crate) mod life;
 mod trace;
 pub(crate) mod filters;
 mod filter;

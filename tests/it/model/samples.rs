@@ -12,39 +12,39 @@ use runlog::model::{
     RunState, SignalName, Status, TaskEvent, TaskName, Timestamp, Version, WorkflowName,
 };
 
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_timestamp(1_767_225_600 + second, 0).expect("a time")
 }
 
-pub(super) fn run(n: u64) -> RunId {
+pub(crate) fn run(n: u64) -> RunId {
     RunId::from_tick((1_767_225_600_000 << 12) + n, n)
 }
 
-pub(super) fn task_name(text: &str) -> TaskName {
+pub(crate) fn task_name(text: &str) -> TaskName {
     TaskName::new(text).expect("a name")
 }
 
-pub(super) fn op(name: &str) -> OpKey {
+pub(crate) fn op(name: &str) -> OpKey {
     OpKey { name: name.into(), occurrence: 0 }
 }
 
-pub(super) fn payload(text: &str) -> Payload {
+pub(crate) fn payload(text: &str) -> Payload {
     Payload::parse(text).expect("JSON")
 }
 
-pub(super) fn signal_name(text: &str) -> SignalName {
+pub(crate) fn signal_name(text: &str) -> SignalName {
     SignalName::new(text).expect("a name")
 }
 
-pub(super) fn recorded(seq: u32, event: impl Into<Event>) -> Recorded {
+pub(crate) fn recorded(seq: u32, event: impl Into<Event>) -> Recorded {
     Recorded { seq, at: at(i64::from(seq)), node: Some(NodeId(1)), event: event.into() }
 }
 
-pub(super) fn of_task(task: &str, attempt: u32, event: impl Into<TaskEvent>) -> Event {
+pub(crate) fn of_task(task: &str, attempt: u32, event: impl Into<TaskEvent>) -> Event {
     Event::Task(Place { task: task_name(task), attempt }, event.into())
 }
 
-pub(super) fn created() -> RunCreated {
+pub(crate) fn created() -> RunCreated {
     RunCreated {
         workflow: WorkflowName::new("checkout").expect("a name"),
         version: Version::new("3").expect("a version"),
@@ -63,7 +63,7 @@ pub(super) fn created() -> RunCreated {
 }
 
 /// Three tasks beside each other and one that runs on failure; the output is the third one's.
-pub(super) fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let task = |name: &str, role| PlannedTask { name: task_name(name), after: vec![], role };
     let tasks = [("a", Role::Task), ("b", Role::Task), ("done", Role::Task), ("refund", Role::OnFailure)];
     Plan { tasks: tasks.map(|(name, role)| task(name, role)).into(), output: 2 }
@@ -75,17 +75,17 @@ fn failure() -> Failure {
     failure
 }
 
-pub(super) fn times(second: i64) -> StepTimes {
+pub(crate) fn times(second: i64) -> StepTimes {
     StepTimes { started_at: at(second), finished_at: at(second + 1), tries: 2 }
 }
 
-pub(super) fn reused_step() -> ReusedOp {
+pub(crate) fn reused_step() -> ReusedOp {
     ReusedOp::Step { input_hash: Some("9f86d081".to_owned()), output: payload("{}"), times: times(3) }
 }
 
 /// One event of every kind. Task events are of attempt 1 at task `a`, but for the one that begins task `b` and those that
 /// stand before any attempt.
-pub(super) fn samples() -> Vec<Event> {
+pub(crate) fn samples() -> Vec<Event> {
     let run_events: [RunEvent; 10] = [
         created().into(),
         RunClaimed {}.into(),
@@ -150,20 +150,20 @@ pub(super) fn samples() -> Vec<Event> {
     run_events.into_iter().map(Event::Run).chain(task_events.into_iter().map(place)).collect()
 }
 
-pub(super) fn queued() -> RunState {
+pub(crate) fn queued() -> RunState {
     born(run(2), &recorded(1, RunEvent::from(created()))).expect("a birth")
 }
 
 /// A replay that has not started; its task `a` goes on with its work.
-pub(super) fn replay() -> RunState {
-    let trigger = Trigger::Replay { of: run(1), by: None, reason: None, from: None };
+pub(crate) fn replay() -> RunState {
+    let trigger = Trigger::Replay { of: run(1), by: None, reason: None, from: None, trace: None };
     let created = RunCreated { trigger, parent: None, key: None, ..created() };
     let state = born(run(2), &recorded(1, RunEvent::from(created))).expect("a birth");
     follow(state, [of_task("a", 0, TaskResumed { work: run(1), patches: Default::default() })])
 }
 
 /// A run whose task `a` is under way with a sleep, a signal and a child open; `b` waits, `done` has its output.
-pub(super) fn running() -> RunState {
+pub(crate) fn running() -> RunState {
     let child = ChildStarted {
         op: op("open child"),
         run: run(7),
@@ -188,7 +188,7 @@ pub(super) fn running() -> RunState {
 }
 
 /// Folds events that must be legal.
-pub(super) fn follow(state: RunState, events: impl IntoIterator<Item = Event>) -> RunState {
+pub(crate) fn follow(state: RunState, events: impl IntoIterator<Item = Event>) -> RunState {
     events.into_iter().fold(state, |state, event| {
         let next = recorded(state.seq + 1, event);
         evolve(state, &next).expect("a legal event")
@@ -196,7 +196,7 @@ pub(super) fn follow(state: RunState, events: impl IntoIterator<Item = Event>) -
 }
 
 /// A run of each status.
-pub(super) fn of_status(status: Status) -> RunState {
+pub(crate) fn of_status(status: Status) -> RunState {
     let end = |event: RunEvent| follow(running(), [event.into()]);
     match status {
         Status::Queued => queued(),

@@ -205,7 +205,7 @@ async fn a_run_is_started_under_what_its_caller_says_or_is_in() {
     assert_eq!(place(&span), (trace.clone(), attempt.to_string()));
     assert_eq!(span.span_context.trace_state().header(), "shop=1");
     let of_child = created(&runtime, below).await.trace.unwrap();
-    assert_eq!((of_child.trace_id.to_string(), of_child.span_id), (trace.clone(), ids::child(run, below)));
+    assert_eq!((of_child.trace_id.to_string(), of_child.span_id), (trace.clone(), ids::start(run)));
     assert_eq!(of_child.state.unwrap().as_str(), "shop=1");
     assert_eq!(
         place(&host.span("in the child")),

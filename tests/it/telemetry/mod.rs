@@ -6,3 +6,4 @@ pub mod receiver;
 mod layer;
 mod otlp;
 mod metrics;
+pub mod spans;

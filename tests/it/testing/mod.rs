@@ -1,4 +1,4 @@
-mod program;
+pub(crate) mod program;
 mod check;
 #[cfg(unix)]
 pub(crate) mod postgres;

@@ -11,7 +11,7 @@ use crate::workflow::{Infallible, Numbered, secs};
 
 /// One thing that a program does.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Act {
+pub(crate) enum Act {
     Step {
         name: String,
         input: u32,
@@ -40,10 +40,10 @@ pub(super) enum Act {
 }
 
 /// Draws numbers: SplitMix64 (Steele, Lea, Flood 2014).
-pub(super) struct Draw(pub(super) u64);
+pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -53,7 +53,7 @@ impl Draw {
 }
 
 /// Draws the program of a seed. Names are its own, but for what has none.
-pub(super) fn draw(seed: u64, with_failures: bool) -> Vec<Act> {
+pub(crate) fn draw(seed: u64, with_failures: bool) -> Vec<Act> {
     let mut draw = Draw(seed);
     let mut names = 0;
     let length = 3 + draw.below(6);
@@ -102,7 +102,7 @@ fn branch(draw: &mut Draw, names: &mut u32, depth: u32) -> Vec<Act> {
 }
 
 /// Lists the signals that a program waits for.
-pub(super) fn signals(program: &[Act]) -> Vec<String> {
+pub(crate) fn signals(program: &[Act]) -> Vec<String> {
     let below = |act: &Act| match act {
         Act::Signal(name) => vec![name.clone()],
         Act::Join(first, second) => [signals(first), signals(second)].concat(),
@@ -113,7 +113,7 @@ pub(super) fn signals(program: &[Act]) -> Vec<String> {
 }
 
 /// The workflow whose input is a seed, and whose code is what `write` makes of it.
-pub(super) fn workflow(write: impl Fn(u64) -> Vec<Act> + Send + Sync + 'static) -> Workflow<u64, u64> {
+pub(crate) fn workflow(write: impl Fn(u64) -> Vec<Act> + Send + Sync + 'static) -> Workflow<u64, u64> {
     let write = Arc::new(write);
     Workflow::function("program", move |cx: Cx, seed: u64| {
         let program = write(seed);
@@ -122,7 +122,7 @@ pub(super) fn workflow(write: impl Fn(u64) -> Vec<Act> + Send + Sync + 'static) 
     .retry(Retry::fixed(secs(5)).max_attempts(4))
 }
 
-pub(super) fn child(name: &str) -> Workflow<u32, u64> {
+pub(crate) fn child(name: &str) -> Workflow<u32, u64> {
     Workflow::function(name, |cx: Cx, input: u32| async move {
         cx.sleep(secs(u64::from(input % 7))).await?;
         anyhow::Ok(u64::from(input))

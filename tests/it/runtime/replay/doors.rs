@@ -56,7 +56,7 @@ async fn a_replay_is_a_new_run_with_the_input_byte_for_byte(ground: impl Ground)
     assert_eq!((&view.metadata, view.priority), (&original.metadata, 3));
     assert_eq!((view.namespace, view.version), (original.namespace, original.version));
     let (by, reason, from) = (Some("ada".into()), Some("repaired".into()), Some(ReplayFrom::Failed));
-    assert_eq!(view.trigger, Trigger::Replay { of: run, by, reason, from });
+    assert_eq!(view.trigger, Trigger::Replay { of: run, by, reason, from, trace: None });
     assert_eq!((view.replay_of, original.replay_of), (Some(run), None));
     assert_eq!((view.replays, original.replays), (vec![], vec![(view.id, Status::Succeeded)]));
     assert_eq!(counter.get(), 1);

@@ -168,6 +168,7 @@ fn dress(born: &mut NewRun, runs: &[RunId], runner: &mut TestRunner) {
             by: None,
             reason: None,
             from: None,
+            trace: None,
         }),
         _ => Trigger::Manual,
     };

@@ -113,7 +113,7 @@ pub(super) async fn replays_are_listed_oldest_first(store: Arc<dyn Store>) {
     let (original, other) = (process.started().await, process.started().await);
     let mut replays = Vec::new();
     for _ in 0..3 {
-        let trigger = Trigger::Replay { of: original, by: None, reason: None, from: None };
+        let trigger = Trigger::Replay { of: original, by: None, reason: None, from: None, trace: None };
         replays.push(process.queued(|born| born.trigger = (&trigger).into()).await);
     }
     let list = async |run, limit| {

@@ -17,7 +17,7 @@ fn triggers(replayed: runlog::model::RunId) -> Vec<Trigger> {
         Trigger::Cron { schedule: "nightly".to_owned(), due: long_ago() },
         Trigger::Event { id, key, payload: Payload::null() },
         Trigger::Parent,
-        Trigger::Replay { of: replayed, by: None, reason: None, from: None },
+        Trigger::Replay { of: replayed, by: None, reason: None, from: None, trace: None },
     ]
 }
 

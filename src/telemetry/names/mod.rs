@@ -1,5 +1,7 @@
 //! Names of what is exported, in one place. `docs/TELEMETRY.md` is their table; a test compares the two.
 
+pub mod traces;
+
 /// A metric as it is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
