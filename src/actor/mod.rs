@@ -21,10 +21,14 @@ mod herald;
 mod listener;
 mod timekeeper;
 mod pruner;
+#[cfg(feature = "otel")]
+mod exporter;
 mod supervisor;
 mod rejoin;
 
 pub(crate) use self::birth::{Born, Start};
+#[cfg(feature = "otel")]
+pub(crate) use self::exporter::ExportSettings;
 pub(crate) use self::followers::SAY_EVERY;
 pub(crate) use self::pruner::{Passed, pass};
 pub(crate) use self::run::{Begin, Beginning, Creation};

@@ -34,6 +34,9 @@ pub(crate) struct Settings {
     /// Whether this node takes part in the retention passes, and how far apart they are.
     pub(crate) retention: bool,
     pub(crate) retention_interval: Duration,
+    /// What is exported, and where to, if this process takes part in it.
+    #[cfg(feature = "otel")]
+    pub(crate) export: Option<Arc<super::ExportSettings>>,
     /// Who is told of every body of code that runs, in tests.
     pub(crate) witness: Option<Witness>,
 }
@@ -93,6 +96,8 @@ impl Default for Settings {
             log_level: Level::Info,
             retention: true,
             retention_interval: limits::RETENTION_INTERVAL_DEFAULT,
+            #[cfg(feature = "otel")]
+            export: None,
             witness: None,
         }
     }

@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::claimer::{Claimer, Hint};
+#[cfg(feature = "otel")]
+use super::exporter::Exporting;
 use super::followers::Followers;
 use super::herald::{Herald, NEWS_WAITING_MAX};
 use super::journal::Lane;
@@ -46,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) watchers: Watchers,
     pub(crate) followers: Followers,
     pub(crate) writing: Writing,
+    #[cfg(feature = "otel")]
+    exporting: Exporting,
     incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
@@ -91,6 +95,8 @@ impl Engine {
             watchers: Watchers::default(),
             followers: Followers::default(),
             writing: Writing::new(),
+            #[cfg(feature = "otel")]
+            exporting: Exporting::default(),
             incarnation: RwLock::new(None),
             supervisor: OnceLock::new(),
             news,
@@ -104,6 +110,11 @@ impl Engine {
         if let Err(error) = engine.set_up().await {
             supervisor.stop(None);
             return Err(error);
+        }
+        // It goes by the clock, which is set by now.
+        #[cfg(feature = "otel")]
+        if let Some(export) = &engine.settings.export {
+            engine.exporting.start(&engine, export);
         }
         let herald = Herald { store: Arc::clone(&engine.store), queue: announced };
         engine.keep(herald.run().boxed());
@@ -234,6 +245,8 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.writing.flush(deadline).await;
+        #[cfg(feature = "otel")]
+        self.exporting.finish(self.store.as_ref(), deadline).await;
         self.halt();
         let Some(node) = node else { return Ok(()) };
         self.store.leave(node.id).await?;
@@ -244,6 +257,8 @@ impl Engine {
     /// Stops everything at once and tells nobody, as a crash does.
     pub(crate) fn halt(&self) {
         drop(self.incarnation.write().unwrap_or_else(PoisonError::into_inner).take());
+        #[cfg(feature = "otel")]
+        self.exporting.halt();
         self.agents.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|agent| agent.abort());
         for (run, actor) in self.live.all() {
             actor.kill();

@@ -7,3 +7,4 @@ mod layer;
 mod otlp;
 mod metrics;
 pub mod spans;
+mod export;
