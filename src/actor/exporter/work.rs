@@ -220,9 +220,14 @@ impl<'a> Work<'a> {
             true => Logs::default(),
             false => self.engine.store.grown(&asked, EXPORT_EVENTS_PER_READ).await?,
         };
+        let lasts: HashMap<RunId, u32> = wanted.iter().map(|stretch| (stretch.run, stretch.last)).collect();
         for log in logs.logs {
-            self.fold(log.run, &log.events, &mut read).await?;
-            if let Some(reason) = log.unreadable {
+            // No further than the commits at hand: what is beyond has a row of its own, and would be sent once more if the run
+            // was forgotten because it ended there.
+            let last = lasts.get(&log.run).copied().unwrap_or(u32::MAX);
+            let within = log.events.partition_point(|event| event.seq <= last);
+            self.fold(log.run, log.events.get(..within).unwrap_or_default(), &mut read).await?;
+            if let Some(reason) = log.unreadable.filter(|_| within == log.events.len()) {
                 self.give_up(log.run, reason, &mut read);
             }
         }
