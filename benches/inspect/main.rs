@@ -15,6 +15,7 @@ mod questions;
 mod load;
 
 use anyhow::{Context, bail};
+use population::Population;
 use runlog::Runtime;
 use runlog::testing::postgres::{Durability, Server};
 use sqlx::postgres::PgPoolOptions;
@@ -58,7 +59,8 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
     let runtime = load::serve(&pool).await?;
     let long = load::long_run(&runtime).await?;
     let begun = Instant::now();
-    population::fill(&pool, settings.runs).await?;
+    let population = Population { runs: settings.runs, events: 10, days: 30, ago_days: 0, live: true };
+    population::fill(&pool, &population).await?;
     let events: i64 = sqlx::query_scalar("select count(*) from runlog.events").fetch_one(&pool).await?;
     println!("{} runs, {events} events, made in {:.0?}", settings.runs, begun.elapsed());
     let measured = measure(&runtime, settings, long).await;

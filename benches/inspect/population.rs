@@ -2,8 +2,19 @@
 
 use sqlx::{AssertSqlSafe, PgPool};
 
-/// Days over which the runs are spread, up to now.
-const DAYS: u32 = 30;
+/// What a database is filled with.
+pub struct Population {
+    /// How many runs.
+    pub runs: u32,
+    /// Events of each.
+    pub events: u32,
+    /// Days over which they are spread.
+    pub days: u32,
+    /// How many days ago the newest is from.
+    pub ago_days: u32,
+    /// Whether one of 200 is still live.
+    pub live: bool,
+}
 
 /// Runs of one insert.
 const CHUNK: u32 = 50_000;
@@ -33,29 +44,53 @@ const RUNS: &str = "
         from (
             select n, at, random() as dice, random() as roll,
                    case when n % 100 < 94 then 'SUCCEEDED' when n % 100 < 98 then 'FAILED' when n % 100 = 98 then 'CANCELLED'
-                        when n % 200 = 99 then 'TIMED_OUT' else 'RUNNING' end as status,
+                        when n % 200 = 99 then 'TIMED_OUT' else $rest end as status,
                    (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0')
                     || '8' || lpad(to_hex(n), 15, '0'))::uuid as run
             from (
-                select n, clock_timestamp() - ($all - n) * ($days * interval '1 day') / $all as at
+                select n, clock_timestamp() - $ago * interval '1 day' - ($all - n) * ($days * interval '1 day') / $all as at
                 from generate_series($from, $to) n
             ) s
         ) s
     ) s";
 
-/// Ten events for each of those runs.
+/// Events for each of those runs.
 const EVENTS: &str = "
     insert into runlog.events (run_id, seq, kind, schema_version, time, node, payload)
     select r.id, seq, 'run_claimed', 1, r.created_at, r.node, '{\"filler\":\"a payload as long as that of a common step\"}'
-    from runlog.runs r cross join generate_series(1, 10) seq
+    from runlog.runs r cross join generate_series(1, $2) seq
     where r.id > $1 and r.workflow like 'workflow-%'
     order by r.id, seq";
 
-pub async fn fill(pool: &PgPool, runs: u32) -> anyhow::Result<()> {
+/// Makes the months of the log in which the runs lie.
+const MONTHS: &str = "
+    do $$
+    declare
+        month timestamp;
+        partition text;
+    begin
+        for month in select generate_series(
+            date_trunc('month', (now() - interval '$back days') at time zone 'utc'), now() at time zone 'utc', '1 month')
+        loop
+            partition := 'events_y' || to_char(month, 'YYYY\"m\"MM');
+            if to_regclass('runlog.' || partition) is null then
+                execute format('create table runlog.%I partition of runlog.events for values from (%L) to (%L)', partition,
+                    runlog.first_id(month at time zone 'utc'),
+                    runlog.first_id((month + interval '1 month') at time zone 'utc'));
+                perform runlog.protect_log(('runlog.' || partition)::regclass);
+            end if;
+        end loop;
+    end $$";
+
+pub async fn fill(pool: &PgPool, population: &Population) -> anyhow::Result<()> {
+    let Population { runs, events, days, ago_days, live } = *population;
     let mut connection = pool.acquire().await?.detach();
     // The birth of an ended run is refused to the engine, not to a bench.
     let settings = "set session_replication_role = replica; set synchronous_commit = off; set jit = off";
     sqlx::raw_sql(settings).execute(&mut connection).await?;
+    // A day more: the first run is made a moment after this.
+    let months = MONTHS.replace("$back", &(ago_days + days + 1).to_string());
+    sqlx::raw_sql(AssertSqlSafe(months)).execute(&mut connection).await?;
     let mut last = sqlx::types::Uuid::nil();
     for from in (1..=runs).step_by(CHUNK as usize) {
         let to = runs.min(from + CHUNK - 1);
@@ -63,9 +98,11 @@ pub async fn fill(pool: &PgPool, runs: u32) -> anyhow::Result<()> {
             .replace("$from", &from.to_string())
             .replace("$to", &to.to_string())
             .replace("$all", &runs.to_string())
-            .replace("$days", &DAYS.to_string());
+            .replace("$days", &days.to_string())
+            .replace("$ago", &ago_days.to_string())
+            .replace("$rest", if live { "'RUNNING'" } else { "'TIMED_OUT'" });
         sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut connection).await?;
-        sqlx::query(EVENTS).bind(last).execute(&mut connection).await?;
+        sqlx::query(EVENTS).bind(last).bind(events as i32).execute(&mut connection).await?;
         let newest = "select id from runlog.runs where workflow like 'workflow-%' order by id desc limit 1";
         last = sqlx::query_scalar(newest).fetch_one(&mut connection).await?;
     }
