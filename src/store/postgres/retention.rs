@@ -186,7 +186,12 @@ async fn archive(transaction: &mut PgTransaction<'_>, after: Option<RunId>) -> R
 }
 
 async fn delete(transaction: &mut PgTransaction<'_>, after: Option<RunId>) -> Result<Pruned, StoreError> {
-    let gone = sqlx::query_file!("src/store/postgres/sql/delete_archived.sql", first(after), RUNS_LOOKED_AT);
+    let until = sqlx::query_file_scalar!("src/store/postgres/sql/delete_until.sql");
+    let Some(until) = until.fetch_one(&mut **transaction).await.map_err(classify)? else {
+        return Ok(Pruned { next: Some(Step::Drop), ..Pruned::default() });
+    };
+    let gone =
+        sqlx::query_file!("src/store/postgres/sql/delete_archived.sql", first(after), until, RUNS_LOOKED_AT);
     let gone = gone.fetch_one(&mut **transaction).await.map_err(classify)?;
     if !gone.deleted.is_empty() {
         let events =

@@ -1,12 +1,12 @@
 -- Deletes archived runs whose policy says so. Who was imported counts from then.
--- binds: after which run, runs to look at
+-- binds: after which run, before which run (none created later can be due), runs to look at
 -- index: archived_runs_pkey, archived_parts_pkey, retention_pkey
 with looked as materialized (
     select a.id, a.namespace, a.workflow, case when a.imported then a.archived_at else a.finished_at end as since
     from runlog.archived_runs a
-    where a.id > $1
+    where a.id > $1 and a.id < $2
     order by a.id
-    limit $2
+    limit $3
 ),
 due as materialized (
     select l.id

@@ -9,6 +9,7 @@ mod create;
 mod claim;
 mod mail;
 mod list;
+mod retention;
 pub(crate) mod verify;
 
 use std::time::Duration;
