@@ -93,7 +93,12 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
     let before = Sizes::read(&pool).await?;
     let measured = measure(&runtime, settings).await;
     let after = Sizes::read(&pool).await?;
-    println!("log: {} before, {} after; archive: {}", mb(before.log), mb(after.log), mb(after.archive));
+    println!(
+        "log of the old months: {} before, {} after; archive: {}",
+        mb(before.log),
+        mb(after.log),
+        mb(after.archive)
+    );
     let listed = lists::ask_all(&runtime).await;
     runtime.shutdown(Duration::from_secs(1)).await?;
     pool.close().await;
@@ -156,7 +161,7 @@ fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Bytes on disk, with indexes.
+/// Bytes on disk, with indexes; of the log the months that are over, where no new run is.
 struct Sizes {
     log: i64,
     archive: i64,
@@ -164,7 +169,8 @@ struct Sizes {
 
 impl Sizes {
     async fn read(pool: &PgPool) -> anyhow::Result<Sizes> {
-        let sizes = "select coalesce(sum(pg_total_relation_size(c.oid)) filter (where c.relname ~ '^events_'), 0)::int8,
+        let sizes = "select coalesce(sum(pg_total_relation_size(c.oid)) filter (where c.relname in (
+                                select partition from runlog.months_before(date_trunc('month', now())))), 0)::int8,
                             coalesce(sum(pg_total_relation_size(c.oid)) filter (where c.relname ~ '^archived_'), 0)::int8
                      from pg_class c where c.relnamespace = 'runlog'::regnamespace and c.relkind = 'r'";
         let (log, archive) = sqlx::query_as(sizes).fetch_one(pool).await?;

@@ -146,11 +146,15 @@ pub enum Step {
     Archive {
         /// The run, or `None` to begin.
         after: Option<RunId>,
+        /// How many runs it looks at.
+        looks: u32,
     },
     /// Deletes archived runs that are due, those created after this one.
     Delete {
         /// The run, or `None` to begin.
         after: Option<RunId>,
+        /// How many runs it looks at.
+        looks: u32,
     },
     /// Drops a month of the log.
     Drop,

@@ -20,9 +20,14 @@ use crate::store::{
 /// How long a pass stays with a process that says nothing: many times the length of a step.
 const HELD_FOR: Duration = Duration::from_secs(60);
 
-/// Runs that one step looks at, and events that it moves unless a single run has more: some ten milliseconds of work.
-const RUNS_LOOKED_AT: i64 = 500;
-const EVENTS_MOVED_MAX: i64 = 5_000;
+/// Runs that a step looks at when the one before it found something to do, and events that it moves unless a single run
+/// has more: about five milliseconds of work. Steps of ten times as much, with pauses as long in all, kept runs beside them
+/// waiting for their turn.
+const RUNS_LOOKED_AT: u32 = 50;
+const EVENTS_MOVED_MAX: i64 = 500;
+
+/// Runs that a step looks at when there was nothing to do for long: as much work.
+const RUNS_LOOKED_AT_MAX: u32 = 500;
 
 /// Events of runs outside of the archive that may be moved when their month is dropped: nothing is appended meanwhile, for
 /// about as long as 5,000 inserts take.
@@ -131,15 +136,16 @@ pub(super) async fn prune(
 ) -> Result<Pruned, StoreError> {
     if *step == Step::Prepare {
         nodes::make_partitions(connection, route).await?;
-        return Ok(Pruned { next: Some(Step::Archive { after: None }), ..Pruned::default() });
+        let next = Step::Archive { after: None, looks: RUNS_LOOKED_AT };
+        return Ok(Pruned { next: Some(next), ..Pruned::default() });
     }
     let mut transaction = connection.begin().await.map_err(classify)?;
     let permit =
         sqlx::query_file!("src/store/postgres/sql/permit_retention.sql", LOCK_TIMEOUT, STATEMENT_TIMEOUT);
     permit.fetch_one(&mut *transaction).await.map_err(classify)?;
     let pruned = match *step {
-        Step::Archive { after } => archive(&mut transaction, after).await?,
-        Step::Delete { after } => delete(&mut transaction, after).await?,
+        Step::Archive { after, looks } => archive(&mut transaction, after, looks).await?,
+        Step::Delete { after, looks } => delete(&mut transaction, after, looks).await?,
         Step::Drop => drop_month(&mut transaction).await?,
         Step::Prepare => Pruned::default(),
     };
@@ -160,15 +166,20 @@ pub(super) async fn prune(
     Ok(pruned)
 }
 
-async fn archive(transaction: &mut PgTransaction<'_>, after: Option<RunId>) -> Result<Pruned, StoreError> {
-    let done = Pruned { next: Some(Step::Delete { after: None }), ..Pruned::default() };
+async fn archive(
+    transaction: &mut PgTransaction<'_>,
+    after: Option<RunId>,
+    looks: u32,
+) -> Result<Pruned, StoreError> {
+    let delete = Step::Delete { after: None, looks: RUNS_LOOKED_AT };
+    let done = Pruned { next: Some(delete), ..Pruned::default() };
     let until = sqlx::query_file_scalar!("src/store/postgres/sql/archive_until.sql");
     let Some(until) = until.fetch_one(&mut **transaction).await.map_err(classify)? else { return Ok(done) };
     let moved = sqlx::query_file!(
         "src/store/postgres/sql/archive.sql",
         first(after),
         until,
-        RUNS_LOOKED_AT,
+        i64::from(looks),
         EVENTS_MOVED_MAX,
         PART_BYTES
     );
@@ -180,25 +191,35 @@ async fn archive(transaction: &mut PgTransaction<'_>, after: Option<RunId>) -> R
         let written = sqlx::query_file!("src/store/postgres/sql/drop_writings.sql", archived as _);
         written.execute(&mut **transaction).await.map_err(classify)?;
     }
-    let next = one(moved.next)?.map(|after| Step::Archive { after: Some(after) });
+    let looks = then_looks(looks, moved.archived.len());
+    let next = one(moved.next)?.map(|after| Step::Archive { after: Some(after), looks });
     let tally = Tally { archived: moved.archived.len() as u64, ..Tally::default() };
     Ok(Pruned { tally, next: next.or(done.next) })
 }
 
-async fn delete(transaction: &mut PgTransaction<'_>, after: Option<RunId>) -> Result<Pruned, StoreError> {
+async fn delete(
+    transaction: &mut PgTransaction<'_>,
+    after: Option<RunId>,
+    looks: u32,
+) -> Result<Pruned, StoreError> {
     let until = sqlx::query_file_scalar!("src/store/postgres/sql/delete_until.sql");
     let Some(until) = until.fetch_one(&mut **transaction).await.map_err(classify)? else {
         return Ok(Pruned { next: Some(Step::Drop), ..Pruned::default() });
     };
-    let gone =
-        sqlx::query_file!("src/store/postgres/sql/delete_archived.sql", first(after), until, RUNS_LOOKED_AT);
+    let gone = sqlx::query_file!(
+        "src/store/postgres/sql/delete_archived.sql",
+        first(after),
+        until,
+        i64::from(looks)
+    );
     let gone = gone.fetch_one(&mut **transaction).await.map_err(classify)?;
     if !gone.deleted.is_empty() {
         let events =
             sqlx::query_file!("src/store/postgres/sql/delete_events.sql", gone.deleted.as_slice() as _);
         events.execute(&mut **transaction).await.map_err(classify)?;
     }
-    let next = one(gone.next)?.map(|after| Step::Delete { after: Some(after) });
+    let looks = then_looks(looks, gone.deleted.len());
+    let next = one(gone.next)?.map(|after| Step::Delete { after: Some(after), looks });
     let tally = Tally { deleted: gone.deleted.len() as u64, ..Tally::default() };
     Ok(Pruned { tally, next: Some(next.unwrap_or(Step::Drop)) })
 }
@@ -213,6 +234,11 @@ async fn drop_month(transaction: &mut PgTransaction<'_>) -> Result<Pruned, Store
     let next = month.is_some().then_some(Step::Drop);
     let tally = Tally { months: month.into_iter().collect(), ..Tally::default() };
     Ok(Pruned { tally, next })
+}
+
+/// Says how many runs the next step looks at: more and more while there is nothing to do.
+fn then_looks(looks: u32, done: usize) -> u32 {
+    if done > 0 { RUNS_LOOKED_AT } else { looks.saturating_mul(2).min(RUNS_LOOKED_AT_MAX) }
 }
 
 /// Where a look begins.
