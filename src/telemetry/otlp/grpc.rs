@@ -70,11 +70,7 @@ impl Grpc {
         if self.gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }
-        let asked = client.export(self.request(request));
-        match tokio::time::timeout(self.timeout, asked).await {
-            Ok(answered) => answered.map(tonic::Response::into_inner).map_err(|status| judge(&status)),
-            Err(_) => Err(Answer::Unavailable(Unavailable::too_late(self.timeout))),
-        }
+        self.answer(client.export(self.request(request))).await
     }
 
     pub(super) async fn metrics(
@@ -85,7 +81,14 @@ impl Grpc {
         if self.gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }
-        let asked = client.export(self.request(request));
+        self.answer(client.export(self.request(request))).await
+    }
+
+    /// Waits for what was asked, no longer than a request may take.
+    async fn answer<T>(
+        &self,
+        asked: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, Answer> {
         match tokio::time::timeout(self.timeout, asked).await {
             Ok(answered) => answered.map(tonic::Response::into_inner).map_err(|status| judge(&status)),
             Err(_) => Err(Answer::Unavailable(Unavailable::too_late(self.timeout))),

@@ -3,12 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use super::grpc::Grpc;
 use super::http::Http;
@@ -62,33 +58,35 @@ impl Transport {
             Transport::Grpc(grpc) => grpc.traces(request).await,
             Transport::Http(http) => http.traces(&request).await,
         };
-        answered.map_or_else(|answer| answer, taken)
+        answered.map_or_else(
+            |answer| answer,
+            |response| {
+                let partial = response.partial_success.unwrap_or_default();
+                taken(partial.rejected_spans, &partial.error_message)
+            },
+        )
     }
-}
 
-impl Transport {
     /// Sends metrics; returns within the request's timeout.
     pub(super) async fn metrics(&self, request: ExportMetricsServiceRequest) -> Answer {
         let answered = match self {
             Transport::Grpc(grpc) => grpc.metrics(request).await,
             Transport::Http(http) => http.metrics(&request).await,
         };
-        let taken = |response: ExportMetricsServiceResponse| {
-            let partial = response.partial_success.unwrap_or_default();
-            Answer::Taken {
-                rejected: usize::try_from(partial.rejected_data_points).unwrap_or(0),
-                remark: (!partial.error_message.is_empty()).then(|| cut(&partial.error_message)),
-            }
-        };
-        answered.map_or_else(|answer| answer, taken)
+        answered.map_or_else(
+            |answer| answer,
+            |response| {
+                let partial = response.partial_success.unwrap_or_default();
+                taken(partial.rejected_data_points, &partial.error_message)
+            },
+        )
     }
 }
 
-fn taken(response: ExportTraceServiceResponse) -> Answer {
-    let partial = response.partial_success.unwrap_or_default();
+fn taken(rejected: i64, remark: &str) -> Answer {
     Answer::Taken {
-        rejected: usize::try_from(partial.rejected_spans).unwrap_or(0),
-        remark: (!partial.error_message.is_empty()).then(|| cut(&partial.error_message)),
+        rejected: usize::try_from(rejected).unwrap_or(0),
+        remark: (!remark.is_empty()).then(|| cut(remark)),
     }
 }
 
