@@ -3,26 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use runlog::{Cx, CxError, RunId, Runtime, Workflow};
+use runlog::{RunId, Runtime};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+
+use crate::steps::steps;
 
 /// Runs in flight.
 const IN_FLIGHT: usize = 64;
 
 /// Steps of the long run: with its other events, 5,000.
 const LONG_STEPS: u32 = 4_996;
-
-fn steps() -> Workflow<u32, u32> {
-    async fn code(cx: Cx, count: u32) -> Result<u32, CxError> {
-        for n in 0..count {
-            cx.step("step", || std::future::ready(anyhow::Ok(n))).await?;
-        }
-        Ok(count)
-    }
-    Workflow::function("steps", code)
-}
 
 pub async fn serve(pool: &PgPool) -> anyhow::Result<Runtime> {
     Ok(Runtime::builder(pool.clone()).workflow(steps()).start().await?)

@@ -11,6 +11,8 @@
 )]
 
 mod population;
+mod steps;
+mod times;
 mod questions;
 mod load;
 

@@ -7,6 +7,7 @@ use runlog::{RunId, Runtime, Search};
 use tokio::time::Instant;
 
 use super::Settings;
+use crate::times::percentile_ms;
 
 pub const HEAD: &str =
     "question                                              page   rows   p50 ms   p95 ms   aim ms";
@@ -148,11 +149,7 @@ async fn pages(
 
 fn print(question: &str, page: &str, rows: usize, mut times: Vec<Duration>, aim: f64) {
     times.sort_unstable();
-    let at = |percent: usize| {
-        let place = (times.len() * percent).div_ceil(100).max(1) - 1;
-        times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
-    };
-    let (p50, p95) = (at(50), at(95));
+    let (p50, p95) = (percentile_ms(&times, 50), percentile_ms(&times, 95));
     let verdict = if p95 > aim { " MISSED" } else { "" };
     println!("{question:<52} {page:>5} {rows:>6} {p50:>8.2} {p95:>8.2} {:>8}{verdict}", format!("< {aim}"));
 }

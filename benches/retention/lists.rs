@@ -3,6 +3,8 @@
 use runlog::{Runtime, Search};
 use tokio::time::Instant;
 
+use crate::times::percentile_ms;
+
 /// Filters, and the milliseconds that 95 of 100 answers may take; `#` is another number each time.
 const FILTERS: &[(&str, f64)] = &[
     ("", 10.0),
@@ -39,11 +41,7 @@ pub async fn ask_all(runtime: &Runtime) -> anyhow::Result<()> {
             }
         }
         times.sort_unstable();
-        let at = |percent: usize| {
-            let place = (times.len() * percent).div_ceil(100).max(1) - 1;
-            times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
-        };
-        let (p50, p95) = (at(50), at(95));
+        let (p50, p95) = (percentile_ms(&times, 50), percentile_ms(&times, 95));
         let verdict = if p95 > *aim { " MISSED" } else { "" };
         println!("{filter:<38} {rows:>6} {p50:>8.2} {p95:>8.2} {:>8}{verdict}", format!("< {aim}"));
     }

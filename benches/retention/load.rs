@@ -4,27 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use runlog::{Cx, CxError, Runtime, Workflow};
+use runlog::Runtime;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use crate::steps::steps;
+use crate::times::percentile_ms;
 
 /// Steps of a run.
 const STEPS: u32 = 5;
 
 /// Runs under way at most; one that finds no room is counted as late and not started.
 const IN_FLIGHT_MAX: usize = 1_000;
-
-fn steps() -> Workflow<u32, u32> {
-    async fn code(cx: Cx, count: u32) -> Result<u32, CxError> {
-        for n in 0..count {
-            cx.step("step", || std::future::ready(anyhow::Ok(n))).await?;
-        }
-        Ok(count)
-    }
-    Workflow::function("steps", code)
-}
 
 /// Makes the node; it takes no part in retention, so that nobody archives but who is asked to.
 pub async fn serve(pool: &PgPool) -> anyhow::Result<Runtime> {
@@ -100,7 +93,6 @@ impl Sample {
 
     /// Milliseconds in which so many of 100 runs finished.
     pub fn percentile_ms(&self, percent: usize) -> f64 {
-        let place = (self.times.len() * percent).div_ceil(100).max(1) - 1;
-        self.times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+        percentile_ms(&self.times, percent)
     }
 }

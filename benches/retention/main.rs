@@ -14,6 +14,10 @@
 
 #[path = "../inspect/population.rs"]
 mod population;
+#[path = "../inspect/steps.rs"]
+mod steps;
+#[path = "../inspect/times.rs"]
+mod times;
 mod load;
 mod lists;
 
