@@ -132,6 +132,11 @@ fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
 )]
 pub(super) async fn get(State(service): State<Arc<Service>>, caller: Caller) -> Answer<RetentionBody> {
     caller.require_unbound()?;
+    as_it_stands(&service).await
+}
+
+/// What every one of them answers: the policies and the passes, as they are by then.
+async fn as_it_stands(service: &Service) -> Answer<RetentionBody> {
     Ok(JsonBody(service.runtime.retention().await?.into()))
 }
 
@@ -161,7 +166,7 @@ pub(super) async fn set(
     let policy = new.namespace.into_iter().fold(policy, RetentionPolicy::namespace);
     let policy = new.workflow.into_iter().fold(policy, RetentionPolicy::workflow);
     service.runtime.set_retention(policy).await?;
-    Ok(JsonBody(service.runtime.retention().await?.into()))
+    as_it_stands(&service).await
 }
 
 /// Removes what was set for a namespace, a workflow, or a workflow of a namespace: what is set for more of them counts again
@@ -200,7 +205,7 @@ pub(super) async fn unset(
         let detail = format!("nothing is set for namespace {}, workflow {}", of(namespace), of(workflow));
         return Err(Problem::new(Code::PolicyNotFound, detail));
     }
-    Ok(JsonBody(service.runtime.retention().await?.into()))
+    as_it_stands(&service).await
 }
 
 /// Begins a pass now, whether one is due or not
@@ -225,7 +230,7 @@ pub(super) async fn prune(
 ) -> Result<(StatusCode, JsonBody<RetentionBody>), Problem> {
     caller.require_unbound()?;
     service.runtime.begin_pruning().await?;
-    Ok((StatusCode::ACCEPTED, JsonBody(service.runtime.retention().await?.into())))
+    Ok((StatusCode::ACCEPTED, as_it_stands(&service).await?))
 }
 
 /// A run as JSON lines: what it is, then each event with its payload as the text that it is
