@@ -51,6 +51,7 @@ pub struct Life {
     pub until: i64,
 }
 
+/// The first of each kind: under a mutant there may be several, and the verdict is not ours.
 const RUNS: &str = "
     select r.id, r.workflow, r.version, r.key, r.status::text as status, r.parent is not null as is_child,
            (select (e.payload::json ->> 'input')::bigint from runlog.events e where e.run_id = r.id and e.seq = 1) as seed,
@@ -58,9 +59,11 @@ const RUNS: &str = "
                select (e.payload::json ->> 'output')::bigint from runlog.events e
                where e.run_id = r.id and e.kind = 'attempt_succeeded'
                  and e.task = case r.workflow when 'checkout' then 'ship' else r.workflow end
+               order by e.seq limit 1
            ) as output,
            (
                select e.payload from runlog.events e where e.run_id = r.id and e.kind = 'run_failed'
+               order by e.seq limit 1
            ) as failure
     from runlog.runs r";
 
