@@ -305,3 +305,9 @@ pub const METRICS_PUSH_MAX: Duration = Duration::from_secs(3_600);
 
 /// Time between two pushes of metrics unless told otherwise: the standard's.
 pub const METRICS_PUSH_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Refused spans that are kept for whoever asks: the last of them say what is wrong, and 10,000 are a few megabytes.
+pub const REFUSED_SPANS_KEPT: u32 = 10_000;
+
+/// Commits of the outbox that are counted: more say no more, and a look at them takes some ten milliseconds.
+pub const OUTBOX_COUNTED_MAX: u32 = 100_000;
