@@ -39,6 +39,8 @@ pub mod cli;
 
 pub use self::inspect::{Page, RunView, Search};
 pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, Verdict};
+#[cfg(feature = "otel")]
+pub use self::runtime::Export;
 pub use self::runtime::{
     CancelOptions, Check, Error, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle, Runtime,
     RuntimeBuilder,

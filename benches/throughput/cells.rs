@@ -10,13 +10,13 @@ use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Settings;
 use super::limit::{Bulk, Journal, Template};
 use super::meter::Meter;
 use super::raw::Raw;
 use super::report::{Cell, Report, Source};
 use super::server::Bench;
 use super::workloads::{self, Kind};
+use super::{Settings, export};
 
 /// The three, on one server.
 pub struct Stage<'bench> {
@@ -77,6 +77,18 @@ impl<'bench> Stage<'bench> {
         if self.settings.wants("W4") {
             report.add_bulk(Source::Engine, self.bulk().await?);
             report.add_bulk(Source::Limit, self.journal.bulk(&self.queued, self.settings.bulk).await?);
+        }
+        Ok(())
+    }
+
+    /// Measures the export once; every other round in the other order.
+    pub async fn export(&self, round: usize, report: &mut Report) -> anyhow::Result<()> {
+        for in_flight in [16, 256] {
+            if self.settings.in_flight.is_none_or(|only| only == in_flight) {
+                let (window, export_first) = (self.settings.window, round.is_multiple_of(2));
+                let measured = export::measure(self.bench, &self.runtime, in_flight, window, export_first);
+                report.add_export(measured.await?);
+            }
         }
         Ok(())
     }
@@ -161,7 +173,7 @@ impl<'bench> Stage<'bench> {
     }
 }
 
-async fn finish(drivers: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+pub async fn finish(drivers: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
     while let Some(ended) = drivers.join_next().await {
         ended??;
     }

@@ -6,7 +6,8 @@
 //! Every round measures each workload three times, one after the other: by the engine, by *limit* (a bare journal that sends
 //! the same rows) and by *raw* (a commit per event). What is printed are medians over the rounds. The server is private, of
 //! this run only, with Postgres' own durability. The ids of the workloads are W1 to W5, and P5 (memory), P6 (ten thousand
-//! runs in flight at a kill) and P8 (an idle node); `--only P5` measures P8, too.
+//! runs in flight at a kill) and P8 (an idle node); `--only P5` measures P8, too. `--only export` measures what an export costs,
+//! to a receiver in this process that throws everything away, and nothing else; without `--only` it is measured last.
 
 #![expect(
     unreachable_pub,
@@ -18,6 +19,7 @@ mod limit;
 mod raw;
 mod kill;
 mod rest;
+mod export;
 mod orders;
 mod meter;
 mod server;
@@ -116,6 +118,9 @@ async fn rounds(
     for round in 1..=settings.rounds {
         eprintln!("round {round} of {}", settings.rounds);
         stage.round(report).await?;
+        if settings.wants("EXPORT") {
+            stage.export(round, report).await?;
+        }
         if settings.wants("W5") {
             report.add_kill("W5", kill::measure(bench, 1_000).await?);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::export::Exported;
 use super::kill::Killed;
 use super::limit::Bulk;
 use super::meter::Sample;
@@ -46,6 +47,7 @@ pub struct Report {
     samples: BTreeMap<(Cell, Source), Vec<Sample>>,
     bulks: BTreeMap<Source, Vec<Bulk>>,
     kills: BTreeMap<&'static str, Vec<Killed>>,
+    exports: BTreeMap<usize, Vec<Exported>>,
     rest: Option<Rest>,
 }
 
@@ -60,6 +62,10 @@ impl Report {
 
     pub fn add_kill(&mut self, workload: &'static str, killed: Killed) {
         self.kills.entry(workload).or_default().push(killed);
+    }
+
+    pub fn add_export(&mut self, exported: Exported) {
+        self.exports.entry(exported.in_flight).or_default().push(exported);
     }
 
     pub fn set_rest(&mut self, rest: Rest) {
@@ -166,6 +172,9 @@ impl fmt::Display for Report {
         for (workload, kills) in self.kills.iter().rev() {
             killed(f, workload, kills)?;
         }
+        for (in_flight, exports) in &self.exports {
+            exported(f, *in_flight, exports)?;
+        }
         self.rest.iter().try_for_each(|rest| write!(f, "{rest}"))
     }
 }
@@ -182,6 +191,26 @@ fn killed(f: &mut fmt::Formatter<'_>, workload: &str, kills: &[Killed]) -> fmt::
         of(|killed| killed.since_kill_s),
         of(|killed| killed.twice as f64),
         of(|killed| killed.steps as f64),
+    )
+}
+
+fn exported(f: &mut fmt::Formatter<'_>, in_flight: usize, exports: &[Exported]) -> fmt::Result {
+    let of = |figure: fn(&Exported) -> f64| median(exports.iter().map(figure).collect());
+    writeln!(
+        f,
+        "export, {in_flight} in flight: {:.0} runs/s with it, {:.0} without = {:.2} × (aim ≥ 0.90); cpu {:.3} ms a run with it ({:.3} + {:.3}), {:.3} without; WAL {:.2} kB, {:.2} without; {:.0} commits ({:.1} s) behind at the end, exported {:.1} s later",
+        of(|export| export.with.runs_per_s),
+        of(|export| export.without.runs_per_s),
+        of(|export| export.with.runs_per_s / export.without.runs_per_s),
+        of(|export| export.with.cpu_ms()),
+        of(|export| export.with.client_ms),
+        of(|export| export.with.server_ms),
+        of(|export| export.without.cpu_ms()),
+        of(|export| export.with.wal_kb),
+        of(|export| export.without.wal_kb),
+        of(|export| export.behind as f64),
+        of(|export| export.behind_s),
+        of(|export| export.drained_s),
     )
 }
 

@@ -64,6 +64,12 @@ impl Bench {
         ))
     }
 
+    /// Carries out a statement.
+    pub async fn execute(&self, statement: &'static str) -> anyhow::Result<()> {
+        sqlx::query(statement).execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Reads all totals.
     pub async fn counters(&self) -> anyhow::Result<Counters> {
         let totals = "select pg_snapshot_xmax(pg_current_snapshot())::text::int8,

@@ -21,6 +21,8 @@ mod herald;
 mod listener;
 mod timekeeper;
 mod pruner;
+#[cfg(feature = "otel")]
+mod exporter;
 mod supervisor;
 mod rejoin;
 mod moment;
@@ -28,6 +30,8 @@ mod moment;
 mod reporter;
 
 pub(crate) use self::birth::{Born, Start};
+#[cfg(feature = "otel")]
+pub(crate) use self::exporter::ExportSettings;
 pub(crate) use self::followers::SAY_EVERY;
 pub(crate) use self::pruner::{Passed, begin_pass, pass};
 #[cfg(feature = "otel")]

@@ -52,8 +52,8 @@ impl Push {
     }
 
     async fn once(&self, engine: &Engine) {
-        let live = engine.store.live_runs().await.ok();
-        let families = engine.metrics.gather(&engine.moment(live));
+        let moment = engine.moment(Some(engine.store.as_ref())).await;
+        let families = engine.metrics.gather(&moment);
         let now = engine.clock.now();
         let window = Window { since: engine.metrics.begin(now), until: now };
         // What the host's OpenTelemetry heard of this, it would export, too.

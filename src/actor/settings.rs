@@ -37,6 +37,9 @@ pub(crate) struct Settings {
     /// Where figures are pushed to.
     #[cfg(feature = "otel")]
     pub(crate) push: Option<super::reporter::Push>,
+    /// What is exported, and where to, if this process takes part in it.
+    #[cfg(feature = "otel")]
+    pub(crate) export: Option<Arc<super::ExportSettings>>,
     /// Who is told of every body of code that runs, in tests.
     pub(crate) witness: Option<Witness>,
 }
@@ -98,6 +101,8 @@ impl Default for Settings {
             retention_interval: limits::RETENTION_INTERVAL_DEFAULT,
             #[cfg(feature = "otel")]
             push: None,
+            #[cfg(feature = "otel")]
+            export: None,
             witness: None,
         }
     }

@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::claimer::{Claimer, Hint};
+#[cfg(feature = "otel")]
+use super::exporter::Exporting;
 use super::followers::Followers;
 use super::herald::{Herald, NEWS_WAITING_MAX};
 use super::journal::Lane;
@@ -46,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) watchers: Watchers,
     pub(crate) followers: Followers,
     pub(crate) writing: Writing,
+    #[cfg(feature = "otel")]
+    pub(super) exporting: Exporting,
     incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
@@ -91,6 +95,8 @@ impl Engine {
             watchers: Watchers::default(),
             followers: Followers::default(),
             writing: Writing::new(),
+            #[cfg(feature = "otel")]
+            exporting: Exporting::default(),
             incarnation: RwLock::new(None),
             supervisor: OnceLock::new(),
             news,
@@ -105,8 +111,12 @@ impl Engine {
             supervisor.stop(None);
             return Err(error);
         }
+        // They go by the clock, which is set by now.
         #[cfg(feature = "otel")]
-        engine.report();
+        {
+            engine.report();
+            engine.begin_export();
+        }
         let herald = Herald { store: Arc::clone(&engine.store), queue: announced };
         engine.keep(herald.run().boxed());
         Ok(engine)
@@ -240,6 +250,9 @@ impl Engine {
         }
         self.writing.flush(deadline).await;
         #[cfg(feature = "otel")]
+        self.exporting.finish(self.store.as_ref(), deadline).await;
+        // What was exported on the way out is counted, too.
+        #[cfg(feature = "otel")]
         self.report_last(deadline).await;
         self.halt();
         let Some(node) = node else { return Ok(()) };
@@ -251,6 +264,8 @@ impl Engine {
     /// Stops everything at once and tells nobody, as a crash does.
     pub(crate) fn halt(&self) {
         drop(self.incarnation.write().unwrap_or_else(PoisonError::into_inner).take());
+        #[cfg(feature = "otel")]
+        self.exporting.halt();
         self.agents.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|agent| agent.abort());
         for (run, actor) in self.live.all() {
             actor.kill();

@@ -16,7 +16,7 @@ use super::show::Screen;
 use super::{database, tell};
 use crate::http::{self, Tokens};
 use crate::model::limits::METRICS_PUSH_DEFAULT;
-use crate::runtime::Runtime;
+use crate::runtime::{Export, Runtime};
 use crate::telemetry::otlp::{Otlp, OtlpError};
 
 /// What `runlog serve` may be told.
@@ -41,14 +41,16 @@ const AFTER_HELP: &str = "\
 It executes no runs: it starts, shows, cancels and signals those of the nodes that share the database. Without --insecure \
 every request needs a bearer token: `runlog token new` makes one. SIGINT and SIGTERM stop it in order.
 
-With OTEL_EXPORTER_OTLP_ENDPOINT, or the OTEL_EXPORTER_OTLP_METRICS_ variables, it pushes its metrics there.
+With OTEL_EXPORTER_OTLP_ENDPOINT, or another of OpenTelemetry's standard variables that names an endpoint, it exports the \
+traces of all runs of the database, unless another process does, and pushes its metrics.
 
 Exit codes: 0 stopped in order, 1 something failed, 2 the address or access was refused.";
 
 /// Connections for what is written.
 const CONNECTIONS_MAX: u32 = 5;
 
-/// How long requests under way may take when it stops; streams are cut then, and their readers come back elsewhere.
+/// How long requests under way may take when it stops, and then the export of what is committed; streams are cut then, and
+/// their readers come back elsewhere.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// The exit code of a refusal: that of arguments that cannot be understood.
@@ -72,7 +74,12 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
     let place = database::place(&server);
     let pool =
         sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(server);
-    let runtime = open(pool.clone(), arguments.migrate).await;
+    let export = match Otlp::from_variables(|name| std::env::var(name).ok()) {
+        Ok(otlp) => otlp.map(Export::otlp),
+        Err(error) => return Ok(refused(&error.to_string())),
+    };
+    let exports = export.is_some();
+    let runtime = open(pool.clone(), arguments.migrate, export).await;
     let runtime = runtime.map_err(|error| format!("the database {place} cannot be used: {error}"))?;
     if !arguments.insecure && Tokens::open(&pool).await?.list().await?.is_empty() {
         runtime.shutdown(Duration::ZERO).await?;
@@ -89,14 +96,21 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
     // Whoever reads that it listens may ask it to stop.
     let signal = signals()?;
     screen.line(format!("serving    {place}, for {access}"))?;
+    if exports {
+        screen.line("exports    traces, as OTEL_EXPORTER_OTLP_* says")?;
+    }
     screen.line(format!("listening  http://{}/api/v1", listener.local_addr()?))?;
     serve(listener, routes.into_router(), signal).await?;
-    runtime.shutdown(Duration::ZERO).await?;
+    runtime.shutdown(STOP_MAX).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(pool: PgPool, migrate: bool) -> Result<Runtime, crate::runtime::Error> {
+async fn open(pool: PgPool, migrate: bool, export: Option<Export>) -> Result<Runtime, crate::runtime::Error> {
     let builder = Runtime::builder(pool).client().node_name("serve").migrate(migrate);
+    let builder = match export {
+        Some(export) => builder.export(export),
+        None => builder,
+    };
     match pushed(|name| std::env::var(name).ok()) {
         Ok(None) => builder.start().await,
         Ok(Some((otlp, every))) => builder.push_metrics(otlp, every).start().await,

@@ -305,3 +305,32 @@ pub const METRICS_PUSH_MAX: Duration = Duration::from_secs(3_600);
 
 /// Time between two pushes of metrics unless told otherwise: the standard's.
 pub const METRICS_PUSH_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Refused spans that are kept for whoever asks: the last of them say what is wrong, and 10,000 are a few megabytes.
+pub const REFUSED_SPANS_KEPT: u32 = 10_000;
+
+/// Commits of the outbox that are counted: more say no more, and a look at them takes some ten milliseconds.
+pub const OUTBOX_COUNTED_MAX: u32 = 100_000;
+
+/// Commits of the outbox that the exporter takes at a time.
+pub const EXPORT_COMMITS_PER_LOOK: u32 = 512;
+
+/// Runs whose logs the exporter reads by one question.
+pub const EXPORT_RUNS_PER_READ: usize = 512;
+
+/// Events that the exporter reads by one question, and about as many spans are sent before the next: some megabytes.
+pub const EXPORT_EVENTS_PER_READ: u32 = 4_096;
+
+/// Runs whose folds the exporter keeps from one commit to the next unless the embedder says otherwise: as many as two nodes
+/// hold, at some hundred bytes each.
+pub const EXPORT_RUNS_KEPT_DEFAULT: usize = 20_000;
+
+/// Time between two looks for commits to export unless the embedder says otherwise: what a person waits for a span, and a
+/// question a second where nothing happens.
+pub const EXPORT_INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
+
+/// Shortest such time: a shorter one finds single commits, each with a request of its own.
+pub const EXPORT_INTERVAL_MIN: Duration = Duration::from_millis(10);
+
+/// Longest such time: with a longer one the outbox might close in between.
+pub const EXPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);

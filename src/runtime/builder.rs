@@ -9,6 +9,8 @@ use sqlx::PgPool;
 use super::control::Runtime;
 use super::error::Error;
 #[cfg(feature = "otel")]
+use super::export::Export;
+#[cfg(feature = "otel")]
 use crate::actor::Push;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
@@ -32,6 +34,8 @@ pub struct RuntimeBuilder {
     registry: Result<Registry, BuildError>,
     settings: Settings,
     workflow_slots: Vec<(String, usize)>,
+    #[cfg(feature = "otel")]
+    export: Option<Export>,
     migrate: bool,
     pooler: bool,
     clock: Option<Arc<Clock>>,
@@ -61,6 +65,8 @@ impl RuntimeBuilder {
             registry,
             settings,
             workflow_slots,
+            #[cfg(feature = "otel")]
+            export: None,
             migrate: true,
             pooler: false,
             clock: None,
@@ -167,6 +173,14 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Exports spans of what is committed in the whole database, this node's runs and the others'. One process at a time
+    /// exports, of all that would; a [`client`](RuntimeBuilder::client) may. Default: no.
+    #[cfg(feature = "otel")]
+    pub fn export(mut self, export: Export) -> Self {
+        self.export = Some(export);
+        self
+    }
+
     /// Sets whether [`start`](RuntimeBuilder::start) brings the schema up to date. Default: yes. Without, it only checks.
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
@@ -215,6 +229,10 @@ impl RuntimeBuilder {
     pub async fn start(mut self) -> Result<Runtime, Error> {
         let registry = self.registry?;
         self.settings.workflow_slots = check_slots(&registry, self.workflow_slots)?;
+        #[cfg(feature = "otel")]
+        if let Some(export) = self.export {
+            self.settings.export = Some(Arc::new(export.checked()?));
+        }
         // Tests on virtual time have leases that no process would want.
         if self.clock.is_none() {
             check(&self.settings)?;

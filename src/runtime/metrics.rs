@@ -1,7 +1,7 @@
 //! What this process counts.
 
 use super::control::Runtime;
-use crate::store::LiveRuns;
+use crate::store::Store;
 #[cfg(feature = "http")]
 use crate::telemetry::Metrics;
 
@@ -9,15 +9,14 @@ impl Runtime {
     /// Writes what this process counts in Prometheus' text format 0.0.4, for an embedder with a `/metrics` of its own; the REST
     /// interface has one, too. `docs/TELEMETRY.md` lists the metrics.
     ///
-    /// One question goes to the database, through the embedder's pool; without an answer its figures are left out.
+    /// A question or two go to the database, through the embedder's pool; without an answer its figures are left out.
     pub async fn metrics(&self) -> String {
-        let live = self.engine.store.live_runs().await;
-        self.metrics_with(live.ok())
+        self.metrics_from(Some(self.engine.store.as_ref())).await
     }
 
     /// As [`metrics`](Runtime::metrics), with the database's figures from elsewhere.
-    pub(crate) fn metrics_with(&self, live: Option<LiveRuns>) -> String {
-        self.engine.metrics.text(&self.engine.moment(live))
+    pub(crate) async fn metrics_from(&self, store: Option<&dyn Store>) -> String {
+        self.engine.metrics.text(&self.engine.moment(store).await)
     }
 
     /// Returns where this process counts.

@@ -15,6 +15,7 @@ mod chunks;
 mod explain;
 mod search;
 mod retention;
+mod export;
 mod metrics;
 mod check;
 mod error;
@@ -27,6 +28,9 @@ pub use self::chunks::Chunks;
 pub(crate) use self::control::check_text;
 pub use self::control::{CancelOptions, Cancelled, Runtime};
 pub use self::error::{Error, NotReplayable, RunError};
+#[cfg(feature = "otel")]
+pub use self::export::Export;
+pub use self::export::ExportLag;
 pub use self::handle::RunHandle;
 pub use self::logs::LogTail;
 pub use self::replay::{ReplayOptions, ReplayPlan, Replayed};

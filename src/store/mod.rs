@@ -10,6 +10,7 @@ mod retention;
 mod error;
 mod run;
 mod shape;
+pub mod outbox;
 pub mod writings;
 mod list;
 pub mod memory;
@@ -24,6 +25,7 @@ pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+pub use self::outbox::Outbox;
 pub use self::retention::{
     Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
 };
@@ -43,7 +45,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Writings {
+pub trait Store: Archive + Writings + Outbox {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 

@@ -21,6 +21,8 @@ pub use self::foreign::CodeFilter;
 #[cfg(feature = "logs")]
 pub use self::layer::{LogLayer, log_layer};
 
+#[cfg(feature = "otel")]
+pub(crate) use self::metrics::Unexported;
 pub(crate) use self::metrics::{Answered, Census, Metrics, Moment};
 #[cfg(feature = "http")]
 pub(crate) use self::metrics::{Streaming, TEXT_TYPE};

@@ -76,7 +76,6 @@ pub(super) async fn metrics(
 ) -> Result<Response, Problem> {
     caller.require_unbound()?;
     // The other figures are worth having when the database has no time for these.
-    let live = async { Ok::<_, Problem>(service.lists().await?.live_runs().await?) }.await;
-    let text = service.runtime.metrics_with(live.ok());
+    let text = service.runtime.metrics_from(service.lists().await.ok()).await;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(TEXT_TYPE))], text).into_response())
 }

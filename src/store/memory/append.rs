@@ -42,6 +42,7 @@ impl World {
                 kept.push(append.run);
             }
         }
+        self.tell(appends.iter().copied(), now);
         self.notice(|noticed| noticed.kept += u64::try_from(kept.len()).unwrap_or_default());
         for mail in appends.iter().flat_map(|append| &append.mail) {
             self.send(mail.to, &mail.body, now);
@@ -68,9 +69,10 @@ impl World {
             answers.push(Created { run: append.run, created: true });
         }
         check_distinct(&new)?;
-        for append in new {
+        for append in &new {
             self.write(None, append, now);
         }
+        self.tell(new, now);
         Ok(answers)
     }
 

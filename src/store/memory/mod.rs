@@ -13,6 +13,7 @@ mod inbox;
 mod read;
 mod summaries;
 mod writings;
+mod outbox;
 mod list;
 mod archive;
 mod faults;
@@ -29,6 +30,7 @@ mod transaction;
 )]
 mod simulated;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +57,8 @@ use crate::model::{
 pub struct MemoryStore {
     shared: Arc<Shared>,
     faults: Option<Arc<dyn Faults>>,
+    /// Tells it from the others.
+    process: u64,
     listening: tokio::sync::Mutex<Option<broadcast::Receiver<News>>>,
 }
 
@@ -68,6 +72,7 @@ struct Shared {
     news: broadcast::Sender<News>,
     /// Told when a transaction ends.
     ended: Notify,
+    processes: AtomicU64,
 }
 
 impl MemoryStore {
@@ -88,6 +93,7 @@ impl MemoryStore {
             changed: Notify::new(),
             news: broadcast::Sender::new(NEWS_KEPT),
             ended: Notify::new(),
+            processes: AtomicU64::new(0),
         };
         MemoryStore::on(Arc::new(shared), None)
     }
@@ -103,7 +109,8 @@ impl MemoryStore {
     }
 
     fn on(shared: Arc<Shared>, faults: Option<Arc<dyn Faults>>) -> Arc<MemoryStore> {
-        Arc::new(MemoryStore { shared, faults, listening: tokio::sync::Mutex::new(None) })
+        let process = shared.processes.fetch_add(1, Ordering::Relaxed);
+        Arc::new(MemoryStore { shared, faults, process, listening: tokio::sync::Mutex::new(None) })
     }
 
     /// Ends a node's lease now, as if it had expired: it writes nothing more, and keeps its runs until a

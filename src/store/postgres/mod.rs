@@ -29,6 +29,7 @@ mod archive;
 mod archived;
 mod retention;
 mod writings;
+mod outbox;
 mod list;
 mod rows;
 mod errors;
@@ -68,6 +69,8 @@ pub struct PostgresStore {
     dispatch: Dedicated,
     /// Open while a retention pass is this process's.
     pruning: Dedicated,
+    /// Open while this process is the exporter.
+    exporting: Dedicated,
     listener: Listener,
     /// Tells this process from another one to which a restored database gave the same node's id.
     token: i64,

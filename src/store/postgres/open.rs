@@ -14,8 +14,8 @@ impl PostgresStore {
     /// Opens the store in the pool's database: checks the server, and the schema's migrations, which it runs when
     /// `migrate` is true. On return the schema is this release's; several nodes may open it at once.
     ///
-    /// Besides the pool's connections it holds one for each of `lanes` lanes and three more, and a fourth while it makes a
-    /// retention pass.
+    /// Besides the pool's connections it holds one for each of `lanes` lanes and three more, one more while it makes a
+    /// retention pass, and one while it is the exporter.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: nobody answers, try again. [`StoreError::ServerTooOld`], [`StoreError::ReadOnly`]:
@@ -44,9 +44,9 @@ impl PostgresStore {
         let dedicated = |plans| Dedicated::new(pool.clone(), route, plans);
         let lanes = (0..lanes).map(|_| dedicated(Plans::Kept)).collect();
         let (control, dispatch) = (dedicated(Plans::Fresh), dedicated(Plans::Fresh));
-        let pruning = dedicated(Plans::Fresh);
+        let (pruning, exporting) = (dedicated(Plans::Fresh), dedicated(Plans::Kept));
         let (listener, token) = (Listener::new(&pool), clock::draw_token());
-        PostgresStore { lanes, control, dispatch, pruning, listener, token, route, pool }
+        PostgresStore { lanes, control, dispatch, pruning, exporting, listener, token, route, pool }
     }
 
     /// Explains every statement that a list, a count or the failure groups of `query` may take: each with its text and the

@@ -37,9 +37,20 @@ impl PostgresStore {
             .idle_timeout(IDLE_MAX)
             .connect_lazy_with(options);
         let dedicated = || Dedicated::new(pool.clone(), route, Plans::Fresh);
-        let (control, dispatch, pruning) = (dedicated(), dedicated(), dedicated());
+        let (control, dispatch) = (dedicated(), dedicated());
+        let (pruning, exporting) = (dedicated(), dedicated());
         let listener = Listener::new(&pool);
-        Ok(PostgresStore { lanes: Vec::new(), control, dispatch, pruning, listener, token: 0, route, pool })
+        Ok(PostgresStore {
+            lanes: Vec::new(),
+            control,
+            dispatch,
+            pruning,
+            exporting,
+            listener,
+            token: 0,
+            route,
+            pool,
+        })
     }
 }
 

@@ -3,12 +3,18 @@
 //! One registry for each runtime, none that is global. Series are labelled by workflow, task and outcome, never by run.
 
 mod labels;
+#[cfg(feature = "otel")]
+mod export;
 mod meters;
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, Registry, TextEncoder};
 
+#[cfg(feature = "otel")]
+use self::export::ExportMeters;
+#[cfg(feature = "otel")]
+pub(crate) use self::export::Unexported;
 use self::labels::Labels;
 use self::meters::{counter, counters, gauge, gauges, histograms};
 use super::names;
@@ -73,6 +79,8 @@ pub(crate) struct Metrics {
     runs: GaugeVec,
     dispatch_lag: GaugeVec,
     pool_connections: GaugeVec,
+    #[cfg(feature = "otel")]
+    export: ExportMeters,
     #[cfg(feature = "http")]
     streams: Gauge,
     #[cfg(feature = "http")]
@@ -88,6 +96,9 @@ pub(crate) struct Moment {
     pub(crate) pool: Option<(u32, u32)>,
     /// What the database says; `None` when it has no time for the question.
     pub(crate) database: Option<Census>,
+    /// What waits for the export, if this process takes part in one.
+    #[cfg(feature = "otel")]
+    pub(crate) unexported: Option<Unexported>,
 }
 
 /// The live runs, as the database counts them.
@@ -136,12 +147,20 @@ impl Metrics {
             runs: gauges(&names::RUNS)?,
             dispatch_lag: gauges(&names::DISPATCH_LAG)?,
             pool_connections: gauges(&names::POOL_CONNECTIONS)?,
+            #[cfg(feature = "otel")]
+            export: ExportMeters::new()?,
             #[cfg(feature = "http")]
             streams: gauge(&names::STREAMS)?,
             #[cfg(feature = "http")]
             requests: histograms(&names::HTTP_REQUESTS, &REQUEST)?,
         };
         metrics.collectors().into_iter().try_for_each(|collector| metrics.registry.register(collector))?;
+        #[cfg(feature = "otel")]
+        metrics
+            .export
+            .collectors()
+            .into_iter()
+            .try_for_each(|collector| metrics.registry.register(collector))?;
         Ok(metrics)
     }
 
@@ -297,6 +316,8 @@ impl Metrics {
                 self.dispatch_lag.reset();
             }
         }
+        #[cfg(feature = "otel")]
+        self.export.read(moment.unexported.as_ref());
         self.registry.gather()
     }
 

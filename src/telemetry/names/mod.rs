@@ -171,6 +171,51 @@ pub const POOL_CONNECTIONS: Metric = Metric {
     help: "Connections of the embedder's pool.",
 };
 
+/// Spans that were exported.
+pub const EXPORT_SPANS: Metric = Metric {
+    name: "runlog_export_spans_total",
+    kind: MetricKind::Counter,
+    unit: "{span}",
+    labels: &[OUTCOME],
+    help: "Spans that this process exported.",
+};
+
+/// Requests that a backend did not take.
+pub const EXPORT_FAILURES: Metric = Metric {
+    name: "runlog_export_failures_total",
+    kind: MetricKind::Counter,
+    unit: "{request}",
+    labels: &[],
+    help: "Times that the backend took nothing of what this process sent, which is sent again.",
+};
+
+/// Runs that an exporter keeps in memory.
+pub const EXPORT_RUNS: Metric = Metric {
+    name: "runlog_export_runs",
+    kind: MetricKind::Gauge,
+    unit: "{run}",
+    labels: &[],
+    help: "Runs whose open spans this process keeps in memory for the export.",
+};
+
+/// How late the export is.
+pub const EXPORT_LAG: Metric = Metric {
+    name: "runlog_export_lag_seconds",
+    kind: MetricKind::Gauge,
+    unit: "s",
+    labels: &[],
+    help: "For how long the oldest commit that is not exported has been waiting.",
+};
+
+/// How much waits for the export.
+pub const EXPORT_COMMITS: Metric = Metric {
+    name: "runlog_export_commits",
+    kind: MetricKind::Gauge,
+    unit: "{commit}",
+    labels: &[],
+    help: "Commits that are not exported, counted up to 100,000.",
+};
+
 /// Streams over REST.
 pub const STREAMS: Metric = Metric {
     name: "runlog_streams",
@@ -190,7 +235,7 @@ pub const HTTP_REQUESTS: Metric = Metric {
 };
 
 /// Every metric, in the order of `docs/TELEMETRY.md`.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 20] = [
     RUN_STATUS_CHANGES,
     QUEUE_LATENCY,
     RUN_DURATION,
@@ -204,6 +249,11 @@ pub const METRICS: [Metric; 15] = [
     RUNS,
     DISPATCH_LAG,
     POOL_CONNECTIONS,
+    EXPORT_SPANS,
+    EXPORT_FAILURES,
+    EXPORT_RUNS,
+    EXPORT_LAG,
+    EXPORT_COMMITS,
     STREAMS,
     HTTP_REQUESTS,
 ];

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::runlog;
-use crate::support::{Ground, Postgres, echo, soon};
+use crate::support::{Ground, Postgres, echo, json, soon};
+use crate::telemetry::receiver::Receiver;
 use crate::testing::postgres::Folder;
 
 /// A server that is killed when nobody looks after it any more.
@@ -26,8 +27,13 @@ impl Drop for Served {
 }
 
 fn serve(arguments: &[&str]) -> Result<Served> {
+    serve_with(arguments, &[])
+}
+
+fn serve_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Served> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
     command.arg("serve").args(arguments).env_remove("DATABASE_URL").stdout(Stdio::piped());
+    command.envs(variables.iter().copied());
     let mut child = command.spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("its output")?);
     let (mut told, mut line) = (String::new(), String::new());
@@ -156,5 +162,38 @@ async fn runs_are_imported_through_a_service() -> Result<()> {
     assert_eq!(elsewhere.count("select count(*) from runlog.archived_runs").await, 2);
     let again = runlog(&home, &["import", &path, "--url", &url, "--token", &allowed])?;
     assert_eq!(again.status.code(), Some(6), "{again:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_exports_the_traces_of_all_runs_when_a_variable_names_a_backend() -> Result<()> {
+    let (ground, backend) = (Postgres::new().await, Receiver::new().await);
+    let node = ground.builder().workflow(echo()).start().await?;
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", backend.http().leak() as &str), ("OTEL_SERVICE_NAME", "shop")];
+    let arguments = ["--insecure", "--database-url", &ground.url, "--listen", "127.0.0.1:0"];
+    let served = serve_with(&arguments, &variables)?;
+    assert!(served.told.contains("exports    traces"), "{}", served.told);
+    let run = node.run(&echo(), json("1")).start().await?;
+    soon("its end", run.wait()).await?;
+
+    backend.until("the run is shown", |taken| taken.iter().any(|one| one.span.name == "run echo")).await;
+
+    let shown = backend.received();
+    assert!(shown.iter().all(|one| one.resource.get("service.name").is_some_and(|name| name == "shop")));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_refuses_a_variable_that_it_cannot_read() -> Result<()> {
+    let ground = Postgres::new().await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
+    command.args(["serve", "--insecure", "--listen", "127.0.0.1:0", "--database-url", &ground.url]);
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon");
+    let refused = command.output()?;
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8(refused.stderr)?.contains("OTEL_EXPORTER_OTLP_PROTOCOL"));
     Ok(())
 }

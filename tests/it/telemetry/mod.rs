@@ -8,3 +8,4 @@ mod otlp;
 mod metrics;
 pub mod spans;
 mod push;
+mod export;

@@ -7,7 +7,7 @@
 -- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows; the
 -- fence's token; births again: trigger, trigger_id, trigger_key, replay_of; changed rows again: failed_task, error_kind,
 -- error_message, error_location, fingerprint, caused_by.
--- index: leases_pkey, runs_pkey, runs_keyed, archived_runs_key, events_pkey, inbox_pkey
+-- index: leases_pkey, runs_pkey, runs_keyed, archived_runs_key, events_pkey, inbox_pkey, outbox_pkey
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
 with me as materialized (
@@ -147,6 +147,13 @@ sent as (
 ),
 taken as (
     delete from runlog.inbox i using me where i.id = any($39::bigint[])
+),
+-- For the exporter, while there is one; what was left out is not in the log, where it looks.
+told as (
+    insert into runlog.outbox (at, runs, seqs)
+    select me.now, $19::uuid[], $20::int[]
+    from me cross join runlog.outbox_open o
+    where o.until > me.now and cardinality($20::int[]) > 0
 )
 select (select now from me) as now,
        (select count(*) from ev) as "events!",

@@ -1,7 +1,7 @@
 -- Group commit of nothing but events, which most are while runs are under way: append.sql without what is idle then,
 -- which costs a small batch more than the events do. No row in `me`: the node is dead, nothing is written.
 -- binds: node, lane; events: run, seq, kind, schema_version, task, attempt, payload; the fence's token
--- index: leases_pkey, events_pkey
+-- index: leases_pkey, events_pkey, outbox_pkey
 with me as materialized (
     select node, now
     from (
@@ -21,5 +21,12 @@ ev as (
         as e (run_id, seq, kind, schema_version, task, attempt, payload)
     cross join me
     returning 1
+),
+-- For the exporter, while there is one.
+told as (
+    insert into runlog.outbox (at, runs, seqs)
+    select me.now, $3::uuid[], $4::int[]
+    from me cross join runlog.outbox_open o
+    where o.until > me.now
 )
 select (select now from me) as now, (select count(*) from ev) as "events!"

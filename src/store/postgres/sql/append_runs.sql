@@ -3,7 +3,7 @@
 -- binds: node, lane; births: id, namespace, workflow, version, status, owned, priority, wake_at, deadline_at, created_at,
 -- parent, metadata; events: run, seq, kind, schema_version, task, attempt, payload; changed rows: id, status, ended,
 -- deadline_at; the fence's token; births again: trigger
--- index: leases_pkey, runs_pkey, events_pkey
+-- index: leases_pkey, runs_pkey, events_pkey, outbox_pkey
 with me as materialized (
     select node, now
     from (
@@ -50,5 +50,12 @@ st as (
     from unnest($22::uuid[], $23::text[], $24::boolean[], $25::timestamptz[]) as s (id, status, ended, deadline_at)
     cross join me
     where r.id = s.id and r.owner = me.node and r.status in ('QUEUED', 'RUNNING')
+),
+-- For the exporter, while there is one.
+told as (
+    insert into runlog.outbox (at, runs, seqs)
+    select me.now, $15::uuid[], $16::int[]
+    from me cross join runlog.outbox_open o
+    where o.until > me.now and cardinality($16::int[]) > 0
 )
 select (select now from me) as now, (select count(*) from ev) as "events!"

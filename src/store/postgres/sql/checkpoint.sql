@@ -1,6 +1,6 @@
 -- Appends one run's events inside the caller's transaction, under the fence: its lock holds until that commit.
 -- binds: node, lane, run, seqs, kinds, schema versions, tasks, attempts, payloads, the fence's token
--- index: leases_pkey, events_pkey
+-- index: leases_pkey, events_pkey, outbox_pkey
 with me as materialized (
     select node, now
     from (
@@ -20,5 +20,12 @@ ev as (
         as e (seq, kind, schema_version, task, attempt, payload)
     cross join me
     returning 1
+),
+-- For the exporter, while there is one.
+told as (
+    insert into runlog.outbox (at, runs, seqs)
+    select me.now, array_fill($3::uuid, array[cardinality($4::int[])]), $4::int[]
+    from me cross join runlog.outbox_open o
+    where o.until > me.now
 )
 select (select now from me) as now, (select count(*) from ev) as "events!"

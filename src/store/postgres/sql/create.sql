@@ -2,7 +2,7 @@
 -- binds: births: id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata;
 -- events: run, seq, kind, schema_version, task, attempt, payload; births again: trigger, trigger_id, trigger_key,
 -- replay_of
--- index: runs_pkey, runs_keyed, archived_runs_key, events_pkey
+-- index: runs_pkey, runs_keyed, archived_runs_key, events_pkey, outbox_pkey
 with born as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, wake_at, deadline_at, created_at,
                              parent, metadata, trigger, trigger_id, trigger_key, replay_of)
@@ -28,5 +28,12 @@ ev as (
         as e (run_id, seq, kind, schema_version, task, attempt, payload)
     cross join (select clock_timestamp() as now offset 0) clock
     where e.run_id in (select id from born)
+),
+-- For the exporter, while there is one; what was left out is not in the log, where it looks.
+told as (
+    insert into runlog.outbox (at, runs, seqs)
+    select clock_timestamp(), $12::uuid[], $13::int[]
+    from runlog.outbox_open o
+    where o.until > clock_timestamp() and exists (select from born)
 )
 select id from born

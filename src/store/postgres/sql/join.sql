@@ -4,7 +4,7 @@
 -- the node that it was before
 -- index: runs_died_with
 with node as (
-    insert into runlog.nodes (name, pid, release, slots, resumes) values ($1, $2, $3, $7, $11) returning id, joined_at
+    insert into runlog.nodes (name, pid, release, slots, resumes, fills_outbox) values ($1, $2, $3, $7, $11, true) returning id, joined_at
 ),
 lanes as (
     insert into runlog.leases (node, lane, lease_until, token, timeline)

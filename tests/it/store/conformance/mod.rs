@@ -17,6 +17,7 @@ mod deaths;
 mod serving;
 mod summaries;
 mod writings;
+mod outbox;
 mod lists;
 
 use super::{Backend, Memory, Postgres};
@@ -180,6 +181,21 @@ macro_rules! contract {
                 chunks_get_the_places_at_their_streams_ends
                 a_chunk_that_is_sent_again_stays_where_it_is
                 a_source_that_lacks_a_chunk_is_not_said_to_be_known
+            }
+            outbox {
+                nothing_is_kept_while_nobody_exports
+                every_commit_that_writes_events_leaves_a_row
+                a_run_that_is_left_out_has_no_log
+                a_row_is_read_until_it_is_passed
+                rows_are_read_in_pages
+                who_is_not_the_exporter_changes_nothing
+                an_exporter_that_says_nothing_is_none
+                runs_that_live_are_looked_through_when_the_outbox_opens
+                an_outbox_is_open_for_a_while
+                logs_are_read_after_a_seq_and_within_a_limit
+                runs_that_have_ended_are_named
+                refused_spans_are_listed_the_last_first
+                the_backlog_tells_how_old_its_oldest_commit_is
             }
             lists {
                 a_filter_finds_the_runs_it_matches_and_no_others

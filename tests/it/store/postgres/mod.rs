@@ -11,6 +11,7 @@ mod mail;
 mod list;
 mod lines;
 mod retention;
+mod outbox;
 pub(crate) mod verify;
 
 use std::time::Duration;

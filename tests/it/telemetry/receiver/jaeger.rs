@@ -21,9 +21,12 @@ impl Trace {
     /// Reads a trace. `caller` is a span of another service, whose spans are not here.
     pub(super) fn read(received: &[Received], trace_id: TraceId, caller: Option<SpanId>) -> Trace {
         let mut spans: Vec<Received> = Vec::new();
+        let mut places: BTreeMap<SpanId, Vec<usize>> = BTreeMap::new();
         for one in received.iter().filter(|received| received.span.trace_id == trace_id) {
             // The hash is over resource, scope and span: what differs in any of them stays.
-            if !spans.contains(one) {
+            let known = places.entry(one.span.span_id).or_default();
+            if known.iter().all(|place| spans[*place] != *one) {
+                known.push(spans.len());
                 spans.push(one.clone());
             }
         }

@@ -1,0 +1,314 @@
+//! The exporter's work: look, read, fold, send, pass on.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::folds::Folds;
+use super::settings::ExportSettings;
+use super::{Ended, Engine, post};
+use crate::model::event::RunCreated;
+use crate::model::limits::{
+    DEPTH_MAX, EXPORT_COMMITS_PER_LOOK, EXPORT_EVENTS_PER_READ, EXPORT_RUNS_PER_READ,
+};
+use crate::model::{Event, Recorded, RunEvent, RunId};
+use crate::store::StoreError;
+use crate::store::outbox::{Commits, Logs, OutboxRow, Place, RefusedSpan, Stretch, Sweep, Tended};
+use crate::telemetry::ids;
+use crate::telemetry::spans::{AtCreation, Ending, Span};
+
+/// How often the outbox is told that somebody exports: nodes of a former release are noticed as often.
+const TEND_EVERY: Duration = Duration::from_secs(10);
+
+/// What the exporter knows. It may be lost at any moment: what was not passed is in the outbox.
+pub(super) struct Work<'a> {
+    engine: &'a Engine,
+    settings: &'a ExportSettings,
+    stopping: watch::Receiver<bool>,
+    folds: Folds,
+    place: Place,
+    sweeps: bool,
+    tended: Option<Instant>,
+}
+
+/// How often it is asked whether the transactions of others have ended.
+const WAIT_EVERY: Duration = Duration::from_secs(1);
+
+/// Spans after which no further log is read before they are sent.
+const SPANS_ENOUGH: usize = EXPORT_EVENTS_PER_READ as usize;
+
+/// Events of an archived log that one question reads: it has no limit by bytes.
+const ARCHIVED_PER_READ: u32 = 256;
+
+/// What reading on in some logs gave.
+#[derive(Default)]
+struct Read {
+    spans: Vec<Span>,
+    /// Whose each of them is.
+    runs: Vec<RunId>,
+    /// Of these there is more to read.
+    unfinished: Vec<Stretch>,
+    refused: Vec<RefusedSpan>,
+}
+
+/// What a look came to.
+enum Looked {
+    /// Everything there is is exported.
+    All,
+    /// There is more.
+    More,
+    /// There is more, once transactions of others have ended.
+    Later,
+    /// This process is not the exporter any more.
+    Lost,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        engine: &'a Arc<Engine>,
+        settings: &'a Arc<ExportSettings>,
+        stopping: watch::Receiver<bool>,
+    ) -> Work<'a> {
+        let (folds, place) = (Folds::new(settings.runs_kept), Place::default());
+        Work { engine, settings, stopping, folds, place, sweeps: false, tended: None }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Ended, StoreError> {
+        loop {
+            // Asked before the look: what was committed before it was told to stop is exported.
+            let stops = *self.stopping.borrow_and_update();
+            match self.look().await? {
+                Looked::Lost => return Ok(Ended::Lost),
+                Looked::More => {}
+                Looked::All | Looked::Later if stops => return Ok(Ended::Stopped),
+                Looked::All => self.rest(self.settings.interval).await,
+                Looked::Later => self.rest(self.settings.interval.min(WAIT_EVERY)).await,
+            }
+        }
+    }
+
+    async fn rest(&mut self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // Fails when nobody is there to stop it, which is a stop.
+            _told = self.stopping.changed() => {}
+        }
+    }
+
+    /// Exports what one look into the outbox finds, and some of the runs that are to be looked through besides.
+    async fn look(&mut self) -> Result<Looked, StoreError> {
+        let store = &self.engine.store;
+        if self.tended.is_none_or(|tended| tended.elapsed() >= TEND_EVERY) {
+            match store.tend_export().await? {
+                Tended::Lost => return Ok(Looked::Lost),
+                Tended::Open => self.sweeps = false,
+                Tended::OpenAndSweeps => self.sweeps = true,
+            }
+            self.tended = Some(Instant::now());
+        }
+        let Commits { commits, next, more } = store.outbox(&self.place, EXPORT_COMMITS_PER_LOOK).await?;
+        if !commits.is_empty() {
+            let wanted = merged(commits.iter().flat_map(|commit| &commit.stretches));
+            let refused = self.export(wanted).await?;
+            let rows: Vec<OutboxRow> = commits.iter().map(|commit| commit.row).collect();
+            if !store.pass_outbox(&rows, &refused, self.engine.settings.lease).await? {
+                return Ok(Looked::Lost);
+            }
+        }
+        self.place = next;
+        let swept = if self.sweeps { self.sweep().await? } else { Looked::All };
+        match swept {
+            Looked::All | Looked::Later if more => Ok(Looked::More),
+            swept => Ok(swept),
+        }
+    }
+
+    /// Exports a stretch of the runs that are to be looked through.
+    async fn sweep(&mut self) -> Result<Looked, StoreError> {
+        let store = &self.engine.store;
+        match store.sweep().await? {
+            // Until the next time it is asked whether there are runs to look through.
+            Sweep::Nothing => self.sweeps = false,
+            Sweep::Waits => return Ok(Looked::Later),
+            Sweep::Runs { runs, next } => {
+                let whole = |run: RunId| Stretch { run, first: 1, last: u32::MAX };
+                let refused = self.export(runs.into_iter().map(whole).collect()).await?;
+                if !refused.is_empty()
+                    && !store.pass_outbox(&[], &refused, self.engine.settings.lease).await?
+                {
+                    return Ok(Looked::Lost);
+                }
+                store.swept(next).await?;
+                self.sweeps = next.is_some();
+                if self.sweeps {
+                    return Ok(Looked::More);
+                }
+            }
+        }
+        Ok(Looked::All)
+    }
+
+    /// Exports stretches of runs, at most a few thousand events at a time; returns what was refused.
+    async fn export(&mut self, wanted: Vec<Stretch>) -> Result<Vec<RefusedSpan>, StoreError> {
+        let mut waiting = VecDeque::from(self.sampled(wanted).await?);
+        let mut refused = Vec::new();
+        while !waiting.is_empty() {
+            let reads: Vec<Stretch> = waiting.drain(..waiting.len().min(EXPORT_RUNS_PER_READ)).collect();
+            let read = self.read(&reads).await?;
+            refused.extend(read.refused);
+            if !read.spans.is_empty() {
+                refused.extend(post::send(self.engine, self.settings, &read.spans, &read.runs).await);
+            }
+            read.unfinished.into_iter().rev().for_each(|stretch| waiting.push_front(stretch));
+            self.folds.trim();
+            self.engine.metrics.export_keeps(self.folds.len());
+        }
+        Ok(refused)
+    }
+
+    /// Leaves out what the outcome of its run has to decide first, and what it decides against; the others are exported from
+    /// their beginnings.
+    async fn sampled(&self, wanted: Vec<Stretch>) -> Result<Vec<Stretch>, StoreError> {
+        let Some(at_end) = self.settings.at_end else { return Ok(wanted) };
+        let store = &self.engine.store;
+        let runs: Vec<RunId> = wanted.iter().map(|stretch| stretch.run).collect();
+        let mut sampled = Vec::new();
+        for runs in runs.chunks(EXPORT_RUNS_PER_READ) {
+            for run in store.ended(runs).await? {
+                let Some(row) = store.row(run).await? else { continue };
+                let Some(at) = row.finished_at else { continue };
+                if at_end.keeps(&Ending { status: row.status, started_at: row.started_at, at }) {
+                    sampled.push(Stretch { run, first: 1, last: u32::MAX });
+                }
+            }
+        }
+        Ok(sampled)
+    }
+
+    /// Says whether a run is exported, by what is known at its creation: as the first run of its trace.
+    async fn keeps(&self, run: RunId, created: &RunCreated) -> Result<bool, StoreError> {
+        let trace_id = ids::run(run, created.trace.as_deref()).trace_id;
+        let flags = |created: &RunCreated| created.trace.as_ref().map(|caller| caller.flags);
+        if !matches!(self.settings.at_creation, AtCreation::Caller { .. }) {
+            return Ok(self.settings.at_creation.keeps(trace_id, None));
+        }
+        let (mut caller, mut above) = (flags(created), created.parent.as_ref().map(|parent| parent.run));
+        for _ in 0..DEPTH_MAX {
+            let (Some(_), Some(parent)) = (caller, above) else { break };
+            let first = self.engine.store.log(parent, 0, 1).await?.into_iter().next();
+            // What is gone was called, for all that is known.
+            let Some(Event::Run(RunEvent::Created(created))) = first.map(|first| first.event) else { break };
+            (caller, above) = (flags(&created), created.parent.map(|parent| parent.run));
+        }
+        Ok(self.settings.at_creation.keeps(trace_id, caller))
+    }
+
+    /// Reads on in some logs, and folds what there is.
+    async fn read(&mut self, wanted: &[Stretch]) -> Result<Read, StoreError> {
+        let mut asked: Vec<(RunId, u32)> = Vec::with_capacity(wanted.len());
+        for stretch in wanted {
+            let after = self.folds.seat(stretch);
+            if !self.folds.has(stretch.run, stretch.last) {
+                asked.push((stretch.run, after));
+            }
+        }
+        let mut read = Read::default();
+        let logs = match asked.is_empty() {
+            true => Logs::default(),
+            false => self.engine.store.grown(&asked, EXPORT_EVENTS_PER_READ).await?,
+        };
+        let lasts: HashMap<RunId, u32> = wanted.iter().map(|stretch| (stretch.run, stretch.last)).collect();
+        for log in logs.logs {
+            // No further than the commits at hand: what is beyond has a row of its own, and would be sent once more if the run
+            // was forgotten because it ended there.
+            let last = lasts.get(&log.run).copied().unwrap_or(u32::MAX);
+            let within = log.events.partition_point(|event| event.seq <= last);
+            self.fold(log.run, log.events.get(..within).unwrap_or_default(), &mut read).await?;
+            if let Some(reason) = log.unreadable.filter(|_| within == log.events.len()) {
+                self.give_up(log.run, reason, &mut read);
+            }
+        }
+        for stretch in wanted {
+            // A log that was read to its end may be in the archive, or not be at all.
+            let ends_early = match stretch.last {
+                u32::MAX => self.folds.seq(stretch.run) == 0,
+                _ => true,
+            };
+            if self.folds.has(stretch.run, stretch.last) {
+                self.folds.settle(stretch.run);
+            } else if logs.cut || read.spans.len() >= SPANS_ENOUGH {
+                read.unfinished.push(*stretch);
+            } else if ends_early {
+                self.read_archived(stretch, &mut read).await?;
+            }
+        }
+        Ok(read)
+    }
+
+    async fn read_archived(&mut self, stretch: &Stretch, read: &mut Read) -> Result<(), StoreError> {
+        let (run, after) = (stretch.run, self.folds.seq(stretch.run));
+        match self.engine.store.log(run, after, ARCHIVED_PER_READ).await {
+            Ok(events) if events.is_empty() => self.folds.forget(run),
+            Ok(events) => {
+                self.fold(run, &events, read).await?;
+                match self.folds.has(run, stretch.last) {
+                    true => self.folds.settle(run),
+                    false => read
+                        .unfinished
+                        .push(Stretch { last: self.folds.seq(run).saturating_add(1), ..*stretch }),
+                }
+            }
+            Err(error @ StoreError::Corrupt { .. }) => self.give_up(run, error.to_string(), read),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn fold(&mut self, run: RunId, events: &[Recorded], read: &mut Read) -> Result<(), StoreError> {
+        if let Some(Event::Run(RunEvent::Created(created))) = events.first().map(|first| &first.event)
+            && !self.keeps(run, created).await?
+        {
+            self.folds.silence(run);
+        }
+        for event in events {
+            read.spans.extend(self.folds.fold(run, event));
+        }
+        read.runs.resize(read.spans.len(), run);
+        Ok(())
+    }
+
+    /// A log that cannot be read further, by this release at least, holds up no other.
+    fn give_up(&mut self, run: RunId, reason: String, read: &mut Read) {
+        tracing::warn!(%run, reason, "the rest of the run is not exported");
+        self.folds.silence(run);
+        let name = "the rest of the run".to_owned();
+        read.refused.push(RefusedSpan {
+            at: self.engine.clock.now(),
+            run,
+            trace_id: None,
+            span_id: None,
+            name,
+            reason,
+        });
+    }
+}
+
+/// Makes one stretch a run of all its stretches.
+fn merged<'a>(stretches: impl Iterator<Item = &'a Stretch>) -> Vec<Stretch> {
+    let mut places: HashMap<RunId, usize> = HashMap::new();
+    let mut merged: Vec<Stretch> = Vec::new();
+    for stretch in stretches {
+        let place = *places.entry(stretch.run).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(whole) => {
+                whole.first = whole.first.min(stretch.first);
+                whole.last = whole.last.max(stretch.last);
+            }
+            None => merged.push(*stretch),
+        }
+    }
+    merged
+}
