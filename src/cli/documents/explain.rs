@@ -1,6 +1,9 @@
 //! Why a run is where it is, what differs, and how it was.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::{Failure, Input, LogLine, Waiting};
@@ -122,8 +125,32 @@ pub(in crate::cli) struct StateAt {
     pub(in crate::cli) seq: u32,
     pub(in crate::cli) kind: String,
     pub(in crate::cli) at: Timestamp,
-    pub(in crate::cli) state: Box<RawValue>,
+    pub(in crate::cli) state: State,
     pub(in crate::cli) changes: Changes,
+}
+
+/// What a person asks of a state; it holds more.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct State {
+    pub(in crate::cli) status: String,
+    pub(in crate::cli) node: Option<u32>,
+    pub(in crate::cli) deadline: Option<Timestamp>,
+    #[serde(default)]
+    pub(in crate::cli) tasks: Vec<StateTask>,
+}
+
+/// A task in a state.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct StateTask {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) status: String,
+    #[serde(default)]
+    pub(in crate::cli) attempts: Vec<IgnoredAny>,
+    /// Its steps and waits by their places.
+    #[serde(default)]
+    pub(in crate::cli) ops: BTreeMap<String, IgnoredAny>,
+    #[serde(default)]
+    pub(in crate::cli) output: Option<Box<RawValue>>,
 }
 
 /// What differs between two runs.
@@ -165,14 +192,14 @@ pub(in crate::cli) struct TaskSide {
 }
 
 /// Where two logs part.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub(in crate::cli) struct Divergence {
     pub(in crate::cli) a: Option<Passage>,
     pub(in crate::cli) b: Option<Passage>,
 }
 
 /// An event of one of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub(in crate::cli) struct Passage {
     pub(in crate::cli) seq: u32,
     pub(in crate::cli) kind: String,

@@ -10,16 +10,16 @@ use crate::cli::{ids, show};
 pub(in crate::cli) struct Arguments {
     /// Which run: its id, the beginning of it, @last or @last-failed
     run: String,
-    /// The other one; the last good run before it unless told
-    #[arg(default_value = "last-good")]
-    with: String,
+    /// The other one; without it the run is shown beside the last good one before it
+    other: Option<String>,
 }
 
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     let id = ids::one(&desk.client, &arguments.run).await?;
-    let with = match arguments.with.as_str() {
-        "last-good" => "last-good".to_owned(),
-        other => ids::one(&desk.client, other).await?,
+    // The interface puts what is asked about after what it is compared with.
+    let (id, with) = match &arguments.other {
+        Some(other) => (ids::one(&desk.client, other).await?, id),
+        None => (id, "last-good".to_owned()),
     };
     let answer = desk.client.get(&format!("runs/{id}/diff"), &[("with", &with)]).await?;
     if !desk.passed_on(&answer, Some(&id))? {
@@ -39,7 +39,9 @@ fn print(screen: &mut Screen, diff: &Diff) -> std::io::Result<()> {
     show::changes(screen, "input", &diff.start.input)?;
     show::changes(screen, "output", &diff.output)?;
     course(screen, "first differs", diff.first.as_ref())?;
-    course(screen, "goes apart", diff.course.as_ref())?;
+    if diff.course != diff.first {
+        course(screen, "goes apart", diff.course.as_ref())?;
+    }
     screen.line("")?;
     let mut table = Table::new(vec!["TASK", "A", "TOOK", "B", "TOOK", "ERROR"], 5);
     for task in &diff.tasks {
@@ -69,7 +71,11 @@ fn course(screen: &mut Screen, name: &str, divergence: Option<&Divergence>) -> s
     let event = |passage: &Option<crate::cli::documents::Passage>| match passage {
         Some(passage) => {
             let more = [&passage.op, &passage.text].into_iter().flatten().map(|text| plain(text));
-            format!("{} {} {}", passage.seq, plain(&passage.kind), more.collect::<Vec<_>>().join(" "))
+            let more = more.collect::<Vec<_>>().join(" ");
+            let kind = plain(&passage.kind);
+            // Some tell their kind in their text.
+            let kind = if more.starts_with(&kind) { String::new() } else { format!("{kind} ") };
+            format!("{} {kind}{more}", passage.seq)
         }
         None => "nothing more".to_owned(),
     };

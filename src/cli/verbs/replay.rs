@@ -154,9 +154,11 @@ fn what(desk: &mut Desk, plan: &ReplayPlan) -> std::io::Result<()> {
         desk.screen.line(format!("  {:<10} {}", "reuses", names(&plan.reused)))?;
     }
     for resumed in &plan.resumed {
-        let done = resumed.ops.len();
-        let (task, ops) = (plain(&resumed.task), names(&resumed.ops));
-        desk.screen.line(format!("  {:<10} {task} after {done} recorded: {ops}", "goes on"))?;
+        // Without a recorded operation it begins anew, as what `runs` says.
+        if !resumed.ops.is_empty() {
+            let (task, ops) = (plain(&resumed.task), names(&resumed.ops));
+            desk.screen.line(format!("  {:<10} {task} after what it recorded: {ops}", "goes on"))?;
+        }
     }
     if !plan.rerun.is_empty() {
         desk.screen.line(format!("  {:<10} {}", "runs", names(&plan.rerun)))?;

@@ -1,9 +1,9 @@
 //! `runlog state`: a run after some event.
 
 use super::{Desk, Done};
-use crate::cli::documents::StateAt;
+use crate::cli::documents::{State, StateAt};
 use crate::cli::exit::Exit;
-use crate::cli::show::{Style, plain};
+use crate::cli::show::{Cell, Screen, Style, Table, plain, status};
 use crate::cli::{ids, show};
 
 #[derive(clap::Args)]
@@ -31,7 +31,33 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     desk.screen.line(desk.screen.paint(Style::Strong, head))?;
     show::changes(&mut desk.screen, "changed", &state.changes)?;
     if !arguments.diff {
-        desk.screen.line(plain(state.state.get()))?;
+        print(&mut desk.screen, &state.state)?;
+        desk.screen.remark(format!("next: runlog state {id} --at {} -o json    all of it", state.seq));
     }
     Ok(Exit::Fine)
+}
+
+fn print(screen: &mut Screen, state: &State) -> std::io::Result<()> {
+    let (word, style) = status(&state.status);
+    let mut head = style.map_or(word.clone(), |style| screen.paint(style, &word));
+    if let Some(node) = state.node {
+        head.push_str(&format!(", node {node}"));
+    }
+    if let Some(deadline) = state.deadline {
+        head.push_str(&format!(", until {}", screen.time(deadline)));
+    }
+    screen.line("")?;
+    screen.line(head)?;
+    if state.tasks.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(vec!["TASK", "STATUS", "ATTEMPTS", "STEPS AND WAITS", "OUTPUT"], 4);
+    for task in &state.tasks {
+        let (word, style) = status(&task.status);
+        let output = task.output.as_ref().map(|output| plain(output.get())).unwrap_or_default();
+        let row = [task.attempts.len(), task.ops.len()].map(|count| Cell::new(count.to_string()));
+        let [attempts, ops] = row;
+        table.row(vec![plain(&task.name).into(), Cell::styled(word, style), attempts, ops, output.into()]);
+    }
+    table.print(screen)
 }

@@ -82,8 +82,13 @@ async fn the_way_from_the_failures_to_the_cause_and_the_next_command() -> Result
 
     let diff = on(&ground.url, &["diff", "@last-failed"]).await?;
     has(&diff, &["a  ✓ succeeded", "b  ✕ failed", "order", "1 → 3"]);
+    let good = on(&ground.url, &["ls", "status:succeeded", "--limit", "1", "-o", "ids"]).await?.stdout;
+    let given = on(&ground.url, &["diff", "@last-failed", good.trim()]).await?;
+    has(&given, &["a  ✕ failed", "b  ✓ succeeded", "order", "3 → 1"]);
+    assert!(!given.stdout.contains("attempt_succeeded attempt_succeeded"), "{}", given.stdout);
     let replayed = on(&ground.url, &["replay", "@last-failed", "--dry-run"]).await?;
     has(&replayed, &["reuses     reserve", "runs       charge"]);
+    assert!(!replayed.stdout.contains("goes on"), "nothing of charge is recorded:\n{}", replayed.stdout);
     Ok(())
 }
 
@@ -177,7 +182,9 @@ async fn lines_states_and_graphs_are_shown() -> Result<()> {
     .await;
 
     let state = on(&ground.url, &["state", &last, "--at", "2"]).await?;
-    has(&state, &["after event 2, run_started", "changed"]);
+    has(&state, &["after event 2, run_started", "changed", "◐ running", "TASK", "reserve  ◌ queued"]);
+    assert!(state.stderr.contains("next: runlog state"), "{}", state.stderr);
+    assert!(!state.stdout.contains("\"origin\""), "a person reads a table:\n{}", state.stdout);
     let beyond = on(&ground.url, &["state", &last, "--at", "999"]).await?;
     assert_eq!(beyond.code, Some(4), "{}", beyond.stderr);
     has(&on(&ground.url, &["graph", &last]).await?, &["✓ reserve", "✕ charge"]);
