@@ -23,6 +23,7 @@ mod timekeeper;
 mod pruner;
 #[cfg(feature = "otel")]
 mod exporter;
+mod scheduler;
 mod supervisor;
 mod rejoin;
 mod moment;

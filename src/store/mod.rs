@@ -11,6 +11,7 @@ mod error;
 mod run;
 mod shape;
 pub mod outbox;
+mod schedules;
 pub mod writings;
 mod list;
 pub mod memory;
@@ -30,6 +31,9 @@ pub use self::retention::{
     Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
 };
 pub use self::run::{Inbox, Loaded, RunRow, Sent};
+pub use self::schedules::{
+    Firing, NewSchedule, NextSchedule, Put, ScheduleQuery, ScheduleRow, ScheduleSpec, Schedules, Steer, Times,
+};
 pub use self::shape::{Registered, Shape};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
@@ -45,7 +49,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Writings + Outbox {
+pub trait Store: Archive + Writings + Outbox + Schedules {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 
@@ -249,6 +253,8 @@ pub enum News {
     Followed(RunId),
     /// Something of this run was committed, and somebody follows it.
     Grown(RunId),
+    /// A schedule was made or changed: another one may be next.
+    Scheduled,
 }
 
 /// A node's first answer.

@@ -16,6 +16,7 @@ mod writings;
 mod outbox;
 mod list;
 mod archive;
+mod schedules;
 mod faults;
 mod locks;
 mod transaction;
