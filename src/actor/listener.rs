@@ -31,6 +31,7 @@ impl Listener {
         match news {
             News::Due => self.engine.hint_due(),
             News::Soon => self.engine.hint_soon(),
+            News::Scheduled => self.engine.schedules_changed.notify_one(),
             News::Mail(run) => {
                 if self.engine.live.get(run).is_some() {
                     self.engine.post(run);

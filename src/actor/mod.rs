@@ -21,6 +21,7 @@ mod herald;
 mod listener;
 mod timekeeper;
 mod pruner;
+mod scheduler;
 mod supervisor;
 mod rejoin;
 mod moment;

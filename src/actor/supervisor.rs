@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::admission::Admission;
@@ -24,6 +24,7 @@ use super::pruner::Pruner;
 use super::rejoin::rejoin;
 use super::rescuer::Rescuer;
 use super::run::{Beginning, Run, RunMsg};
+use super::scheduler::Scheduler;
 use super::settings::Settings;
 use super::timekeeper::Timekeeper;
 use super::watchers::Watchers;
@@ -46,6 +47,8 @@ pub(crate) struct Engine {
     pub(crate) watchers: Watchers,
     pub(crate) followers: Followers,
     pub(crate) writing: Writing,
+    /// Told when a schedule was made or changed.
+    pub(crate) schedules_changed: Notify,
     incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
@@ -91,6 +94,7 @@ impl Engine {
             watchers: Watchers::default(),
             followers: Followers::default(),
             writing: Writing::new(),
+            schedules_changed: Notify::new(),
             incarnation: RwLock::new(None),
             supervisor: OnceLock::new(),
             news,
@@ -123,6 +127,7 @@ impl Engine {
         if self.settings.retention {
             self.keep(Pruner { engine: Arc::clone(self) }.run().boxed());
         }
+        self.keep(Scheduler { engine: Arc::clone(self) }.run().boxed());
         if self.settings.listen {
             self.keep(Listener { engine: Arc::clone(self) }.run().boxed());
         }

@@ -107,6 +107,9 @@ enum Verb {
     Check(check::Arguments),
     /// Says how long runs are kept, and sets it
     Retention(verbs::retention::Arguments),
+    /// Lists, makes, pauses and triggers what starts runs by the clock
+    #[command(visible_alias = "cron")]
+    Schedules(verbs::schedules::Arguments),
     /// Lists the workflows that are or were served
     Workflows(verbs::workflows::Arguments),
     /// Lists the processes that execute runs
@@ -263,6 +266,7 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Export(arguments) => verbs::export::run(desk, arguments).await,
         Verb::Import(arguments) => verbs::import::run(desk, arguments).await,
         Verb::Retention(arguments) => verbs::retention::run(desk, arguments).await,
+        Verb::Schedules(arguments) => verbs::schedules::run(desk, arguments).await,
         Verb::Workflows(arguments) => verbs::workflows::run(desk, arguments).await,
         Verb::Nodes(arguments) => verbs::nodes::run(desk, arguments).await,
         Verb::Audit(arguments) => verbs::audit::run(desk, arguments).await,

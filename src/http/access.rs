@@ -49,6 +49,8 @@ actions! {
     Cancel = "cancel",
     /// Cancel and replay many runs at once, besides the action itself.
     Bulk = "bulk",
+    /// Make, change, pause and delete what starts runs: schedules and subscriptions.
+    Schedule = "schedule",
     /// Remove runs and change how long they are kept.
     Delete = "delete",
     /// Put exported runs into the archive.

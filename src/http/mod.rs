@@ -41,6 +41,7 @@ mod once;
 mod audit;
 mod bulk;
 mod problem;
+mod refusals;
 mod table;
 mod service;
 mod extract;

@@ -6,12 +6,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::inspect::{ImportError, InspectError};
-use crate::model::filter::FilterError;
+use crate::inspect::InspectError;
 use crate::model::ids::NameError;
+use crate::model::schedule::CronError;
 use crate::model::{PayloadError, RunId, Status};
 use crate::runtime::{Error, NotReplayable};
-use crate::store::StoreError;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $status:literal $code:literal $title:literal,)+) => {
@@ -81,6 +80,8 @@ codes! {
     WorkflowNotFound = 404 "workflow_not_found" "There is no such workflow",
     /// There is no retention policy of that namespace and workflow.
     PolicyNotFound = 404 "policy_not_found" "There is no such policy",
+    /// There is no such schedule for this caller.
+    ScheduleNotFound = 404 "schedule_not_found" "There is no such schedule",
     /// There is nothing at this address.
     NotFound = 404 "not_found" "There is nothing here",
     /// The address takes no such method; `Allow` lists those that it takes.
@@ -93,6 +94,8 @@ codes! {
     RunNotReplayable = 409 "run_not_replayable" "The run cannot be replayed",
     /// The key is taken and `if_exists` is `fail`; `run` names who has it.
     DuplicateKey = 409 "duplicate_key" "The key is taken",
+    /// There is a schedule of that name already.
+    ScheduleExists = 409 "schedule_exists" "The schedule's name is taken",
     /// All the runs that were to be imported are here already; `run` names the first.
     RunExists = 409 "run_exists" "The run is here already",
     /// Somebody is at a retention pass already; `by` says who.
@@ -273,6 +276,10 @@ impl From<Error> for Problem {
             Error::NotRunning => Problem::new(Code::NotRunning, detail),
             Error::OutOfRange { run, events, .. } => no_event(run, events, detail),
             Error::Quarantined { run, .. } => unreadable(run, detail),
+            Error::Cron(error) => cron(&error),
+            Error::ScheduleExists { name } => Problem::new(Code::ScheduleExists, detail).fact("name", name),
+            Error::NoSchedule { name } => Problem::new(Code::ScheduleNotFound, detail).fact("name", name),
+            Error::Schedule(_) => Problem::new(Code::SchemaViolation, detail),
             Error::Filter(error) => error.into(),
             Error::Cursor(_) => Problem::new(Code::CursorMismatch, detail),
             Error::PassUnderWay { by } => Problem::new(Code::PassUnderWay, detail).fact("by", by),
@@ -281,6 +288,14 @@ impl From<Error> for Problem {
             Error::Workflow(_) | Error::Setting { .. } => Problem::new(Code::Internal, detail),
         }
     }
+}
+
+fn cron(error: &CronError) -> Problem {
+    let pointer = match error {
+        CronError::Zone { .. } => "/zone",
+        _ => "/cron",
+    };
+    Problem::at(pointer, error.to_string())
 }
 
 fn no_event(run: RunId, events: u32, detail: String) -> Problem {
@@ -304,69 +319,6 @@ impl From<InspectError> for Problem {
                 unreadable(run, format!("event {seq}: {problem}"))
             }
             InspectError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<ImportError> for Problem {
-    fn from(error: ImportError) -> Problem {
-        let detail = error.to_string();
-        match error {
-            ImportError::Line { line, .. } => Problem::new(Code::InvalidExport, detail).fact("line", line),
-            ImportError::NoHeader { .. } | ImportError::Mismatch { .. } | ImportError::Illegal(_) => {
-                Problem::new(Code::InvalidExport, detail)
-            }
-            ImportError::NewerFormat { found, known } => {
-                Problem::new(Code::NewerExport, detail).fact("found", found).fact("known", known)
-            }
-            ImportError::Live { run, status } => Problem::new(Code::LiveExport, detail)
-                .fact("run", run.to_string())
-                .fact("run_status", status.as_str()),
-            ImportError::Exists { run } => Problem::new(Code::RunExists, detail).fact("run", run.to_string()),
-        }
-    }
-}
-
-impl From<FilterError> for Problem {
-    fn from(error: FilterError) -> Problem {
-        Problem::new(Code::InvalidFilter, error.to_string())
-            .fact("column", error.column)
-            .fact("found", error.found)
-            .fact("expected", error.expected)
-            .fact("suggestion", error.suggestion)
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Problem {
-        let detail = error.to_string();
-        match error {
-            timeout @ StoreError::Unavailable { .. } if timeout.is_timeout() => {
-                Problem::new(Code::QueryTimedOut, "the database was stopped after its time: ask for less")
-            }
-            // What the driver says may name hosts and users.
-            StoreError::Unavailable { .. }
-            | StoreError::ReadOnly { .. }
-            | StoreError::ServerTooOld { .. }
-            | StoreError::SessionsShared
-            | StoreError::StatementsKept => {
-                tracing::warn!(error = %detail, "a request found no database");
-                Problem::new(Code::DatabaseUnavailable, "the database does not answer")
-            }
-            StoreError::SchemaTooNew { .. } | StoreError::SchemaTooOld { .. } => {
-                Problem::new(Code::NotMigrated, detail)
-            }
-            StoreError::NeedsPostgres { .. } => Problem::new(Code::NotSupported, detail),
-            StoreError::Fenced => Problem::new(Code::NotRunning, detail),
-            StoreError::Conflict { .. }
-            | StoreError::Refused { .. }
-            | StoreError::Corrupt { .. }
-            | StoreError::ShapeChanged { .. }
-            | StoreError::Migration { .. }
-            | StoreError::Bug { .. } => {
-                tracing::error!(error = %detail, "a request failed");
-                Problem::new(Code::Internal, "the log of this process says more")
-            }
         }
     }
 }

@@ -269,6 +269,8 @@ names! {
     SignalName, "the signal's name", NAME_BYTES_MAX;
     /// Names a change of a workflow's code.
     PatchId, "the patch's id", NAME_BYTES_MAX;
+    /// Names a schedule.
+    ScheduleName, "the schedule's name", NAME_BYTES_MAX;
     /// Names a stream of a run.
     StreamName, "the stream's name", NAME_BYTES_MAX;
     /// Names a tenant: runs of one namespace are never seen from another.

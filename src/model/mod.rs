@@ -25,6 +25,7 @@ pub mod waiting;
 pub mod summary;
 pub mod filter;
 pub mod divergence;
+pub mod schedule;
 pub mod snapshot;
 pub mod limits;
 
@@ -35,8 +36,8 @@ pub use self::evolve::IllegalEvent;
 pub use self::failure::Failure;
 pub use self::filter::{Filter, FilterError};
 pub use self::ids::{
-    BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, SignalName, StreamName, TaskName,
-    Version, WorkflowName,
+    BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, ScheduleName, SignalName, StreamName,
+    TaskName, Version, WorkflowName,
 };
 pub use self::line::{Level, Line, UnknownLevel};
 pub use self::mail::Mail;

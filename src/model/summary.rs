@@ -81,7 +81,7 @@ impl From<&Trigger> for TriggerSummary {
     fn from(trigger: &Trigger) -> TriggerSummary {
         let (id, key, replay_of) = match trigger {
             Trigger::Manual | Trigger::Api { .. } | Trigger::Parent => (None, None, None),
-            Trigger::Cron { schedule, .. } | Trigger::Schedule { schedule } => {
+            Trigger::Cron { schedule, .. } | Trigger::Schedule { schedule, .. } => {
                 (None, Some(schedule.clone()), None)
             }
             Trigger::Event { id, key, .. } => (Some(id.clone()), Some(key.clone()), None),

@@ -8,6 +8,7 @@ use sqlx::PgPool;
 
 use super::control::Runtime;
 use super::error::Error;
+use super::schedule::Schedule;
 #[cfg(feature = "otel")]
 use crate::actor::Push;
 use crate::actor::{Engine, Settings};
@@ -32,6 +33,7 @@ pub struct RuntimeBuilder {
     registry: Result<Registry, BuildError>,
     settings: Settings,
     workflow_slots: Vec<(String, usize)>,
+    schedules: Vec<Schedule>,
     migrate: bool,
     pooler: bool,
     clock: Option<Arc<Clock>>,
@@ -61,6 +63,7 @@ impl RuntimeBuilder {
             registry,
             settings,
             workflow_slots,
+            schedules: Vec::new(),
             migrate: true,
             pooler: false,
             clock: None,
@@ -109,6 +112,14 @@ impl RuntimeBuilder {
     /// [`live_runs`](RuntimeBuilder::live_runs).
     pub fn workflow_slots(mut self, workflow: impl Into<String>, runs: usize) -> Self {
         self.workflow_slots.push((workflow.into(), runs));
+        self
+    }
+
+    /// Declares a schedule: [`start`](RuntimeBuilder::start) makes it if it is new, changes it if it differs from what is there
+    /// under its name, and leaves it alone otherwise, paused ones paused. A schedule that is not declared any more stays until it
+    /// is [deleted](super::Schedules::delete). A client declares none.
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedules.push(schedule);
         self
     }
 
@@ -250,7 +261,16 @@ impl RuntimeBuilder {
             store.register(&shapes).await?;
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(Clock::starting_at(Timestamp::UNIX_EPOCH)));
-        Ok(Runtime::new(Engine::start(store, clock, registry, self.settings).await?))
+        let is_client = self.settings.client;
+        let runtime = Runtime::new(Engine::start(store, clock, registry, self.settings).await?);
+        if !is_client
+            && !self.schedules.is_empty()
+            && let Err(error) = runtime.declare(self.schedules).await
+        {
+            runtime.shutdown(Duration::ZERO).await?;
+            return Err(error);
+        }
+        Ok(runtime)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::inspect::{CursorError, ImportError, InspectError};
 use crate::model::event::Timeout;
 use crate::model::ids::NameError;
+use crate::model::schedule::CronError;
 use crate::model::{Failure, FilterError, PayloadError, RunId, Status, TaskName};
 use crate::store::StoreError;
 use crate::workflow::BuildError;
@@ -115,6 +116,24 @@ pub enum Error {
     /// A page was asked for with a cursor that is not its own.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// A schedule's expression or time zone is refused.
+    #[error(transparent)]
+    Cron(#[from] CronError),
+    /// There is a schedule of that name already.
+    #[error("there is a schedule {name:?} already: take another name, or replace it")]
+    ScheduleExists {
+        /// The name.
+        name: String,
+    },
+    /// There is no schedule of that name.
+    #[error("there is no schedule {name:?}")]
+    NoSchedule {
+        /// The name.
+        name: String,
+    },
+    /// What was said of a schedule is refused.
+    #[error(transparent)]
+    Schedule(std::sync::Arc<Error>),
     /// Somebody is at a retention pass already.
     #[error("a retention pass is under way by {by}: wait for its end")]
     PassUnderWay {
@@ -127,6 +146,13 @@ pub enum Error {
     /// The store refuses, or does not answer; in the latter case it is unknown whether it was done.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Error {
+    /// Takes an error out of what several may hold.
+    pub(super) fn shared(error: std::sync::Arc<Error>) -> Error {
+        std::sync::Arc::try_unwrap(error).unwrap_or_else(Error::Schedule)
+    }
 }
 
 /// Why a run cannot be replayed.

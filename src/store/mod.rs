@@ -10,6 +10,7 @@ mod retention;
 mod error;
 mod run;
 mod shape;
+mod schedules;
 pub mod writings;
 mod list;
 pub mod memory;
@@ -28,6 +29,9 @@ pub use self::retention::{
     Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
 };
 pub use self::run::{Inbox, Loaded, RunRow, Sent};
+pub use self::schedules::{
+    Firing, NewSchedule, NextSchedule, Put, ScheduleQuery, ScheduleRow, ScheduleSpec, Schedules, Steer, Times,
+};
 pub use self::shape::{Registered, Shape};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
@@ -43,7 +47,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Writings {
+pub trait Store: Archive + Writings + Schedules {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 
@@ -247,6 +251,8 @@ pub enum News {
     Followed(RunId),
     /// Something of this run was committed, and somebody follows it.
     Grown(RunId),
+    /// A schedule was made or changed: another one may be next.
+    Scheduled,
 }
 
 /// A node's first answer.

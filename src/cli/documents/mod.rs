@@ -10,6 +10,7 @@ mod list;
 mod explain;
 mod bulk;
 mod retention;
+mod schedule;
 
 pub(super) use self::bulk::*;
 pub(super) use self::explain::*;
@@ -18,4 +19,5 @@ pub(super) use self::list::*;
 pub(super) use self::replay::*;
 pub(super) use self::retention::*;
 pub(super) use self::run::*;
+pub(super) use self::schedule::*;
 pub(super) use self::trace::*;

@@ -15,6 +15,7 @@ pub(super) mod ls;
 pub(super) mod nodes;
 pub(super) mod replay;
 pub(super) mod retention;
+pub(super) mod schedules;
 pub(super) mod signal;
 pub(super) mod start;
 pub(super) mod state;

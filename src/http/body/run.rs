@@ -285,10 +285,13 @@ impl TriggerBody {
         match trigger {
             Trigger::Manual | Trigger::Parent => of,
             Trigger::Api { by } => TriggerBody { by: by.clone(), ..of },
-            Trigger::Cron { schedule, due } => {
-                TriggerBody { schedule: Some(schedule.clone()), due: Some(Time(*due)), ..of }
+            Trigger::Cron { schedule, due, by } => {
+                let (schedule, due) = (Some(schedule.clone()), Some(Time(*due)));
+                TriggerBody { schedule, due, by: by.clone(), ..of }
             }
-            Trigger::Schedule { schedule } => TriggerBody { schedule: Some(schedule.clone()), ..of },
+            Trigger::Schedule { schedule, due, by } => {
+                TriggerBody { schedule: Some(schedule.clone()), due: due.map(Time), by: by.clone(), ..of }
+            }
             Trigger::Event { id, key, payload } => TriggerBody {
                 event: Some(id.clone()),
                 key: Some(key.clone()),

@@ -19,6 +19,7 @@ mod workflows;
 mod nodes;
 mod audit;
 mod retention;
+mod schedules;
 mod import;
 mod health;
 
@@ -80,7 +81,19 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 7] = ["NewRun", "Cancel", "Signal", "Replay", "NewBulk", "NewPolicy", "NewPass"];
+const SENT: [&str; 11] = [
+    "NewRun",
+    "Cancel",
+    "Signal",
+    "Replay",
+    "NewBulk",
+    "NewPolicy",
+    "NewPass",
+    "NewSchedule",
+    "Nothing",
+    "MoveSchedule",
+    "BulkSchedules",
+];
 
 fn close(components: &mut Components) {
     for name in SENT {
@@ -131,6 +144,13 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(chunks::streams))
         .routes(routes!(chunks::list))
         .routes(routes!(chunks::stream))
+        .routes(routes!(schedules::list, schedules::create))
+        .routes(routes!(schedules::get, schedules::delete))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::move_to))
+        .routes(routes!(schedules::trigger))
+        .routes(routes!(schedules::bulk))
         .routes(routes!(bulk::start))
         .routes(routes!(bulk::get))
         .routes(routes!(bulk::items))

@@ -211,7 +211,7 @@ impl StartDiff {
 /// Names a trigger without its ids, which differ in any two runs.
 fn trigger(trigger: &Trigger) -> String {
     match trigger {
-        Trigger::Cron { schedule, .. } | Trigger::Schedule { schedule } => {
+        Trigger::Cron { schedule, .. } | Trigger::Schedule { schedule, .. } => {
             format!("{} {schedule}", trigger.kind())
         }
         Trigger::Event { key, .. } => format!("event {key}"),

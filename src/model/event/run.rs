@@ -71,13 +71,22 @@ pub enum Trigger {
     Cron {
         /// The schedule's name.
         schedule: String,
-        /// Which occurrence.
+        /// Which occurrence; when it was asked for, if somebody asked for one out of turn.
         due: Timestamp,
+        /// Who asked for one out of turn; `None` = its time came.
+        #[serde(default)]
+        by: Option<String>,
     },
     /// A one-off schedule.
     Schedule {
         /// The schedule's name.
         schedule: String,
+        /// Which occurrence: a schedule may be moved. `None` in logs of releases without schedules.
+        #[serde(default)]
+        due: Option<Timestamp>,
+        /// Who asked for one out of turn; `None` = its time came.
+        #[serde(default)]
+        by: Option<String>,
     },
     /// A trigger event, kept as it came even when the input was mapped from it.
     Event {

@@ -52,7 +52,7 @@ const fn key(name: &'static str, finds: &'static str, example: &'static str) -> 
 }
 
 /// Returns the word of `words` that is most like `word`, if any is like it at all: a third of its letters may differ.
-pub(super) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(in crate::model) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let limit = (word.chars().count() / 3).max(1);
     let rated = words.into_iter().map(|other| (distance(&word, other), other));

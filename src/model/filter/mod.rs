@@ -12,6 +12,7 @@ mod matches;
 
 use std::time::Duration;
 
+pub(super) use self::keys::nearest;
 pub use self::parse::FilterError;
 
 use super::Timestamp;

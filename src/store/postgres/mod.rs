@@ -28,6 +28,7 @@ mod summaries;
 mod archive;
 mod archived;
 mod retention;
+mod schedules;
 mod writings;
 mod list;
 mod rows;

@@ -32,6 +32,7 @@ fn written(news: &News) -> String {
     match news {
         News::Due => "due".to_owned(),
         News::Soon => "soon".to_owned(),
+        News::Scheduled => "scheduled".to_owned(),
         News::Mail(run) => format!("mail {run}"),
         News::Followed(run) => format!("followed {run}"),
         News::Grown(run) => format!("grown {run}"),
@@ -45,6 +46,7 @@ fn read(message: &str) -> News {
         Some(("followed", run)) => run.parse().map_or(News::Due, News::Followed),
         Some(("grown", run)) => run.parse().map_or(News::Due, News::Grown),
         None if message == "soon" => News::Soon,
+        None if message == "scheduled" => News::Scheduled,
         Some(_) | None => News::Due,
     }
 }

@@ -5,6 +5,7 @@ mod verbs;
 mod explain;
 mod trace;
 mod keep;
+mod schedules;
 mod verify;
 mod serve;
 

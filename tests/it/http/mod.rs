@@ -18,6 +18,7 @@ mod problems;
 mod replay;
 mod retention;
 mod runs;
+mod schedules;
 mod service;
 mod start;
 mod stream;

@@ -13,3 +13,4 @@ mod trace;
 pub(crate) mod filters;
 mod filter;
 mod divergence;
+mod schedule;

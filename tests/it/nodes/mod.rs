@@ -3,6 +3,7 @@
 mod across;
 mod deploy;
 mod clients;
+mod schedules;
 mod slots;
 mod waiting;
 mod poison;

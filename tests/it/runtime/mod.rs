@@ -22,4 +22,5 @@ mod watch;
 mod logs;
 mod stream;
 mod retention;
+mod schedules;
 mod check;

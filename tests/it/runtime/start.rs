@@ -44,7 +44,7 @@ async fn a_start_by_name_is_the_same_as_by_code(ground: impl Ground) {
 async fn everything_a_run_is_started_with_is_recorded(ground: impl Ground) {
     let runtime = ground.builder().workflow(gate()).start().await.unwrap();
     let start_at = ground.now().await + chrono::TimeDelta::hours(2);
-    let trigger = Trigger::Cron { schedule: "nightly".to_owned(), due: start_at };
+    let trigger = Trigger::Cron { schedule: "nightly".to_owned(), due: start_at, by: None };
 
     let run = runtime
         .run(&gate(), "in".into())

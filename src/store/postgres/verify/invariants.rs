@@ -73,6 +73,9 @@ invariants! {
     "no_timer_is_overdue" says "no timer or timeout of a run that a node owns stays overdue";
     "no_message_is_forgotten" says "no message stays in a live run's inbox";
     "no_message_outlives_its_run" says "no message stays in the inbox of a run that has ended";
+    "an_occurrence_has_its_run" says "an occurrence of a schedule that was started is a run";
+    "a_scheduled_run_has_its_occurrence" says "a schedule starts one run for an occurrence";
+    "no_schedule_is_overdue" says "no schedule stays overdue";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";
     "a_stream_is_dense" says "a stream counts its chunks 1, 2, 3, … without a hole";
     "retention_touches_no_live_run" says "what is archived is nowhere else, and no live parent asks for it";

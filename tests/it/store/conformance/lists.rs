@@ -162,7 +162,7 @@ fn dress(born: &mut NewRun, runs: &[RunId], runner: &mut TestRunner) {
     born.metadata = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let trigger = match pick(runner, &[0, 1, 2, 3, 4]) {
         0 => Trigger::Api { by: None },
-        1 => Trigger::Cron { schedule: "nightly".to_owned(), due: long_ago() },
+        1 => Trigger::Cron { schedule: "nightly".to_owned(), due: long_ago(), by: None },
         2 => Trigger::Event {
             id: pick(runner, &EVENTS).to_owned(),
             key: "user 7".to_owned(),

@@ -18,6 +18,7 @@ mod serving;
 mod summaries;
 mod writings;
 mod lists;
+mod schedules;
 
 use super::{Backend, Memory, Postgres};
 
@@ -188,6 +189,19 @@ macro_rules! contract {
                 a_count_is_by_status
                 a_count_stops_at_its_limit
                 a_registered_task_is_found_by_after_its_version_is_gone
+            }
+            schedules {
+                a_schedule_is_kept_once_by_its_name
+                what_is_as_it_should_be_stays_as_it_is
+                a_schedule_that_is_changed_is_due_as_it_says_and_stays_paused
+                the_next_one_to_look_at_is_the_earliest_that_is_not_paused
+                a_firing_starts_its_runs_and_moves_the_schedule_on
+                an_occurrence_is_started_once_whoever_fires_it
+                a_firing_or_change_of_an_old_revision_changes_nothing
+                a_failure_is_noted_and_forgotten_when_it_succeeds
+                a_one_off_schedule_ends_and_is_due_again_when_it_is_moved
+                schedules_are_listed_by_name_in_pages
+                a_deleted_schedule_leaves_its_runs
             }
             register {
                 a_shape_is_registered_again_and_again

@@ -14,7 +14,7 @@ fn triggers(replayed: runlog::model::RunId) -> Vec<Trigger> {
     vec![
         Trigger::Manual,
         Trigger::Api { by: Some("ann".to_owned()) },
-        Trigger::Cron { schedule: "nightly".to_owned(), due: long_ago() },
+        Trigger::Cron { schedule: "nightly".to_owned(), due: long_ago(), by: None },
         Trigger::Event { id, key, payload: Payload::null() },
         Trigger::Parent,
         Trigger::Replay { of: replayed, by: None, reason: None, from: None, trace: None },

@@ -50,6 +50,13 @@ fn every_invariant_has_a_corruption_that_it_alone_reports() {
 }
 
 corruptions! {
+    an_occurrence_of_a_run_that_nobody_scheduled: an_occurrence_has_its_run of "echo" "echo" at [],
+        "insert into runlog.occurrences (schedule, due, run_id) select id, now(), '{run}' from runlog.schedules";
+    a_run_for_an_occurrence_of_another: a_scheduled_run_has_its_occurrence of "echo" "echo" at [1],
+        "update runlog.runs set trigger = 'cron', trigger_key = (select name from runlog.schedules) where id = '{run}';
+         update runlog.schedules set created_at = created_at - interval '1 h'";
+    a_schedule_that_nobody_takes_up: no_schedule_is_overdue of "echo" "echo" at [],
+        "update runlog.schedules set wake_at = now() - interval '1 min', last_run = '{run}'";
     a_stream_with_a_hole: a_stream_is_dense of "echo" "echo" at [],
         "insert into runlog.chunks (run_id, stream, n, task, attempt, source, k, data)
          values ('{run}', 's', 1, 'echo', 1, 0, 0, '1'), ('{run}', 's', 3, 'echo', 1, 0, 2, '3')";

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use runlog::{
-    CancelOptions, Cx, CxError, Either, ReplayOptions, Retry, RunHandle, Runtime, Status, TaskErrors,
-    Workflow,
+    CancelOptions, Cx, CxError, Either, ReplayOptions, Retry, RunHandle, Runtime, Schedule, Status,
+    TaskErrors, Workflow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -168,6 +168,9 @@ pub(crate) async fn play(pool: &PgPool) -> Runtime {
         start(&second, &parent(), 1, "parent of a failure").await,
         start(&second, &parent(), 2, "parent that fails").await,
     ];
+    let yearly = Schedule::cron_by_name("yearly", "0 0 1 7 *", "echo", "1");
+    second.schedules().create(yearly).await.unwrap();
+    let scheduled = second.schedules().trigger("yearly", Some("ada")).await.unwrap().id();
     let cancelled = cancelled(&second).await;
     let timed_out = second.run(&gate(), 1.into()).key("timed out").timeout(millis(60)).start().await.unwrap();
     let never = second.run(&gate(), 1.into()).key("not started").delay(Duration::from_secs(600));
@@ -186,7 +189,8 @@ pub(crate) async fn play(pool: &PgPool) -> Runtime {
     let paced = (0..10).map(async |n| second.find("paced", &format!("paced {n}")).await.unwrap().unwrap());
     let paced = futures_util::future::join_all(paced).await;
     let others = many.iter().map(|started| started.run.id());
-    let others = others.chain([timed_out.id(), never.id(), racing, taken]).chain(paced).chain(cancelled);
+    let others =
+        others.chain([timed_out.id(), never.id(), racing, taken, scheduled]).chain(paced).chain(cancelled);
     for run in ended.into_iter().chain(others) {
         soon("a run's end", second.handle(run).wait()).await.unwrap();
     }

@@ -1,0 +1,242 @@
+//! Starts runs by the clock.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::birth::{Born, Start};
+use super::supervisor::Engine;
+use crate::model::event::Trigger;
+use crate::model::limits::{SCHEDULE_POLL, SCHEDULE_RETRY_MAX, SCHEDULE_RETRY_MIN, SCHEDULES_FIRED_MAX};
+use crate::model::schedule::due;
+use crate::model::{Timestamp, WorkflowName};
+use crate::store::{Append, Firing, Registered, ScheduleRow, StoreError, Times};
+
+/// The agent that starts the occurrences that are due, on every node: the database says whose statement was first, so nobody
+/// need be in charge.
+///
+/// While nothing is due it reads one entry of an index, and sleeps until that time comes or something is changed.
+pub(crate) struct Scheduler {
+    pub(crate) engine: Arc<Engine>,
+}
+
+/// How far apart two looks for schedules that ended long ago are.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// The shortest pause between two looks, and the one after a look at which others were faster.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_AFTER_OTHERS: Duration = Duration::from_millis(10);
+
+impl Scheduler {
+    pub(crate) async fn run(self) {
+        let mut sweep = Instant::now() + SWEEP_EVERY.mul_f64(self.engine.clock.chance());
+        loop {
+            let pause = match self.look().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::warn!(%error, "due schedules cannot be looked for");
+                    SCHEDULE_RETRY_MIN
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.engine.schedules_changed.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            if Instant::now() >= sweep {
+                sweep = Instant::now() + SWEEP_EVERY;
+                if let Err(error) = self.engine.store.sweep_schedules().await {
+                    tracing::warn!(%error, "ended schedules cannot be removed: it will be tried again");
+                }
+            }
+        }
+    }
+
+    /// Starts what is due; returns how long nothing more is expected.
+    async fn look(&self) -> Result<Duration, StoreError> {
+        let store = &self.engine.store;
+        loop {
+            let next = store.next_schedule().await?;
+            self.engine.clock.witness(next.now);
+            // A quarter of jitter, so that many nodes do not ask at once.
+            let poll = SCHEDULE_POLL.mul_f64(1.0 - 0.25 * self.engine.clock.chance());
+            let Some(wake_at) = next.wake_at else { return Ok(poll) };
+            if wake_at > next.now {
+                let wait = (wake_at - next.now).to_std().unwrap_or_default();
+                return Ok(wait.clamp(PAUSE_MIN, poll));
+            }
+            let rows = store.due_schedules(SCHEDULES_FIRED_MAX).await?;
+            if !self.take_up(&rows, next.now).await? {
+                tokio::time::sleep(PAUSE_AFTER_OTHERS).await;
+            }
+        }
+    }
+
+    /// Does what is to be done about schedules that are due; says whether this node did any of it.
+    async fn take_up(&self, rows: &[ScheduleRow], now: Timestamp) -> Result<bool, StoreError> {
+        let mut versions = Versions::default();
+        let (mut firings, mut at_work) = (Vec::new(), false);
+        for row in rows {
+            match self.firing(row, now, &mut versions).await? {
+                Ok(firing) => firings.push((row, firing)),
+                Err(problem) => {
+                    at_work = true;
+                    self.failed(row, &problem, now).await?;
+                }
+            }
+        }
+        if firings.is_empty() {
+            return Ok(at_work);
+        }
+        let all: Vec<Firing> = firings.iter().map(|(_, firing)| firing.clone()).collect();
+        match self.fire(&all).await {
+            Err(StoreError::Refused { .. }) => {
+                for (row, firing) in &firings {
+                    match self.fire(std::slice::from_ref(firing)).await {
+                        Err(StoreError::Refused { message }) => self.failed(row, &message, now).await?,
+                        done => drop(done?),
+                    }
+                }
+                Ok(true)
+            }
+            done => Ok(at_work | done?),
+        }
+    }
+
+    /// Starts occurrences by one statement; says whether this node was the one for any schedule.
+    async fn fire(&self, firings: &[Firing]) -> Result<bool, StoreError> {
+        let moved = self.engine.store.fire(firings).await?;
+        let ours = firings.iter().zip(&moved).filter(|(_, moved)| **moved).map(|(firing, _)| firing);
+        let started: Vec<&Append> =
+            ours.flat_map(|firing| firing.occurrences.iter().map(|(_, append)| append)).collect();
+        if !started.is_empty() {
+            self.engine.occurred(&started);
+        }
+        Ok(moved.contains(&true))
+    }
+
+    /// Makes what is to be written of a schedule that is due, or says why it cannot be.
+    async fn firing(
+        &self,
+        row: &ScheduleRow,
+        now: Timestamp,
+        versions: &mut Versions,
+    ) -> Result<Result<Firing, String>, StoreError> {
+        let Some(next_at) = row.next_at else {
+            return Ok(Err("it is due, and has no next occurrence".to_owned()));
+        };
+        let timing = match row.spec.times.timing() {
+            Ok(timing) => timing,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let due = due(&timing, row.spec.misfire, next_at, now);
+        let mut occurrences = Vec::with_capacity(due.fire.len());
+        for at in due.fire {
+            let Some(version) = versions.of(&self.engine, &row.spec.workflow).await? else {
+                return Ok(Err(unknown(&row.spec.workflow)));
+            };
+            occurrences.push((at, occurrence(&self.engine, row, at, None, version)?));
+        }
+        let (schedule, revision, next_at) = (row.id, row.revision, due.next);
+        Ok(Ok(Firing { schedule, revision, occurrences, next_at }))
+    }
+
+    async fn failed(&self, row: &ScheduleRow, problem: &str, now: Timestamp) -> Result<(), StoreError> {
+        let (namespace, name) = (&row.spec.namespace, &row.spec.name);
+        tracing::warn!(%namespace, schedule = %name, problem, "an occurrence cannot be started: it will be tried again");
+        let pause = SCHEDULE_RETRY_MIN.saturating_mul(1 << row.failures.min(16)).min(SCHEDULE_RETRY_MAX);
+        self.engine.store.note_schedule_failure(row.id, row.revision, problem, now + pause).await
+    }
+}
+
+/// The versions that starts by name get, each asked for once.
+#[derive(Default)]
+struct Versions(BTreeMap<WorkflowName, Option<Registered>>);
+
+impl Versions {
+    async fn of(
+        &mut self,
+        engine: &Engine,
+        workflow: &WorkflowName,
+    ) -> Result<Option<&Registered>, StoreError> {
+        Ok(match self.0.entry(workflow.clone()) {
+            Entry::Occupied(known) => known.into_mut().as_ref(),
+            Entry::Vacant(place) => place.insert(version(engine, workflow).await?).as_ref(),
+        })
+    }
+}
+
+/// Finds the version that a start by name gets: that whose code is here, else the newest that other nodes serve.
+async fn version(engine: &Engine, workflow: &WorkflowName) -> Result<Option<Registered>, StoreError> {
+    if let Some(here) = engine.registry.newest(workflow.as_str()) {
+        return Ok(Some(Registered {
+            version: here.version.clone(),
+            timeout: here.timeout,
+            start_timeout: here.start_timeout,
+        }));
+    }
+    engine.store.registered(workflow).await
+}
+
+fn unknown(workflow: &WorkflowName) -> String {
+    format!("workflow {:?} is unknown: no node ever served it", workflow.as_str())
+}
+
+/// Makes the run of an occurrence.
+fn occurrence(
+    engine: &Engine,
+    row: &ScheduleRow,
+    at: Timestamp,
+    by: Option<String>,
+    version: &Registered,
+) -> Result<Append, StoreError> {
+    let schedule = row.spec.name.to_string();
+    let trigger = match row.spec.times {
+        Times::Cron { .. } => Trigger::Cron { schedule, due: at, by },
+        Times::At(_) => Trigger::Schedule { schedule, due: Some(at), by },
+    };
+    let start = Start {
+        workflow: row.spec.workflow.clone(),
+        version: version.version.clone(),
+        namespace: row.spec.namespace.clone(),
+        key: None,
+        input: row.spec.input.clone(),
+        metadata: row.spec.metadata.clone(),
+        priority: row.spec.priority,
+        start_at: None,
+        timeout: version.timeout,
+        start_timeout: version.start_timeout,
+        trigger,
+        parent: None,
+        trace: None,
+        taken_over: Vec::new(),
+    };
+    Ok(Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?.append)
+}
+
+impl Engine {
+    /// Makes an occurrence of a schedule out of turn, which changes nothing about the next one; `None` when its workflow is
+    /// unknown.
+    pub(crate) async fn out_of_turn(
+        &self,
+        row: &ScheduleRow,
+        by: Option<String>,
+    ) -> Result<Option<Firing>, StoreError> {
+        let Some(version) = version(self, &row.spec.workflow).await? else { return Ok(None) };
+        let now = self.clock.now();
+        let occurrences = vec![(now, occurrence(self, row, now, by, &version)?)];
+        Ok(Some(Firing { schedule: row.id, revision: row.revision, occurrences, next_at: row.next_at }))
+    }
+
+    /// Takes note that occurrences' runs are in the queue.
+    pub(crate) fn occurred(&self, started: &[&Append]) {
+        self.queued();
+        for append in started {
+            let born = append.born.iter();
+            born.for_each(|born| self.metrics.queued(&born.workflow, append.events.len()));
+        }
+    }
+}
