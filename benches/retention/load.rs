@@ -20,8 +20,14 @@ const STEPS: u32 = 5;
 const IN_FLIGHT_MAX: usize = 1_000;
 
 /// Makes the node; it takes no part in retention, so that nobody archives but who is asked to.
-pub async fn serve(pool: &PgPool) -> anyhow::Result<Runtime> {
-    Ok(Runtime::builder(pool.clone()).workflow(steps()).retention(false).start().await?)
+pub async fn serve(pool: &PgPool, share: f64) -> anyhow::Result<Runtime> {
+    let builder = Runtime::builder(pool.clone()).workflow(steps()).retention(false);
+    Ok(builder.retention_share(share).start().await?)
+}
+
+/// Makes a process that archives without a rest when it is asked to.
+pub async fn client(pool: &PgPool) -> anyhow::Result<Runtime> {
+    Ok(Runtime::builder(pool.clone()).client().retention_share(1.0).start().await?)
 }
 
 /// The runs, until it is dropped.

@@ -20,11 +20,8 @@ pub(crate) struct Pruner {
 /// When a process that has just started looks for the first time, at the latest.
 const FIRST_LOOK: Duration = Duration::from_secs(60);
 
-/// How long a step's pause is, measured by the step: whoever works beside it finds the database idle for most of the time.
-const REST: u32 = 3;
-
 /// The longest pause between two steps: the pass must stay ours.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(20);
 
 /// The first pause after a pass that failed; it doubles with every further one, up to the interval.
 const RETRY_FIRST: Duration = Duration::from_secs(10);
@@ -114,7 +111,7 @@ pub(crate) async fn begin_pass(engine: &Arc<Engine>) -> Result<Option<Holder>, S
 async fn carry_out(engine: &Engine, failures: u32) -> Result<Tally, StoreError> {
     let (store, interval) = (&*engine.store, engine.settings.retention_interval);
     let mut tally = Tally::default();
-    let outcome = steps(store, &mut tally).await;
+    let outcome = steps(store, engine.settings.retention_share, &mut tally).await;
     let next = match &outcome {
         Ok(()) => interval,
         Err(_) => RETRY_FIRST.saturating_mul(1 << failures.min(20)).min(interval),
@@ -127,7 +124,9 @@ async fn carry_out(engine: &Engine, failures: u32) -> Result<Tally, StoreError> 
     Ok(tally)
 }
 
-async fn steps(store: &(impl Archive + ?Sized), tally: &mut Tally) -> Result<(), StoreError> {
+/// Goes through a pass step by step, at work for that share of the time: whoever works beside it has the database to itself
+/// for the rest.
+async fn steps(store: &(impl Archive + ?Sized), share: f64, tally: &mut Tally) -> Result<(), StoreError> {
     let mut next = Some(Step::FIRST);
     while let Some(step) = next {
         let begun = Instant::now();
@@ -136,7 +135,10 @@ async fn steps(store: &(impl Archive + ?Sized), tally: &mut Tally) -> Result<(),
         tally.deleted += done.deleted;
         tally.months.extend(done.months);
         next = then;
-        tokio::time::sleep((begun.elapsed() * REST).min(PAUSE_MAX)).await;
+        if next.is_some() {
+            let rest = begun.elapsed().as_secs_f64() * (1.0 / share - 1.0);
+            tokio::time::sleep(Duration::from_secs_f64(rest).min(PAUSE_MAX)).await;
+        }
     }
     Ok(())
 }

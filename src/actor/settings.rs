@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     /// Whether this node takes part in the retention passes, and how far apart they are.
     pub(crate) retention: bool,
     pub(crate) retention_interval: Duration,
+    /// How much of the time a pass may be at work.
+    pub(crate) retention_share: f64,
     /// Where figures are pushed to.
     #[cfg(feature = "otel")]
     pub(crate) push: Option<super::reporter::Push>,
@@ -96,6 +98,7 @@ impl Default for Settings {
             log_level: Level::Info,
             retention: true,
             retention_interval: limits::RETENTION_INTERVAL_DEFAULT,
+            retention_share: limits::RETENTION_SHARE_DEFAULT,
             #[cfg(feature = "otel")]
             push: None,
             witness: None,

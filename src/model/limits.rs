@@ -101,6 +101,13 @@ pub const POLL_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 /// nothing is a few statements.
 pub const RETENTION_INTERVAL_DEFAULT: Duration = Duration::from_secs(3_600);
 
+/// Share of one processor that a retention pass may take unless the embedder says otherwise: runs beside it do not feel it
+/// (docs/PERFORMANCE.md), and a million runs of five events are archived in half an hour.
+pub const RETENTION_SHARE_DEFAULT: f64 = 0.1;
+
+/// Smallest such share: a pass over a million runs takes two days then, and longer ones are never done.
+pub const RETENTION_SHARE_MIN: f64 = 0.001;
+
 /// Shortest time between two retention passes: the passes are told apart by it.
 pub const RETENTION_INTERVAL_MIN: Duration = Duration::from_millis(100);
 

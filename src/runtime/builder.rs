@@ -14,7 +14,7 @@ use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
 use crate::model::limits::{
     LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN, RETENTION_INTERVAL_MAX,
-    RETENTION_INTERVAL_MIN,
+    RETENTION_INTERVAL_MIN, RETENTION_SHARE_MIN,
 };
 use crate::model::{Level, Timestamp, WorkflowName};
 #[cfg(feature = "testing")]
@@ -167,6 +167,14 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets how much of the time a retention pass that this process makes may be at work, from 0.001 to 1: it rests after each
+    /// step, so that the database's processors and disk are the runs' for the rest. Default: 0.1; 1 does not rest, for a
+    /// database that nobody else uses meanwhile.
+    pub fn retention_share(mut self, share: f64) -> Self {
+        self.settings.retention_share = share;
+        self
+    }
+
     /// Sets whether [`start`](RuntimeBuilder::start) brings the schema up to date. Default: yes. Without, it only checks.
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
@@ -301,6 +309,10 @@ fn check(settings: &Settings) -> Result<(), Error> {
             "retention_interval",
             format!("{asked:?} is out of range, {shortest:?} to {longest:?}"),
         );
+    }
+    if !(RETENTION_SHARE_MIN..=1.0).contains(&settings.retention_share) {
+        let asked = settings.retention_share;
+        return refuse("retention_share", format!("{asked} is out of range, {RETENTION_SHARE_MIN} to 1"));
     }
     let name = &settings.node_name;
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {

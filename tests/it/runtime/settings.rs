@@ -33,6 +33,11 @@ async fn each_setting_out_of_range_is_named_with_what_would_do() {
         (refused(|b| b.lanes(0)).await, "setting lanes: 0 is out of range, 1 to 16"),
         (refused(|b| b.lanes(17)).await, "setting lanes: 17 is out of range, 1 to 16"),
         (refused(|b| b.live_runs(0)).await, "setting live_runs: 0 would never run anything, at least 1"),
+        (refused(|b| b.retention_share(0.0)).await, "setting retention_share: 0 is out of range, 0.001 to 1"),
+        (
+            refused(|b| b.retention_share(f64::NAN)).await,
+            "setting retention_share: NaN is out of range, 0.001 to 1",
+        ),
         (
             refused(|b| b.retention_interval(Duration::ZERO)).await,
             "setting retention_interval: 0ns is out of range, 100ms to 604800s",
