@@ -19,6 +19,7 @@ mod workflows;
 mod nodes;
 mod audit;
 mod retention;
+mod traces;
 mod import;
 mod health;
 
@@ -114,6 +115,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(retention::prune))
         .routes(routes!(retention::export))
         .routes(routes!(import::import))
+        .routes(routes!(traces::export))
         .routes(routes!(explain::why))
         .routes(routes!(explain::graph))
         .routes(routes!(trace::spans))
