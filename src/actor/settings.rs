@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::limits;
-use crate::model::{Level, NodeId, OpKey, RunId, TaskName, WorkflowName};
+use crate::model::{Level, NodeId, OpKey, RunId, TaskName, TraceContext, WorkflowName};
+use crate::telemetry::ids;
+use crate::telemetry::spans::AtCreation;
 
 /// The engine's settings; the runtime's builder fills them in and checks them.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) retention_interval: Duration,
     /// How much of the time a pass may be at work.
     pub(crate) retention_share: f64,
+    /// Which traces are exported, as far as that is decided when they begin; `None`: as their callers say.
+    pub(crate) sampled: Option<AtCreation>,
     /// Where figures are pushed to.
     #[cfg(feature = "otel")]
     pub(crate) push: Option<super::reporter::Push>,
@@ -85,6 +89,13 @@ impl Witness {
     }
 }
 
+impl Settings {
+    /// Returns the place of a run in its trace, as its code and its child runs are told.
+    pub(crate) fn place(&self, run: RunId, caller: Option<&TraceContext>) -> TraceContext {
+        self.sampled.map_or_else(|| ids::run(run, caller), |sampled| sampled.place(run, caller))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -102,6 +113,7 @@ impl Default for Settings {
             retention: true,
             retention_interval: limits::RETENTION_INTERVAL_DEFAULT,
             retention_share: limits::RETENTION_SHARE_DEFAULT,
+            sampled: None,
             #[cfg(feature = "otel")]
             push: None,
             #[cfg(feature = "otel")]

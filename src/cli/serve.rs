@@ -74,8 +74,8 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
     let place = database::place(&server);
     let pool =
         sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(server);
-    let export = match Otlp::from_variables(|name| std::env::var(name).ok()) {
-        Ok(otlp) => otlp.map(Export::otlp),
+    let export = match exported(|name| std::env::var(name).ok()) {
+        Ok(export) => export,
         Err(error) => return Ok(refused(&error.to_string())),
     };
     let exports = export.is_some();
@@ -118,6 +118,12 @@ async fn open(pool: PgPool, migrate: bool, export: Option<Export>) -> Result<Run
             Err(crate::runtime::Error::Setting { name: "push_metrics", problem: error.to_string() })
         }
     }
+}
+
+/// Reads where the standard variables want traces, and which of them.
+fn exported(read: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, OtlpError> {
+    let Some(otlp) = Otlp::from_variables(&read)? else { return Ok(None) };
+    Ok(Some(Export::otlp(otlp).sample(Otlp::sampled_by_variables(&read)?)))
 }
 
 /// Reads where the standard variables want metrics, and how often.

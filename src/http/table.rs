@@ -101,6 +101,7 @@ pub const ROUTES: &[Route] = &[
     exports(POST, "/api/v1/import", Action::Import),
     row(DELETE, "/api/v1/retention", Action::Delete, &["of_namespace", "workflow"]),
     row(POST, "/api/v1/retention/pass", Action::Delete, &[]),
+    row(GET, "/api/v1/traces/export", Action::Read, &["limit"]),
     row(GET, "/api/v1/audit", Action::Admin, &["run", "cursor", "limit"]),
     row(GET, "/api/v1/nodes", Action::Read, &["limit"]),
 ];

@@ -250,7 +250,9 @@ impl RuntimeBuilder {
         self.settings.workflow_slots = check_slots(&registry, self.workflow_slots)?;
         #[cfg(feature = "otel")]
         if let Some(export) = self.export {
-            self.settings.export = Some(Arc::new(export.checked()?));
+            let export = export.checked()?;
+            self.settings.sampled = Some(export.at_creation);
+            self.settings.export = Some(Arc::new(export));
         }
         // Tests on virtual time have leases that no process would want.
         if self.clock.is_none() {

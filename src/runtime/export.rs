@@ -12,7 +12,7 @@ use crate::model::limits::REFUSED_SPANS_KEPT;
 use crate::model::limits::{
     EXPORT_INTERVAL_DEFAULT, EXPORT_INTERVAL_MAX, EXPORT_INTERVAL_MIN, EXPORT_RUNS_KEPT_DEFAULT,
 };
-use crate::store::outbox::RefusedSpan;
+use crate::store::outbox::{Backlog, RefusedSpan};
 #[cfg(feature = "otel")]
 use crate::telemetry::otlp::{Otlp, Sender};
 #[cfg(feature = "otel")]
@@ -53,16 +53,18 @@ impl Export {
         }
     }
 
-    /// Sets which runs are exported, by what is known at their creation. Default: all.
+    /// Sets which traces are exported as they go, by what is known when their first run is created. Default: all. Code is
+    /// told: the `traceparent` that it passes on, and the child runs that it starts, bear that answer.
     #[must_use]
     pub fn sample(mut self, sampled: AtCreation) -> Self {
         self.at_creation = sampled;
         self
     }
 
-    /// Exports only runs that end like this, each as a whole at its end. Default: all, as they go.
+    /// Exports, of the traces that [`sample`](Export::sample) leaves out, those whose first run ends like this, too: each as a
+    /// whole, at that end. With a ratio of 0 there these are all that is exported. Default: none.
     #[must_use]
-    pub fn only(mut self, kept: AtEnd) -> Self {
+    pub fn sample_ended(mut self, kept: AtEnd) -> Self {
         self.at_end = Some(kept);
         self
     }
@@ -94,6 +96,9 @@ impl Export {
         if self.runs_kept == 0 {
             return Err(refuse("0 runs kept would read every log again and again, at least 1".to_owned()));
         }
+        if self.at_end.is_some() && self.at_creation == AtCreation::Always {
+            return Err(refuse("sample_ended has nothing to add where sample leaves nothing out".to_owned()));
+        }
         let sender = Sender::new(&self.otlp).map_err(|error| refuse(error.to_string()))?;
         let Export { at_creation, at_end, interval, runs_kept, .. } = self;
         Ok(ExportSettings { sender, at_creation, at_end, interval, runs_kept })
@@ -116,6 +121,19 @@ pub struct ExportLag {
     pub refused: u64,
 }
 
+impl From<Backlog> for ExportLag {
+    fn from(backlog: Backlog) -> ExportLag {
+        let is_open = backlog.open_until.is_some_and(|until| until > backlog.now);
+        ExportLag {
+            age: backlog.lag(),
+            commits: backlog.commits,
+            catches_up: backlog.sweeps || !is_open,
+            exporter: backlog.holder.map(|holder| (holder.by, holder.until)),
+            refused: backlog.refused,
+        }
+    }
+}
+
 impl Runtime {
     /// Reads how far the export is, whichever process exports. Without one it stands still: commits wait for at most an hour,
     /// what is older is found in the runs themselves.
@@ -123,15 +141,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Store`].
     pub async fn export_lag(&self) -> Result<ExportLag, Error> {
-        let backlog = self.engine.store.backlog().await?;
-        let is_open = backlog.open_until.is_some_and(|until| until > backlog.now);
-        Ok(ExportLag {
-            age: backlog.lag(),
-            commits: backlog.commits,
-            catches_up: backlog.sweeps || !is_open,
-            exporter: backlog.holder.map(|holder| (holder.by, holder.until)),
-            refused: backlog.refused,
-        })
+        Ok(self.engine.store.backlog().await?.into())
     }
 
     /// Lists at most `limit` spans that the backend refused for good, the last first; the last 10,000 are known.

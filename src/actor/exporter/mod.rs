@@ -2,6 +2,7 @@
 
 mod folds;
 mod hand;
+mod sampled;
 mod post;
 mod settings;
 mod work;

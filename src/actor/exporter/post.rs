@@ -6,6 +6,7 @@ use super::Engine;
 use super::settings::ExportSettings;
 use crate::model::RunId;
 use crate::store::outbox::RefusedSpan;
+use crate::telemetry::Hushed;
 use crate::telemetry::otlp::Refused;
 use crate::telemetry::spans::Span;
 
@@ -25,7 +26,8 @@ pub(super) async fn send(
     let mut pause = PAUSE_MIN;
     let mut is_away = false;
     loop {
-        let unavailable = match settings.sender.send(spans).await {
+        // What the host's OpenTelemetry heard of this, it would export, too.
+        let unavailable = match Hushed::new(settings.sender.send(spans)).await {
             Ok(sent) => {
                 if is_away {
                     tracing::info!("the backend takes spans again");

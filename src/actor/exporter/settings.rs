@@ -10,9 +10,9 @@ use crate::telemetry::spans::{AtCreation, AtEnd};
 pub(crate) struct ExportSettings {
     /// The way to the backend.
     pub(crate) sender: Sender,
-    /// Which runs are exported.
+    /// Which traces are exported as they go.
     pub(crate) at_creation: AtCreation,
-    /// Which of them are exported at all, once it is known how they ended; `None`: every one, as it goes.
+    /// Which of the others are exported at their ends.
     pub(crate) at_end: Option<AtEnd>,
     /// How often the outbox is looked at when it was empty the last time.
     pub(crate) interval: Duration,

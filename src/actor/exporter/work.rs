@@ -1,6 +1,6 @@
 //! The exporter's work: look, read, fold, send, pass on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,25 +10,23 @@ use tokio::time::Instant;
 use super::folds::Folds;
 use super::settings::ExportSettings;
 use super::{Ended, Engine, post};
-use crate::model::event::RunCreated;
-use crate::model::limits::{
-    DEPTH_MAX, EXPORT_COMMITS_PER_LOOK, EXPORT_EVENTS_PER_READ, EXPORT_RUNS_PER_READ,
-};
+use crate::model::limits::{EXPORT_COMMITS_PER_LOOK, EXPORT_EVENTS_PER_READ, EXPORT_RUNS_PER_READ};
 use crate::model::{Event, Recorded, RunEvent, RunId};
 use crate::store::StoreError;
 use crate::store::outbox::{Commits, Logs, OutboxRow, Place, RefusedSpan, Stretch, Sweep, Tended};
-use crate::telemetry::ids;
-use crate::telemetry::spans::{AtCreation, Ending, Span};
+use crate::telemetry::spans::Span;
 
 /// How often the outbox is told that somebody exports: nodes of a former release are noticed as often.
 const TEND_EVERY: Duration = Duration::from_secs(10);
 
 /// What the exporter knows. It may be lost at any moment: what was not passed is in the outbox.
 pub(super) struct Work<'a> {
-    engine: &'a Engine,
-    settings: &'a ExportSettings,
+    pub(super) engine: &'a Engine,
+    pub(super) settings: &'a ExportSettings,
     stopping: watch::Receiver<bool>,
     folds: Folds,
+    /// Runs that are sent as wholes, whatever their creation said.
+    whole: BTreeSet<RunId>,
     place: Place,
     sweeps: bool,
     tended: Option<Instant>,
@@ -72,8 +70,8 @@ impl<'a> Work<'a> {
         settings: &'a Arc<ExportSettings>,
         stopping: watch::Receiver<bool>,
     ) -> Work<'a> {
-        let (folds, place) = (Folds::new(settings.runs_kept), Place::default());
-        Work { engine, settings, stopping, folds, place, sweeps: false, tended: None }
+        let (folds, whole, place) = (Folds::new(settings.runs_kept), BTreeSet::new(), Place::default());
+        Work { engine, settings, stopping, folds, whole, place, sweeps: false, tended: None }
     }
 
     pub(super) async fn run(mut self) -> Result<Ended, StoreError> {
@@ -151,9 +149,27 @@ impl<'a> Work<'a> {
         Ok(Looked::All)
     }
 
-    /// Exports stretches of runs, at most a few thousand events at a time; returns what was refused.
+    /// Exports what is sampled of stretches of runs; returns what was refused.
     async fn export(&mut self, wanted: Vec<Stretch>) -> Result<Vec<RefusedSpan>, StoreError> {
-        let mut waiting = VecDeque::from(self.sampled(wanted).await?);
+        let whole = self.sampled_at_end(&wanted).await?;
+        let mut refused = Vec::new();
+        if !self.settings.at_creation.keeps_none() {
+            refused = self.send(wanted).await?;
+        }
+        if !whole.is_empty() {
+            let wanted = whole.iter().map(|run| Stretch { run: *run, first: 1, last: u32::MAX }).collect();
+            // What they were folded to before, in silence, is of no use.
+            whole.iter().for_each(|run| self.folds.forget(*run));
+            self.whole = whole;
+            refused.extend(self.send(wanted).await?);
+            self.whole = BTreeSet::new();
+        }
+        Ok(refused)
+    }
+
+    /// Sends the spans of stretches of runs, of at most a few thousand events at a time; returns those that were refused.
+    async fn send(&mut self, wanted: Vec<Stretch>) -> Result<Vec<RefusedSpan>, StoreError> {
+        let mut waiting = VecDeque::from(wanted);
         let mut refused = Vec::new();
         while !waiting.is_empty() {
             let reads: Vec<Stretch> = waiting.drain(..waiting.len().min(EXPORT_RUNS_PER_READ)).collect();
@@ -167,43 +183,6 @@ impl<'a> Work<'a> {
             self.engine.metrics.export_keeps(self.folds.len());
         }
         Ok(refused)
-    }
-
-    /// Leaves out what the outcome of its run has to decide first, and what it decides against; the others are exported from
-    /// their beginnings.
-    async fn sampled(&self, wanted: Vec<Stretch>) -> Result<Vec<Stretch>, StoreError> {
-        let Some(at_end) = self.settings.at_end else { return Ok(wanted) };
-        let store = &self.engine.store;
-        let runs: Vec<RunId> = wanted.iter().map(|stretch| stretch.run).collect();
-        let mut sampled = Vec::new();
-        for runs in runs.chunks(EXPORT_RUNS_PER_READ) {
-            for run in store.ended(runs).await? {
-                let Some(row) = store.row(run).await? else { continue };
-                let Some(at) = row.finished_at else { continue };
-                if at_end.keeps(&Ending { status: row.status, started_at: row.started_at, at }) {
-                    sampled.push(Stretch { run, first: 1, last: u32::MAX });
-                }
-            }
-        }
-        Ok(sampled)
-    }
-
-    /// Says whether a run is exported, by what is known at its creation: as the first run of its trace.
-    async fn keeps(&self, run: RunId, created: &RunCreated) -> Result<bool, StoreError> {
-        let trace_id = ids::run(run, created.trace.as_deref()).trace_id;
-        let flags = |created: &RunCreated| created.trace.as_ref().map(|caller| caller.flags);
-        if !matches!(self.settings.at_creation, AtCreation::Caller { .. }) {
-            return Ok(self.settings.at_creation.keeps(trace_id, None));
-        }
-        let (mut caller, mut above) = (flags(created), created.parent.as_ref().map(|parent| parent.run));
-        for _ in 0..DEPTH_MAX {
-            let (Some(_), Some(parent)) = (caller, above) else { break };
-            let first = self.engine.store.log(parent, 0, 1).await?.into_iter().next();
-            // What is gone was called, for all that is known.
-            let Some(Event::Run(RunEvent::Created(created))) = first.map(|first| first.event) else { break };
-            (caller, above) = (flags(&created), created.parent.map(|parent| parent.run));
-        }
-        Ok(self.settings.at_creation.keeps(trace_id, caller))
     }
 
     /// Reads on in some logs, and folds what there is.
@@ -269,6 +248,7 @@ impl<'a> Work<'a> {
 
     async fn fold(&mut self, run: RunId, events: &[Recorded], read: &mut Read) -> Result<(), StoreError> {
         if let Some(Event::Run(RunEvent::Created(created))) = events.first().map(|first| &first.event)
+            && !self.whole.contains(&run)
             && !self.keeps(run, created).await?
         {
             self.folds.silence(run);

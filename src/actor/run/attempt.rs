@@ -60,7 +60,8 @@ impl Live {
             paper: self.paper_of(task),
         });
         let level = self.engine.settings.log_level;
-        let facts = AttemptFacts::of(state, task, Arc::clone(&self.engine.clock), level);
+        let trace = self.engine.settings.place(state.id, state.origin.trace.as_deref());
+        let facts = AttemptFacts::of(state, task, trace, Arc::clone(&self.engine.clock), level);
         let inputs = facts.inputs(state, at);
         let (name, attempt) = (task.name.clone(), task.attempt());
         let cx = Cx::new(facts, Arc::clone(&ledger), host);

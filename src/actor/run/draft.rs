@@ -15,7 +15,6 @@ use crate::model::{
     TaskEvent, WorkflowName,
 };
 use crate::store::{Append, Commit, Release, RowChange, StoreError};
-use crate::telemetry::ids;
 use crate::workflow::context::Birth;
 
 /// Something that waits for the append under way.
@@ -222,7 +221,7 @@ impl Live {
             .filter_map(|birth| {
                 let task = started(&birth)?.task.clone();
                 let depth = state.origin.parent.as_ref().map_or(0, |parent| parent.depth) + 1;
-                let trace = ids::run(self.run, state.origin.trace.as_deref());
+                let trace = self.engine.settings.place(self.run, state.origin.trace.as_deref());
                 let start = Start {
                     workflow: birth.definition.name.clone(),
                     version: birth.definition.version.clone(),

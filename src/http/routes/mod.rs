@@ -20,6 +20,7 @@ mod nodes;
 mod audit;
 mod retention;
 mod schedules;
+mod traces;
 mod import;
 mod health;
 
@@ -127,6 +128,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(retention::prune))
         .routes(routes!(retention::export))
         .routes(routes!(import::import))
+        .routes(routes!(traces::export))
         .routes(routes!(explain::why))
         .routes(routes!(explain::graph))
         .routes(routes!(trace::spans))

@@ -20,7 +20,6 @@ use crate::model::{Payload, Plan, Recorded, RunId, RunState, Status, TaskName, T
 use crate::runtime::control::{Runtime, check_text};
 use crate::runtime::create::successor;
 use crate::runtime::error::{Error, NotReplayable};
-use crate::telemetry::ids;
 use crate::workflow::Definition;
 
 /// A replay that nothing speaks against, and its children's.
@@ -136,7 +135,7 @@ impl Runtime {
         }
         let parent = Parent { run: above.id, task: child.task.clone(), op: child.op.clone(), depth };
         let id = successor(above.id, run);
-        let trace = ids::run(above.id, above.trace.as_ref());
+        let trace = self.engine.settings.place(above.id, above.trace.as_ref());
         let wish = Wish {
             id,
             from: ReplayFrom::Failed,

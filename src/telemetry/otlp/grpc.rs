@@ -18,15 +18,28 @@ use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::settings::{Otlp, OtlpError};
 use super::transport::{Answer, Unavailable, cut, innermost};
+use crate::telemetry::Hushed;
 
 /// How often a connection with a request under way is asked whether its peer is there, and how long that may take: a machine
 /// that went away says nothing, and its connection would be used for a quarter of an hour.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 const KEEP_ALIVE_ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Spawns what drives a connection, so that the host hears nothing of it either. h2's spans have no parent on purpose, and so
+/// none that would say that telemetry is suppressed: no subscriber hears them.
+struct Quietly;
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Quietly {
+    fn execute(&self, driver: F) {
+        tokio::spawn(Hushed::new(driver.with_subscriber(NoSubscriber::default())));
+    }
+}
 
 pub(super) struct Grpc {
     endpoint: Endpoint,
@@ -46,6 +59,7 @@ impl Grpc {
             .map_err(|error| wrong(error.to_string()))?;
         let endpoint = endpoint
             .connect_timeout(otlp.request_timeout())
+            .executor(Quietly)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_ANSWER_MAX);
         let endpoint = match url.scheme() {

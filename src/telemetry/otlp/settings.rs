@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::{roots, variables};
 use crate::model::limits::{OTLP_TIMEOUT_DEFAULT, OTLP_TIMEOUT_MAX};
+use crate::telemetry::spans::AtCreation;
 
 /// The name of a service that was not given one.
 const SERVICE_NAME_DEFAULT: &str = "runlog";
@@ -110,6 +111,15 @@ impl Otlp {
     /// known here, such as a client's certificate.
     pub fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Option<Otlp>, OtlpError> {
         variables::read(&read)
+    }
+
+    /// Reads which traces are exported as they go from `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`; all of them when
+    /// nothing is said.
+    ///
+    /// # Errors
+    /// [`OtlpError::Variable`] for a sampler that is not known, or a ratio that is none.
+    pub fn sampled_by_variables(read: impl Fn(&str) -> Option<String>) -> Result<AtCreation, OtlpError> {
+        variables::sampled(&read)
     }
 
     /// As [`from_variables`](Otlp::from_variables), for metrics: those of `OTEL_EXPORTER_OTLP_METRICS_` stand before the general

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::settings::{Otlp, OtlpError, is_the_logs};
 use crate::model::limits::OTLP_TIMEOUT_MAX;
+use crate::telemetry::spans::{AtCreation, Ratio};
 
 /// Reads a variable.
 type Read<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -162,6 +163,30 @@ fn named(read: Read<'_>, what: &str) -> (String, Option<String>) {
 }
 
 /// Returns a variable's value; an empty one counts as unset, as the standard has it.
+/// Reads which traces are exported as they go.
+pub(super) fn sampled(read: Read<'_>) -> Result<AtCreation, OtlpError> {
+    const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+    const RATIO: &str = "OTEL_TRACES_SAMPLER_ARG";
+    let ratio = || {
+        let Some(text) = set(read, RATIO) else { return Ok(Ratio::ALL) };
+        let wrong = |problem: String| wrong(RATIO, problem);
+        let ratio: f64 = text.parse().map_err(|_| wrong(format!("{text:?} is no number")))?;
+        Ratio::new(ratio).map_err(|error| wrong(error.to_string()))
+    };
+    Ok(match set(read, SAMPLER).as_deref() {
+        None | Some("always_on") => AtCreation::Always,
+        Some("always_off") => AtCreation::Ratio(Ratio::NONE),
+        Some("traceidratio") => AtCreation::Ratio(ratio()?),
+        Some("parentbased_always_on") => AtCreation::Caller { or: Ratio::ALL },
+        Some("parentbased_always_off") => AtCreation::Caller { or: Ratio::NONE },
+        Some("parentbased_traceidratio") => AtCreation::Caller { or: ratio()? },
+        Some(other) => {
+            let known = "always_on, always_off, traceidratio, or one of these after parentbased_";
+            return Err(wrong(SAMPLER, format!("{other:?} is no sampler here: {known}")));
+        }
+    })
+}
+
 fn set(read: Read<'_>, name: &str) -> Option<String> {
     read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }

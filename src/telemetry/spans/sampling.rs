@@ -35,6 +35,9 @@ impl Ratio {
     /// All traces.
     pub const ALL: Ratio = Ratio(1.0);
 
+    /// None of them.
+    pub const NONE: Ratio = Ratio(0.0);
+
     /// Takes a part of all traces.
     ///
     /// # Errors
@@ -55,6 +58,12 @@ impl Ratio {
 }
 
 impl AtCreation {
+    /// Says whether nothing is exported, whatever the trace.
+    #[cfg(feature = "otel")]
+    pub(crate) fn keeps_none(self) -> bool {
+        matches!(self, AtCreation::Ratio(Ratio(ratio)) if ratio <= 0.0)
+    }
+
     /// Says whether a trace is exported; `caller` are the flags under which its first run was started, if somebody traced that.
     pub fn keeps(self, trace_id: TraceId, caller: Option<TraceFlags>) -> bool {
         match (self, caller) {
@@ -77,7 +86,7 @@ impl AtCreation {
     }
 }
 
-/// Which runs are exported once they have ended, decided by how.
+/// Which traces are exported once their first run has ended, decided by how it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct AtEnd {
     /// Those that FAILED.

@@ -9,6 +9,7 @@ use crate::model::event::Recorded;
 use crate::model::evolve::{IllegalEvent, born, fold_in};
 use crate::model::state::{Op, OpState, TaskState};
 use crate::model::{Event, Level, OpKey, PatchId, RunEvent, RunId, RunState, TaskEvent, TaskName};
+use crate::telemetry::ids;
 use crate::workflow::Inputs;
 use crate::workflow::context::{AttemptFacts, Foreseen};
 
@@ -161,7 +162,8 @@ fn line(key: &OpKey, state: &OpState) -> OpLine {
 
 impl Script {
     fn begin(state: &RunState, at: usize, task: &TaskState, clock: &Arc<Clock>) -> Script {
-        let facts = AttemptFacts::of(state, task, Arc::clone(clock), Level::Error);
+        let trace = ids::run(state.id, state.origin.trace.as_deref());
+        let facts = AttemptFacts::of(state, task, trace, Arc::clone(clock), Level::Error);
         Script {
             at,
             attempt: task.attempt(),

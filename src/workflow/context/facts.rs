@@ -59,10 +59,11 @@ impl TaskErrors {
 }
 
 impl AttemptFacts {
-    /// Collects what the attempt under way at `task` is told.
+    /// Collects what the attempt under way at `task` is told; `trace` is the place of its run.
     pub(crate) fn of(
         state: &RunState,
         task: &TaskState,
+        trace: TraceContext,
         clock: Arc<Clock>,
         log_level: Level,
     ) -> AttemptFacts {
@@ -84,7 +85,7 @@ impl AttemptFacts {
             errors: errors(state),
             clock,
             log_level,
-            trace: ids::run(state.id, origin.trace.as_deref()),
+            trace,
         }
     }
 

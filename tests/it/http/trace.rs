@@ -153,3 +153,45 @@ async fn a_runs_spans_are_listed_page_by_page() {
     let nobody = get(&app, "/api/v1/runs/0198f3a2-0000-7000-8000-000000000001/trace").await;
     assert_eq!(nobody.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_exports_standing_and_what_was_refused_are_told() {
+    let stage = Stage::new().await;
+    let app = stage.open();
+    let never = get(&app, "/api/v1/traces/export").await.json();
+    assert_eq!(
+        never,
+        json!({
+            "exporter": null, "lag_ms": 0, "commits": 0, "catches_up": true, "refused": 0, "refused_spans": [],
+        })
+    );
+    let run = start(&app, json!({ "workflow": "echo", "input": 1 })).await;
+    stage
+        .ground
+        .psql(&format!(
+            "insert into runlog.outbox (at, runs, seqs)
+             values (clock_timestamp() - interval '1 minute', array['{run}'::uuid], array[1]);
+             update runlog.exporter set holder = 1, held_by = 'api-7', refused = 2,
+                    held_until = clock_timestamp() + interval '1 minute';
+             insert into runlog.refused_spans (run_id, trace_id, span_id, name, reason)
+             values ('{run}', 'af', 'b1', 'step charge', 'too long'), ('{run}', null, null, 'the rest of the run', 'new')"
+        ))
+        .await
+        .unwrap();
+
+    let told = get(&app, "/api/v1/traces/export?limit=1").await.json();
+
+    assert_eq!(
+        (&told["exporter"], &told["commits"], &told["refused"]),
+        (&json!("api-7"), &json!(1), &json!(2))
+    );
+    assert!(told["lag_ms"].as_u64().is_some_and(|lag| lag >= 60_000), "{told}");
+    let refused = told["refused_spans"].as_array().unwrap();
+    assert_eq!(refused.len(), 1, "the newest");
+    assert_eq!(
+        (&refused[0]["run"], &refused[0]["trace_id"], &refused[0]["reason"]),
+        (&json!(run), &Value::Null, &json!("new"))
+    );
+    get(&app, "/api/v1/traces/export?limit=0").await.assert_problem(400, "invalid_query");
+    get(&stage.as_tenant("acme"), "/api/v1/traces/export").await.assert_problem(403, "forbidden");
+}

@@ -4,6 +4,7 @@ mod show;
 mod export;
 mod log;
 mod post;
+mod refused;
 
 use super::{Desk, Done};
 
@@ -19,11 +20,14 @@ enum Verb {
     Show(show::Arguments),
     /// Sends the spans of past runs to an OpenTelemetry backend, with the ids that they had or would have had
     Export(export::Arguments),
+    /// Lists spans that the backend refused for good, and says how far the export is
+    Refused(refused::Arguments),
 }
 
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     match arguments.verb {
         Verb::Show(arguments) => show::run(desk, arguments).await,
         Verb::Export(arguments) => export::run(desk, arguments).await,
+        Verb::Refused(arguments) => refused::run(desk, arguments).await,
     }
 }

@@ -4,10 +4,13 @@
 //! installs, with `JAEGER_QUERY_URL` (and `JAEGER_OTLP_URL`) a Jaeger.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::DateTime;
+use runlog::Export;
 use runlog::model::TraceId;
+use runlog::telemetry::otlp::Otlp;
 use runlog::telemetry::spans::{Span, SpanStatus, Value};
 use serde_json::Value as Json;
 
@@ -176,49 +179,87 @@ fn jaeger(span: &Json) -> Result<Shown> {
     })
 }
 
+/// Finds the backend to test, and where it takes spans by a protocol.
+async fn found(protocol: &str) -> (Backend, String) {
+    let set = |name: &str| std::env::var(name).ok().map(|url| url.trim_end_matches('/').to_owned());
+    let (backend, http, grpc) = match (set("PHOENIX_URL"), set("JAEGER_QUERY_URL")) {
+        (Some(url), _) => {
+            let grpc = set("PHOENIX_GRPC_URL").unwrap_or_else(|| "http://localhost:4317".to_owned());
+            (Backend::Phoenix(url.clone()), url, grpc)
+        }
+        (None, Some(url)) => {
+            let http = set("JAEGER_OTLP_URL").unwrap_or_else(|| "http://localhost:4318".to_owned());
+            (Backend::Jaeger(url), http.clone(), http.replace(":4318", ":4317"))
+        }
+        (None, None) => {
+            let receiver = Receiver::new().await;
+            let url = receiver.http();
+            (Backend::Here(receiver), url.clone(), url)
+        }
+    };
+    (backend, if protocol == "grpc" { grpc } else { http })
+}
+
+/// Waits until a trace is there, and says that it is the one that the log says.
+async fn assert_read_back(backend: &Backend, spans: &[Span], how: &str) -> Result<()> {
+    let http = reqwest::Client::new();
+    let mut expected: Vec<Shown> = spans.iter().map(derived).collect();
+    expected.sort();
+    let trace = spans[0].trace_id;
+    until("all spans are there", async || {
+        backend.read(&http, trace).await.is_ok_and(|read| read.len() >= expected.len())
+    })
+    .await;
+    let read = backend.read(&http, trace).await?;
+    assert_eq!(read, expected, "{how}");
+    println!("{how}: {} spans of trace {trace} read back as the log says them", read.len());
+    Ok(())
+}
+
+/// By both protocols; one run that comes through after a failed try, one that fails.
+const WAYS: [(&str, u32); 2] = [("http/protobuf", 1), ("grpc", 2)];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trace_read_back_from_a_backend_is_the_one_that_the_log_says() -> Result<()> {
     let _installed = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::new();
-    let set = |name: &str| std::env::var(name).ok().map(|url| url.trim_end_matches('/').to_owned());
     let ground = Postgres::new().await;
     let runtime = serving(&ground).await?;
-    // By both protocols; one run that comes through after a failed try, one that fails.
-    for (protocol, fails) in [("http/protobuf", 1), ("grpc", 2)] {
-        let (backend, http_url, grpc_url) = match (set("PHOENIX_URL"), set("JAEGER_QUERY_URL")) {
-            (Some(url), _) => {
-                let grpc = set("PHOENIX_GRPC_URL").unwrap_or_else(|| "http://localhost:4317".to_owned());
-                (Backend::Phoenix(url.clone()), url, grpc)
-            }
-            (None, Some(url)) => {
-                let http = set("JAEGER_OTLP_URL").unwrap_or_else(|| "http://localhost:4318".to_owned());
-                (Backend::Jaeger(url), http.clone(), http.replace(":4318", ":4317"))
-            }
-            (None, None) => {
-                let receiver = Receiver::new().await;
-                let url = receiver.http();
-                (Backend::Here(receiver), url.clone(), url)
-            }
-        };
+    for (protocol, fails) in WAYS {
+        let (backend, to) = found(protocol).await;
         let run = ordered(&runtime, fails).await?;
         let spans = family(&runtime, run).await?;
-        let mut expected: Vec<Shown> = spans.iter().map(derived).collect();
-        expected.sort();
-        let to = if protocol == "grpc" { grpc_url } else { http_url };
 
         let id = run.to_string();
         let export = ["trace", "export", &id, "--children", "--protocol", protocol, "--to", &to];
         let told = on(&ground.url, &export).await?;
         assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.stderr);
 
-        let trace = spans[0].trace_id;
-        until("all spans are there", async || {
-            backend.read(&http, trace).await.is_ok_and(|read| read.len() >= expected.len())
-        })
-        .await;
-        let read = backend.read(&http, trace).await?;
-        assert_eq!(read, expected, "{protocol}");
-        println!("{protocol}: {} spans of trace {trace} read back as the log says them", read.len());
+        assert_read_back(&backend, &spans, protocol).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_exported_live_is_the_same_and_stays_so_when_it_is_exported_again() -> Result<()> {
+    let _installed = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    for (protocol, fails) in WAYS {
+        let (backend, to) = found(protocol).await;
+        let otlp = if protocol == "grpc" { Otlp::grpc(&to) } else { Otlp::http(&to) };
+        let ground = Postgres::new().await;
+        let runtime = serving(&ground).await?;
+        let export = Export::otlp(otlp).interval(Duration::from_millis(20));
+        let exporter = ground.builder().client().export(export).start().await?;
+        let run = ordered(&runtime, fails).await?;
+        let spans = family(&runtime, run).await?;
+
+        assert_read_back(&backend, &spans, &format!("live by {protocol}")).await?;
+
+        let id = run.to_string();
+        let export = ["trace", "export", &id, "--children", "--protocol", protocol, "--to", &to];
+        let told = on(&ground.url, &export).await?;
+        assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.stderr);
+        assert_read_back(&backend, &spans, &format!("again by {protocol}")).await?;
+        exporter.shutdown(Duration::from_secs(5)).await?;
     }
     Ok(())
 }

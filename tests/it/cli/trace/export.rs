@@ -195,3 +195,32 @@ async fn a_long_run_is_exported_page_by_page() -> Result<()> {
     assert!(sizes.len() > 2 && sizes.iter().all(|spans| *spans <= 500), "{sizes:?}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_live_export_could_not_send_is_listed() -> Result<()> {
+    let ground = Postgres::new().await;
+    let runtime = serving(&ground).await?;
+    let none = on(&ground.url, &["trace", "refused"]).await?;
+    assert_eq!(none.code, Some(0), "{}", none.stderr);
+    assert_eq!(
+        none.stdout,
+        "exporter  none\nwaiting   nothing; runs are to be looked through besides\nrefused   0\n"
+    );
+    let run = ordered(&runtime, 0).await?;
+    ground
+        .psql(&format!(
+            "with one as (update runlog.exporter set refused = 1)
+             insert into runlog.refused_spans (at, run_id, trace_id, span_id, name, reason)
+             values ('2026-01-02 03:04:05Z', '{run}', 'af', 'b1', 'step charge', 'it is too long')"
+        ))
+        .await
+        .map_err(anyhow::Error::msg)?;
+
+    let told = on(&ground.url, &["trace", "refused", "--limit", "5"]).await?;
+
+    let line = told.stdout.lines().last().unwrap_or_default();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert!(words.ends_with(&["af", "b1", "step", "charge", "it", "is", "too", "long"]), "{}", told.stdout);
+    assert!(line.contains(&run.to_string()) && told.stdout.contains("refused   1\n"), "{}", told.stdout);
+    Ok(())
+}

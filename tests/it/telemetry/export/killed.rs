@@ -12,6 +12,8 @@ use sqlx::PgPool;
 /// Names the database for the process that is to be killed, and the backend.
 const KILLED: &str = "RUNLOG_TEST_KILLED_EXPORTER";
 const BACKEND: &str = "RUNLOG_TEST_BACKEND";
+/// Says that it executes nothing.
+const CLIENT: &str = "RUNLOG_TEST_CLIENT";
 const RUNS: u32 = 12;
 const STEPS: u32 = 200;
 
@@ -22,23 +24,24 @@ async fn the_exporter_that_is_killed() {
     let pool = PgPool::connect(&url).await.unwrap();
     let steps = steps(&pool);
     let otlp = Otlp::http(backend).timeout(Duration::from_secs(60));
-    let runtime = node(Runtime::builder(pool))
-        .node_name("killed")
-        .workflow(steps.clone())
-        .export(Export::otlp(otlp).interval(INTERVAL))
-        .start()
-        .await
-        .unwrap();
+    let builder = node(Runtime::builder(pool)).node_name("killed").workflow(steps.clone());
+    let builder = builder.export(Export::otlp(otlp).interval(INTERVAL));
+    if std::env::var(CLIENT).is_ok() {
+        let _exports = builder.client().start().await.unwrap();
+        return std::future::pending().await;
+    }
+    let runtime = builder.start().await.unwrap();
     for _ in 0..RUNS {
         runtime.run(&steps, STEPS).start().await.unwrap();
     }
     std::future::pending().await
 }
 
-fn spawn(url: &str, backend: &Receiver) -> Child {
+fn spawn(url: &str, backend: &Receiver, client: Option<&str>) -> Child {
     let test = ["--exact", "telemetry::export::killed::the_exporter_that_is_killed", "--nocapture"];
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(test).env(KILLED, url).env(BACKEND, backend.http());
+    command.envs(client.map(|client| (CLIENT, client)));
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
@@ -49,7 +52,7 @@ async fn survive(manners: Manners, is_time: impl AsyncFn(&Receiver, &Postgres) -
     let (ground, backend) = (Postgres::new().await, Receiver::new().await);
     ground.note_executions().await;
     backend.manners(manners);
-    let mut killed = spawn(&ground.url, &backend);
+    let mut killed = spawn(&ground.url, &backend, None);
     let all = i64::from(RUNS);
     until("it is time", async || {
         let started = ground.count("select count(*) from runlog.runs").await;
@@ -138,4 +141,37 @@ async fn an_exporter_that_lost_its_lease_removes_nothing() {
 
     assert_shown(&backend, &runtime, &all_runs(&ground).await).await;
     assert_eq!(runtime.export_lag().await.unwrap().exporter.expect("an exporter").0, "slow");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_goes_on_when_the_process_that_exports_its_runs_is_killed_and_another_takes_over() {
+    Databases::shared().await.unwrap();
+    let (ground, backend) = (Postgres::new().await, Receiver::new().await);
+    ground.note_executions().await;
+    let steps = steps(&ground.pool);
+    let builder = node(ground.builder()).lease(Duration::from_secs(10)).workflow(steps.clone());
+    let executes = builder.start().await.unwrap();
+    let mut killed = spawn(&ground.url, &backend, Some("client"));
+    exported(&executes).await;
+    let stands_by = node(ground.builder()).client().node_name("heir").export(export(&backend));
+    let stands_by = stands_by.start().await.unwrap();
+    for _ in 0..RUNS {
+        executes.run(&steps, STEPS).start().await.unwrap();
+    }
+    until("runs are half exported", async || backend.spans().len() > 60).await;
+    assert_eq!(executes.export_lag().await.unwrap().exporter.expect("an exporter").0, "killed");
+
+    killed.kill().unwrap();
+    assert_eq!(killed.wait().unwrap().signal(), Some(9));
+
+    assert!(ground.unfinished().await > 0, "the kill came too late");
+    finished(&ground).await;
+    let runs = all_runs(&ground).await;
+    assert_eq!(runs.len(), RUNS as usize);
+    until("the other one exports", async || {
+        let exporter = executes.export_lag().await.unwrap().exporter;
+        exporter.is_some_and(|(name, _)| name == "heir")
+    })
+    .await;
+    assert_shown(&backend, &stands_by, &runs).await;
 }

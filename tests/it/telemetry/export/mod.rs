@@ -3,6 +3,7 @@
 mod faults;
 mod killed;
 mod memory;
+mod quiet;
 mod sampled;
 mod settings;
 

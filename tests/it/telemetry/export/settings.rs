@@ -1,5 +1,7 @@
 //! What an export may be told, and is refused before anything starts.
 
+use runlog::telemetry::spans::AtEnd;
+
 use super::*;
 
 async fn refusal(export: Export) -> String {
@@ -19,4 +21,7 @@ async fn an_export_that_cannot_work_is_refused_at_the_start() {
     assert!(interval.contains("interval"), "{interval}");
     let room = refusal(Export::otlp(good()).runs_kept(0)).await;
     assert!(room.contains("0 runs"), "{room}");
+    let failed = AtEnd { failed: true, ..AtEnd::default() };
+    let nothing_left = refusal(Export::otlp(good()).sample_ended(failed)).await;
+    assert!(nothing_left.contains("sample_ended"), "{nothing_left}");
 }

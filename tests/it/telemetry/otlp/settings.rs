@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use runlog::telemetry::otlp::{Otlp, OtlpError, Protocol, Sender};
+use runlog::telemetry::spans::{AtCreation, Ratio};
 
 use super::spans;
 use crate::telemetry::receiver::Receiver;
@@ -164,4 +165,37 @@ fn a_setting_that_will_not_do_is_told_when_the_sender_is_made() {
     assert!(told(Otlp::grpc("https://a").certificate("no PEM")).contains("no certificate is in it"));
     assert!(told(Otlp::http("http://a").resource("host.name", "b")).contains("\"host.name\" cannot be set"));
     assert!(told(Otlp::http("http://a").resource("service.name", "b")).contains("service_name sets it"));
+}
+
+#[test]
+fn the_standard_samplers_are_known_and_no_other() {
+    let read = |sampler: &'static str, argument: &'static str| {
+        Otlp::sampled_by_variables(move |name| match name {
+            "OTEL_TRACES_SAMPLER" => Some(sampler.to_owned()),
+            "OTEL_TRACES_SAMPLER_ARG" => Some(argument.to_owned()),
+            _ => None,
+        })
+    };
+    let tenth = Ratio::new(0.1).unwrap();
+    let known = [
+        ("", AtCreation::Always),
+        ("always_on", AtCreation::Always),
+        ("always_off", AtCreation::Ratio(Ratio::NONE)),
+        ("traceidratio", AtCreation::Ratio(tenth)),
+        ("parentbased_always_on", AtCreation::Caller { or: Ratio::ALL }),
+        ("parentbased_always_off", AtCreation::Caller { or: Ratio::NONE }),
+        ("parentbased_traceidratio", AtCreation::Caller { or: tenth }),
+    ];
+    for (sampler, expected) in known {
+        assert_eq!(read(sampler, "0.1").unwrap(), expected, "{sampler}");
+    }
+    assert_eq!(read("traceidratio", "").unwrap(), AtCreation::Ratio(Ratio::ALL));
+    for (sampler, argument, named) in [
+        ("jaeger_remote", "", "OTEL_TRACES_SAMPLER cannot"),
+        ("traceidratio", "many", "OTEL_TRACES_SAMPLER_ARG"),
+        ("traceidratio", "1.5", "OTEL_TRACES_SAMPLER_ARG"),
+    ] {
+        let refused = read(sampler, argument).unwrap_err().to_string();
+        assert!(refused.contains(named), "{refused}");
+    }
 }
