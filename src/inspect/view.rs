@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::condition::Skipped;
 use crate::model::event::{Allowed, ChildOutcome, Parent, Trigger};
 use crate::model::plan::Role;
 use crate::model::state::{Attempt, Cancel, Child, End, Op, OpState, StepTimes, TaskState};
@@ -101,13 +102,15 @@ pub struct TaskView {
     pub inputs: Vec<(TaskName, Payload)>,
     /// What it gave.
     pub output: Option<Payload>,
+    /// When and why a condition left it out.
+    pub skipped: Option<Skipped>,
     /// What its last failed attempt said.
     pub error: Option<Failure>,
     /// When its next attempt begins, after a failed one.
     pub retry_at: Option<Timestamp>,
     /// When it became known: the run's start.
     pub created_at: Timestamp,
-    /// When it could begin: the last of the tasks before it had ended.
+    /// When it could begin: the last of the tasks before it had ended, and its conditions were met.
     pub queued_until: Option<Timestamp>,
     /// When a node took its first attempt.
     pub assigned_at: Option<Timestamp>,
@@ -202,7 +205,7 @@ impl RunView {
             status: state.status,
             waiting: waits,
             input: origin.input,
-            output: state.output().cloned(),
+            output: state.output(),
             metadata: origin.metadata,
             priority: origin.priority,
             replay_of: origin.trigger.replay_of(),
@@ -276,6 +279,7 @@ impl TaskView {
             after: after.iter().map(|before| before.name.clone()).collect(),
             inputs: after.iter().filter_map(input).collect(),
             output: task.output.clone(),
+            skipped: task.skipped.clone(),
             error: task.last_error().cloned(),
             retry_at: task.retry_at,
             created_at: task.created_at,

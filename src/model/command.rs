@@ -37,6 +37,13 @@ pub enum Command {
         /// Whether an attempt's code is in memory and must be told of a cancellation first.
         live: bool,
     },
+    /// The code judged what a task's conditions asked of it.
+    Judge {
+        /// The task.
+        task: TaskName,
+        /// Its verdicts by term, in the order of the questions; or why there are none.
+        verdicts: Result<Vec<(u16, bool)>, Failure>,
+    },
     /// Time passed.
     Tick,
     /// The run killed its nodes, one after the other.

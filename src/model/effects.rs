@@ -1,6 +1,7 @@
 //! What should be in flight for a state.
 
 use super::Timestamp;
+use super::condition::Gate;
 use super::ids::OpKey;
 use super::plan::Role;
 use super::state::{Op, OpState, RunState, TaskState};
@@ -17,6 +18,11 @@ pub enum Effect {
         task: usize,
         /// Which attempt.
         attempt: u32,
+    },
+    /// The code should judge what a task's conditions ask of it: [`RunState::questions`].
+    Judge {
+        /// The task's place in the plan.
+        task: usize,
     },
     /// Somebody should look at the run at this instant.
     Wake {
@@ -35,6 +41,9 @@ pub fn effects(state: &RunState, now: Timestamp) -> Vec<Effect> {
             for (at, task) in state.tasks.iter().enumerate() {
                 if task.status == TaskStatus::Running {
                     effects.push(Effect::Attempt { task: at, attempt: task.attempt() });
+                }
+                if state.asks(at) {
+                    effects.push(Effect::Judge { task: at });
                 }
             }
         }
@@ -61,7 +70,8 @@ pub fn wake_at(state: &RunState, now: Timestamp) -> Option<Timestamp> {
                 let due = due.map(|(at, _)| at);
                 let retries = goes_on && (!gives_up || task.role == Role::OnFailure);
                 let retry = task.retry_at.filter(|_| retries);
-                [attempt.and_then(|attempt| attempt.deadline), due, retry]
+                let gate = task.open_gate().filter(|_| goes_on && !gives_up).and_then(Gate::next_due);
+                [attempt.and_then(|attempt| attempt.deadline), due, retry, gate]
             });
             let deadline = state.deadline.filter(|_| goes_on);
             let of_run = [deadline, state.cancel.as_ref().map(|cancel| cancel.abort_at)];

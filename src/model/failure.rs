@@ -39,6 +39,8 @@ pub const CANCELLED: &str = "cancelled";
 pub const LOG_FULL: &str = "log_full";
 /// The run killed its nodes, one after the other, and was not tried again.
 pub const POISON: &str = "poison";
+/// The code could not judge a condition of the task: it panicked, or could not read the value.
+pub const CONDITION: &str = "condition";
 /// A child run ended without success.
 pub const CHILD: &str = "child";
 

@@ -27,6 +27,9 @@ pub const METADATA_VALUE_BYTES_MAX: usize = 1024;
 /// Tasks of one DAG: a run's state is kept in memory and compared task by task.
 pub const TASKS_MAX: usize = 512;
 
+/// Terms of one task's conditions: more are no condition but code, and belong into a task.
+pub const CONDITION_TERMS_MAX: usize = 32;
+
 /// Events of one run, signals that nobody took included: at this size a recovery folds for about a second. A run that
 /// reaches it fails; split the work into child runs.
 pub const EVENTS_MAX: u32 = 1_000_000;

@@ -5,7 +5,7 @@ use super::event::{ChildOutcome, Event, RunEvent, TaskEvent};
 use super::ids::RunId;
 use super::limits::CANCEL_GRACE_DEFAULT;
 use super::state::RunState;
-use super::status::Status;
+use super::status::{Status, TaskStatus};
 
 /// A message from one run to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,11 @@ fn output(state: &RunState, events: &[Event]) -> Option<super::payload::Payload>
         Event::Task(at, TaskEvent::AttemptSucceeded(done)) if at.task == *name => Some(done.output.clone()),
         _ => None,
     });
-    just_now.or_else(|| state.tasks.get(place)?.output.clone())
+    let skipped =
+        |event: &Event| matches!(event, Event::Task(at, TaskEvent::TaskSkipped(_)) if at.task == *name);
+    let task = state.tasks.get(place)?;
+    let is_skipped = task.status == TaskStatus::Skipped || events.iter().any(skipped);
+    just_now.or_else(|| task.output.clone()).or_else(|| is_skipped.then(super::payload::Payload::null))
 }
 
 fn to_children(state: &RunState, events: &[Event], event: &RunEvent) -> Vec<Mail> {

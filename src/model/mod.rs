@@ -13,6 +13,7 @@ pub mod line;
 pub mod trace;
 pub mod retry;
 pub mod plan;
+pub mod condition;
 pub mod event;
 pub mod state;
 pub mod command;

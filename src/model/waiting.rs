@@ -55,6 +55,17 @@ pub enum Waiting {
         /// The child.
         run: RunId,
     },
+    /// What a condition of a task asks for.
+    Condition {
+        /// The task.
+        task: TaskName,
+        /// What is still missing, for people.
+        condition: String,
+        /// The signals among it.
+        signals: Vec<SignalName>,
+        /// When time alone changes something about it next.
+        until: Option<Timestamp>,
+    },
     /// Its code's end, after it was told of its cancellation.
     Cancellation {
         /// When the code is aborted.
@@ -78,10 +89,28 @@ pub fn waiting(state: &RunState) -> Vec<Waiting> {
             let cancel =
                 state.cancel.iter().map(|cancel| Waiting::Cancellation { abort_at: cancel.abort_at });
             let blocked = state.blocked.iter().map(|report| Waiting::Blocked { report: report.clone() });
-            cancel.chain(blocked).chain(state.tasks.iter().flat_map(waits_of_task)).collect()
+            let conditions = (0..state.tasks.len()).filter_map(|at| condition_of_task(state, at));
+            cancel
+                .chain(blocked)
+                .chain(state.tasks.iter().flat_map(waits_of_task))
+                .chain(conditions)
+                .collect()
         }
         Status::Succeeded | Status::Failed | Status::Cancelled | Status::TimedOut => Vec::new(),
     }
+}
+
+fn condition_of_task(state: &RunState, at: usize) -> Option<Waiting> {
+    let plan = state.plan.as_ref().filter(|_| state.goes_on() && !state.asks(at))?;
+    let (planned, task) = (plan.tasks.get(at)?, state.tasks.get(at)?);
+    let (conditions, gate) = (planned.conditions.as_ref()?, task.open_gate()?);
+    let expr = conditions.wait_for.as_ref()?;
+    Some(Waiting::Condition {
+        task: planned.name.clone(),
+        condition: conditions.missing(expr, gate, plan),
+        signals: conditions.open_signals(expr, gate),
+        until: gate.next_due(),
+    })
 }
 
 fn waits_of_task(task: &super::state::TaskState) -> Vec<Waiting> {
@@ -124,6 +153,10 @@ impl fmt::Display for Waiting {
             Waiting::Timer { op, until } => write!(f, "timer {op} until {until:?}"),
             Waiting::Retry { task, at } => write!(f, "retry of `{task}` at {at:?}"),
             Waiting::Child { run } => write!(f, "child run {run}"),
+            Waiting::Condition { task, condition, until, .. } => {
+                write!(f, "{condition}, to begin `{task}`")?;
+                until.map_or(Ok(()), |at| write!(f, ", next look at {at:?}"))
+            }
             Waiting::Cancellation { abort_at } => write!(f, "its code to end, at the latest {abort_at:?}"),
             // The first line says what; the others show it.
             Waiting::Blocked { report } => {

@@ -154,7 +154,7 @@ impl<O> RunHandle<O> {
             Err(Error::Store(Unavailable { .. })) => return Ok(None),
             state => state?.ok_or(Error::NotFound { run: self.run })?,
         };
-        let (status, output) = (state.status, state.output().cloned());
+        let (status, output) = (state.status, state.output());
         Ok(Some(Finish { status, output, end: state.end }))
     }
 }

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::context::{Cx, TaskErrors};
 use super::error::BuildError;
+use crate::model::condition::Term;
 use crate::model::limits::WAIT_MAX;
 use crate::model::{Failure, Payload, PayloadError, Plan, Rules, Verdict, Version, WorkflowName};
 
@@ -84,7 +85,12 @@ pub(crate) struct TaskCode {
     /// Where it is defined, `file:line`.
     pub(crate) location: String,
     pub(crate) run: Arc<RunTask>,
+    /// What judges the terms of its conditions, in their order; `None` where time or a signal alone meets one.
+    pub(crate) judges: Vec<Option<Arc<Judge>>>,
 }
+
+/// Says whether an output, or what a signal carries, is one that a condition looks for.
+pub(crate) type Judge = dyn Fn(&Payload) -> Result<bool, PayloadError> + Send + Sync;
 
 /// Makes the future of an attempt.
 pub(crate) type RunTask =
@@ -95,8 +101,9 @@ pub(crate) type RunTask =
 pub(crate) struct Inputs {
     /// The run's input.
     pub(crate) input: Payload,
-    /// The outputs of the tasks it waits for, in the order of the edges that carry data.
-    pub(crate) outputs: Vec<Payload>,
+    /// The outputs of the tasks it waits for, in the order of the edges, those that carry data first; `None` where one was
+    /// skipped.
+    pub(crate) outputs: Vec<Option<Payload>>,
     /// What failed, for the on-failure task.
     pub(crate) errors: TaskErrors,
 }
@@ -143,8 +150,18 @@ impl Definition {
             .iter()
             .zip(&self.rules.tasks)
             .map(|(task, rules)| (format!("the timeout of task {}", task.name), rules.timeout));
+        let elapsed = self.plan.tasks.iter().flat_map(|task| {
+            let terms = task.conditions.iter().flat_map(|conditions| &conditions.terms);
+            terms.filter_map(move |term| match term {
+                Term::Elapsed { ms } => {
+                    Some((format!("a condition of task {}", task.name), Some(Duration::from_millis(*ms))))
+                }
+                Term::Output { .. } | Term::Signal { .. } => None,
+            })
+        });
         let of_run = [("its timeout", self.timeout), ("its start_timeout", self.start_timeout)];
-        let mut all = of_run.into_iter().map(|(what, value)| (what.to_owned(), value)).chain(of_tasks);
+        let mut all =
+            of_run.into_iter().map(|(what, value)| (what.to_owned(), value)).chain(of_tasks).chain(elapsed);
         let bad =
             all.find_map(|(what, value)| Some((what, value?)).filter(|(_, value)| out_of_range(*value)));
         if let Some((what, value)) = bad {

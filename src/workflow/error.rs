@@ -65,6 +65,40 @@ pub enum BuildError {
         /// The task.
         task: TaskName,
     },
+    /// The on-failure task has conditions.
+    #[error(
+        "workflow {workflow}: the on-failure task {task} begins when a task failed: it has no conditions"
+    )]
+    OnFailureCondition {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// The task.
+        task: TaskName,
+    },
+    /// The output's task may be skipped, and the workflow's type says that there always is an output.
+    #[error(
+        "workflow {workflow}: task {task} may be skipped: make it `{task}.optional()` where the output is named"
+    )]
+    SkippableOutput {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// The task.
+        task: TaskName,
+    },
+    /// The conditions of a task speak of too many things.
+    #[error(
+        "workflow {workflow}: the conditions of task {task} have {terms} terms, the limit is {limit}: decide in a task"
+    )]
+    TooManyTerms {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// The task.
+        task: TaskName,
+        /// How many there are.
+        terms: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A duration is zero or beyond the limit.
     #[error("workflow {workflow}: {what} is {value:?}: it must be more than zero and at most 100 years")]
     Duration {

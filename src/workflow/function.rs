@@ -43,8 +43,11 @@ where
             }
             .boxed()
         };
-        let code =
-            TaskCode { location: format!("{}:{}", location.file(), location.line()), run: Arc::new(run) };
+        let code = TaskCode {
+            location: format!("{}:{}", location.file(), location.line()),
+            run: Arc::new(run),
+            judges: Vec::new(),
+        };
         Workflow::from_definition(definition(name, code, |input| input.read::<I>().map(|_| ())))
     }
 

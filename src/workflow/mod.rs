@@ -14,10 +14,10 @@ pub mod check;
 pub use self::context::{
     Child, Cx, Either, Log, Outlet, Race, RaceAll, Signal, Sleep, Step, TaskErrors, Transaction, spawn,
 };
-pub use self::dag::{Dag, Deps, Task};
+pub use self::dag::{Dag, Deps, Optional, Outcome, Task, When};
 pub use self::definition::Workflow;
 pub use self::error::{BuildError, CxError};
 
-pub(crate) use self::definition::{Definition, Inputs, TaskFailure};
+pub(crate) use self::definition::{Definition, Inputs, Judge, TaskFailure};
 pub(crate) use self::error::{by_whom, for_what};
 pub(crate) use self::registry::Registry;

@@ -120,6 +120,7 @@ fn of_ops(log: &[Recorded]) -> Vec<String> {
     // A wait may outlive the attempt that began it.
     let mut due: BTreeMap<Op, chrono::DateTime<chrono::Utc>> = BTreeMap::new();
     let mut retry_at = BTreeMap::new();
+    let mut terms = BTreeMap::new();
     let mut tokens = BTreeSet::new();
     for Recorded { seq, at, event, .. } in log {
         let mut once = |fresh: bool, what: &str| {
@@ -163,6 +164,17 @@ fn of_ops(log: &[Recorded]) -> Vec<String> {
                     None => found.push(format!("event {seq}: it fired and was not set")),
                 }
             }
+            TaskEvent::ConditionsOpened(opened) => {
+                sometimes!("a task waited for its conditions");
+                let term = |(term, at): &(u16, _)| ((place.task.clone(), *term), *at);
+                terms.extend(opened.due.iter().map(term));
+            }
+            TaskEvent::ConditionDecided(decided) => {
+                if terms.remove(&(place.task.clone(), decided.term)).is_some_and(|due| due > *at) {
+                    found.push(format!("event {seq}: a condition was met early"));
+                }
+            }
+            TaskEvent::TaskSkipped(_) => sometimes!("a task was skipped"),
             TaskEvent::AttemptFailed(failed) => {
                 retry_at.extend(failed.retry_at.map(|at| (place.task.clone(), at)));
             }

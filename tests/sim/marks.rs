@@ -35,6 +35,8 @@ pub const MARKS: &[&str] = &[
     "a run with a long log was parked",
     "a run moved three times",
     "the store was away for ten minutes",
+    "a task waited for its conditions",
+    "a task was skipped",
     "a replay took something over",
     "a replay was asked for again",
     "a replay was refused",

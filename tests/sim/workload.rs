@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use runlog::{Cx, CxError, Retry, RunId, RuntimeBuilder, TaskErrors, Workflow};
+use runlog::{Cx, CxError, Retry, RunId, RuntimeBuilder, TaskErrors, When, Workflow};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{LONGEST_STEP_MS, Rng};
+
+const MILLIS_900: Duration = Duration::from_millis(900);
 
 /// What a run is given.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -60,7 +62,7 @@ fn function(name: &str, child: Option<Workflow<Job, u64>>, outside: &Arc<Outside
     Workflow::function(name, code).retry(Retry::fixed(Duration::from_millis(300)).max_attempts(2))
 }
 
-/// Five tasks in a diamond with a tail, and a task for failures.
+/// Tasks in a diamond, a branch with conditions, and a task for failures.
 fn dag(child: &Workflow<Job, u64>, outside: &Arc<Outside>) -> Workflow<Job, u64> {
     let part = |n: u64, child: Option<&Workflow<Job, u64>>| {
         let (outside, child) = (Arc::clone(outside), child.cloned());
@@ -72,13 +74,24 @@ fn dag(child: &Workflow<Job, u64>, outside: &Arc<Outside>) -> Workflow<Job, u64>
     };
     let w = Workflow::dag("dag");
     let (a, b, c, d) = (part(1, None), part(2, Some(child)), part(3, None), part(4, None));
+    let (e, f) = (part(5, None), part(6, None));
     let a = w.task("a", move |cx, job| a(cx, job, 0));
     let b = w.task("b", move |cx, job| b(cx, job, 0)).retry(Retry::fixed(Duration::from_millis(700)));
     let c = w
         .task_after("c", &a, move |cx, job, a: u64| c(cx, job, a))
         .retry(Retry::exponential(Duration::from_millis(200)).max_attempts(3))
         .timeout(Duration::from_secs(5));
-    let d = w.task_after("d", (&b, &c), move |cx, job, (b, c): (u64, u64)| d(cx, job, b.wrapping_add(c)));
+    // Skipped with what comes after it, or not, by what came before; begins on a signal or in time.
+    let e = w
+        .task_after("e", &a, move |cx, job, a: u64| e(cx, job, a))
+        .skip_if(When::output(&a, |a| a % 3 == 0))
+        .wait_for(When::signal_that("go", |token: &u64| token % 2 == 0).or(When::elapsed(MILLIS_900)));
+    let f = w
+        .task_after("f", &e, move |cx, job, e: u64| f(cx, job, e))
+        .cancel_if(When::output(&e, |e| e % 41 == 0));
+    let d = w.task_after("d", (&b, &c, f.optional()), move |cx, job, (b, c, f): (u64, u64, Option<u64>)| {
+        d(cx, job, b.wrapping_add(c).wrapping_add(f.unwrap_or_default()))
+    });
     w.on_failure("sorry", |cx, job: Job, errors: TaskErrors| async move {
         let failed = errors.iter().count() as u64;
         let told = cx.step("tell", || async move { anyhow::Ok(failed) }).await?;

@@ -80,6 +80,7 @@ impl Live {
 
     pub(super) fn abort_all(&mut self) {
         self.attempts.clear();
+        self.judging.clear();
         for timer in self.timer.take().map(|(_, timer)| timer).into_iter().chain(self.rest.take()) {
             timer.abort();
         }

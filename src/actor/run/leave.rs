@@ -44,6 +44,7 @@ impl Live {
         tracing::error!(run = %self.run, %error, "the run's events are refused");
         if !self.blocked && !matches!(error, StoreError::Conflict { .. }) {
             self.attempts.clear();
+            self.judging.clear();
             self.pending.clear();
             return self.block(format!("its events are refused: {error}"));
         }
@@ -78,7 +79,7 @@ impl Live {
         let Some(state) = &self.state else { return };
         self.engine.watchers.finished(self.run, || Finish {
             status: state.status,
-            output: state.output().cloned(),
+            output: state.output(),
             end: state.end.clone(),
         });
     }

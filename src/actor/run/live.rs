@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::attempt::LiveAttempt;
 use super::draft::{Draft, Pending};
+use super::judge::Judging;
 use super::{Begin, Beginning, CheckpointWish, Creation, RunMsg};
 use crate::actor::admission::Slot;
 use crate::actor::birth::{Born, fold_new};
@@ -35,6 +36,8 @@ pub(crate) struct Live {
     pub(super) state: Option<Box<RunState>>,
     pub(super) definition: Option<Arc<Definition>>,
     pub(super) attempts: BTreeMap<usize, LiveAttempt>,
+    /// Tasks whose conditions ask the code, which judges.
+    pub(super) judging: BTreeMap<usize, Judging>,
     pub(super) pending: VecDeque<Pending>,
     pub(super) under_way: Option<UnderWay>,
     /// How many messages the actor knows of; a release is refused when there are more.
@@ -88,6 +91,7 @@ impl Live {
             state: None,
             definition,
             attempts: BTreeMap::new(),
+            judging: BTreeMap::new(),
             pending: VecDeque::new(),
             under_way: None,
             mail_seen: 0,

@@ -7,6 +7,7 @@ mod live;
 mod draft;
 mod perform;
 mod attempt;
+mod judge;
 mod misfit;
 mod paper;
 mod checkpoint;
@@ -24,7 +25,7 @@ use super::journal::Outcome;
 use super::live::Expected;
 use super::node::Node;
 use super::supervisor::Engine;
-use crate::model::{Message, Report, RunId, RunState, TaskName, Timestamp};
+use crate::model::{Failure, Message, Report, RunId, RunState, TaskName, Timestamp};
 use crate::store::{Inbox, StoreError};
 use crate::workflow::context::Told;
 use crate::workflow::{CxError, Definition};
@@ -110,6 +111,13 @@ pub(crate) enum RunMsg {
         /// How it differs.
         report: String,
     },
+    /// The code judged what the conditions of a task asked.
+    Judged {
+        /// The task's place in the plan.
+        task: usize,
+        /// Its verdicts by term, or why there are none.
+        verdicts: Result<Vec<(u16, bool)>, Failure>,
+    },
     /// The append that was under way has an answer.
     Committed(Outcome),
     /// The timer went off.
@@ -161,6 +169,7 @@ impl Actor for Run {
         match message {
             RunMsg::Told { task, attempt, told } => live.told(task, attempt, told),
             RunMsg::Misfit { task, attempt, fits, report } => live.judged(task, attempt, fits, report),
+            RunMsg::Judged { task, verdicts } => live.verdicts(task, verdicts),
             RunMsg::Committed(outcome) => live.committed(outcome),
             RunMsg::Tick => live.tick(),
             RunMsg::Rested => live.rested(),

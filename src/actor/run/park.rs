@@ -14,7 +14,7 @@ use crate::store::Release;
 impl Live {
     /// Says whether no code of the run is at work, as far as the attempts said.
     pub(super) fn is_idle(&self) -> bool {
-        self.attempts.values().all(|live| live.idle)
+        self.judging.is_empty() && self.attempts.values().all(|live| live.idle)
     }
 
     /// Starts counting how long the run rests, or forgets it.
@@ -106,7 +106,8 @@ impl Live {
             .tasks
             .iter()
             .any(|task| task.ops.values().any(|op| is_unread(op.attempt, &op.state, task.attempt(), fresh)));
-        if missing || ready {
+        let asks = (0..after.tasks.len()).any(|at| after.asks(at));
+        if missing || ready || asks {
             return None;
         }
         let near =
@@ -156,7 +157,13 @@ fn wakes_code(event: &Event) -> bool {
 
 /// Says whether the event is the beginning of a wait for something other than time.
 fn begins_wait(event: &Event) -> bool {
-    matches!(event, Event::Task(_, TaskEvent::SignalAwaited(_) | TaskEvent::ChildStarted(_)))
+    matches!(
+        event,
+        Event::Task(
+            _,
+            TaskEvent::SignalAwaited(_) | TaskEvent::ChildStarted(_) | TaskEvent::ConditionsOpened(_)
+        )
+    )
 }
 
 /// Says whether a wait that was just recorded has its outcome already: a signal that had come before.
@@ -169,5 +176,5 @@ fn waits_for_others(task: &crate::model::state::TaskState) -> bool {
     let waits = |(_, op): (&OpKey, &crate::model::state::Op)| {
         matches!(op.state, OpState::Signal { outcome: None, .. } | OpState::Child { outcome: None, .. })
     };
-    task.status == TaskStatus::Running && task.ops.iter().any(waits)
+    task.status == TaskStatus::Running && task.ops.iter().any(waits) || task.open_gate().is_some()
 }

@@ -1,6 +1,6 @@
 //! Brings about what the state asks for: attempts, timers, children, mail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::draft::Draft;
@@ -29,12 +29,15 @@ impl Live {
         let wanted = effects(state, self.told_until);
         let cancel = state.cancel.clone();
         let blocked = self.blocked;
-        let mut attempts = Vec::new();
+        let (mut attempts, mut judges) = (Vec::new(), BTreeSet::new());
         let mut wake = None;
         for effect in wanted {
             match effect {
                 Effect::Start => {}
                 Effect::Attempt { task, attempt } => attempts.push((task, attempt)),
+                Effect::Judge { task } => {
+                    judges.insert(task);
+                }
                 Effect::Wake { at } => wake = Some(at),
             }
         }
@@ -45,6 +48,7 @@ impl Live {
                 self.spawn_attempt(task, definition, false);
             }
         }
+        self.judge(&judges);
         if let Some(cancel) = cancel {
             for live in self.attempts.values() {
                 live.ledger.cancel(Cancelled { reason: cancel.reason.clone(), by: cancel.by.clone() });

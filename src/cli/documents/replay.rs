@@ -17,6 +17,8 @@ pub(in crate::cli) struct ReplayPlan {
     pub(in crate::cli) of: String,
     pub(in crate::cli) version: String,
     pub(in crate::cli) reused: Vec<String>,
+    #[serde(default)]
+    pub(in crate::cli) skipped: Vec<String>,
     pub(in crate::cli) resumed: Vec<Resumed>,
     pub(in crate::cli) rerun: Vec<String>,
     pub(in crate::cli) not_reused: Vec<NotReused>,

@@ -116,6 +116,8 @@ pub(in crate::cli) struct Task {
     pub(in crate::cli) name: String,
     pub(in crate::cli) status: String,
     pub(in crate::cli) attempts: usize,
+    #[serde(default)]
+    pub(in crate::cli) skipped: Option<String>,
     pub(in crate::cli) error: Option<Failure>,
     pub(in crate::cli) execution_ms: Option<u64>,
 }
@@ -125,6 +127,8 @@ pub(in crate::cli) struct Task {
 pub(in crate::cli) struct TaskWhole {
     pub(in crate::cli) name: String,
     pub(in crate::cli) status: String,
+    #[serde(default)]
+    pub(in crate::cli) skipped: Option<String>,
     pub(in crate::cli) error: Option<Failure>,
     pub(in crate::cli) execution_ms: Option<u64>,
     pub(in crate::cli) inputs: Vec<Input>,

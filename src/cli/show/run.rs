@@ -118,6 +118,7 @@ pub(in crate::cli) fn task_lines(screen: &mut Screen, tasks: &[Task]) -> io::Res
     for task in tasks {
         let (word, style) = status(&task.status);
         let error = task.error.as_ref().map(|error| format!("{}: {}", error.kind, error.message));
+        let error = error.or_else(|| task.skipped.clone());
         table.row(vec![
             plain(&task.name).into(),
             Cell::styled(word, style),
@@ -186,6 +187,9 @@ pub(in crate::cli) fn task(screen: &mut Screen, task: &TaskWhole) -> io::Result<
     }
     if let Some(bytes) = task.output_bytes {
         screen.line(format!("  {:<10} {}", "output", json(task.output.as_deref(), bytes)))?;
+    }
+    if let Some(because) = &task.skipped {
+        screen.line(plain(because))?;
     }
     if let Some(error) = &task.error {
         failure(screen, "", error)?;

@@ -153,6 +153,9 @@ fn what(desk: &mut Desk, plan: &ReplayPlan) -> std::io::Result<()> {
     if !plan.reused.is_empty() {
         desk.screen.line(format!("  {:<10} {}", "reuses", names(&plan.reused)))?;
     }
+    if !plan.skipped.is_empty() {
+        desk.screen.line(format!("  {:<10} {}", "skips", names(&plan.skipped)))?;
+    }
     for resumed in &plan.resumed {
         // Without a recorded operation it begins anew, as what `runs` says.
         if !resumed.ops.is_empty() {

@@ -51,6 +51,8 @@ struct NodeBody {
     attempts: Option<u32>,
     /// Whether the task runs only when another one failed for good.
     on_failure: Option<bool>,
+    /// Why a condition left the task out, in words.
+    skipped: Option<String>,
     /// How long it took; null while it has not ended.
     execution_ms: Option<u64>,
 }
@@ -59,13 +61,14 @@ impl From<&Node> for NodeBody {
     fn from(node: &Node) -> NodeBody {
         let (name, execution_ms) = (node.name.clone(), node.duration.map(millis));
         match &node.kind {
-            NodeKind::Task { status, attempts, role, .. } => NodeBody {
+            NodeKind::Task { status, attempts, role, skipped, .. } => NodeBody {
                 kind: "task",
                 name,
                 status: status.as_str(),
                 run: None,
                 attempts: Some(*attempts),
                 on_failure: Some(*role == Role::OnFailure),
+                skipped: skipped.as_ref().map(ToString::to_string),
                 execution_ms,
             },
             NodeKind::Child { run, status } => NodeBody {
@@ -75,6 +78,7 @@ impl From<&Node> for NodeBody {
                 run: Some(run.to_string()),
                 attempts: None,
                 on_failure: None,
+                skipped: None,
                 execution_ms,
             },
         }

@@ -23,6 +23,8 @@ pub(in crate::http) struct PlanBody {
     input_edited: bool,
     /// Tasks whose output is taken over: their code does not run.
     reused: Vec<String>,
+    /// Tasks that a condition had left out, and that stay so.
+    skipped: Vec<String>,
     /// Tasks that go on with the operations named: their code runs, and what it did is answered from the log.
     resumed: Vec<ResumedBody>,
     /// Tasks whose code runs, the resumed ones among them.
@@ -71,6 +73,7 @@ impl From<&ReplayPlan> for PlanBody {
             task,
             input_edited: plan.input_edited,
             reused: names(&plan.reused),
+            skipped: names(&plan.skipped),
             resumed: resumed.collect(),
             rerun: names(&plan.rerun),
             not_reused: not_reused.collect(),

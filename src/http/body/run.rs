@@ -207,7 +207,7 @@ impl CancelBody {
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = Waiting)]
 pub(in crate::http) struct WaitingBody {
-    /// `start`, `node`, `serving`, `slot`, `signal`, `timer`, `retry`, `child`, `cancellation` or `blocked`; more may
+    /// `start`, `node`, `serving`, `slot`, `signal`, `timer`, `retry`, `child`, `condition`, `cancellation` or `blocked`; more may
     /// come.
     kind: &'static str,
     /// The same for people.
@@ -241,6 +241,9 @@ impl From<&Waiting> for WaitingBody {
                 WaitingBody { name: Some(task.to_string()), until: Some(Time(*at)), ..of("retry") }
             }
             Waiting::Child { run } => WaitingBody { run: Some(run.to_string()), ..of("child") },
+            Waiting::Condition { task, until, .. } => {
+                WaitingBody { name: Some(task.to_string()), until: until.map(Time), ..of("condition") }
+            }
             Waiting::Cancellation { abort_at } => {
                 WaitingBody { until: Some(Time(*abort_at)), ..of("cancellation") }
             }

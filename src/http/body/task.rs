@@ -22,6 +22,8 @@ pub(in crate::http) struct TaskBrief {
     after: Vec<String>,
     /// How many attempts it had.
     attempts: usize,
+    /// Why a condition left it out, in words; null unless one did.
+    skipped: Option<String>,
     /// What its last failed attempt said.
     error: Option<FailureBody>,
     /// When it became known: the run's start.
@@ -49,6 +51,7 @@ impl From<&TaskView> for TaskBrief {
             status: task.status.as_str(),
             after: task.after.iter().map(ToString::to_string).collect(),
             attempts: task.attempts.len(),
+            skipped: task.skipped.as_ref().map(|skipped| skipped.because.to_string()),
             error: task.error.as_ref().map(FailureBody::from),
             created_at: task.created_at.into(),
             queued_until: task.queued_until.map(Time),

@@ -152,7 +152,10 @@ fn course(event: &Event) -> String {
             | TaskEvent::SignalTimedOut(_)
             | TaskEvent::WaitAbandoned(_)
             | TaskEvent::TimeRead(_)
-            | TaskEvent::TaskResumed(_) => String::new(),
+            | TaskEvent::TaskResumed(_)
+            | TaskEvent::ConditionsOpened(_) => String::new(),
+            TaskEvent::ConditionDecided(term) => format!("{} {}", term.term, term.met),
+            TaskEvent::TaskSkipped(skipped) => skipped.because.to_string(),
         },
     };
     [kind, &about].join(" ").trim_end().to_owned()
@@ -203,7 +206,10 @@ fn full(event: &Event) -> String {
             | TaskEvent::RaceWon(_)
             | TaskEvent::TimeRead(_)
             | TaskEvent::PatchMarked(_)
-            | TaskEvent::TaskResumed(_) => String::new(),
+            | TaskEvent::TaskResumed(_)
+            | TaskEvent::ConditionsOpened(_)
+            | TaskEvent::ConditionDecided(_)
+            | TaskEvent::TaskSkipped(_) => String::new(),
         },
     };
     [course(event).as_str(), carried.trim_start()].join(" ").trim_end().to_owned()

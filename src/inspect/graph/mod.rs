@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::history::History;
 use super::{CHILDREN_SHOWN_MAX, InspectError};
+use crate::model::condition::SkipReason;
 use crate::model::plan::Role;
 use crate::model::state::{RunState, TaskState};
 use crate::model::{RunId, Status, TaskName, TaskStatus, WorkflowName};
@@ -56,6 +57,8 @@ pub enum NodeKind {
         attempts: u32,
         /// When it runs.
         role: Role,
+        /// Why a condition left it out.
+        skipped: Option<SkipReason>,
     },
     /// A child run.
     Child {
@@ -148,6 +151,7 @@ impl Node {
                 status: task.status,
                 attempts: task.attempt(),
                 role: task.role,
+                skipped: task.skipped.as_ref().map(|skipped| skipped.because.clone()),
             },
         }
     }

@@ -54,6 +54,7 @@ impl Node {
         }
         match &self.kind {
             NodeKind::Task { role: Role::OnFailure, .. } => format!("{label} (on failure)"),
+            NodeKind::Task { skipped: Some(because), .. } => format!("{label} ({because})"),
             NodeKind::Task { role: Role::Task, .. } | NodeKind::Child { .. } => label,
         }
     }

@@ -113,7 +113,12 @@ fn by_wait(waiting: &Waiting, leaf: &super::Hop, cause: &Cause) -> Option<Action
         Waiting::Signal { name, .. } if *cause == Cause::Waiting => {
             Some(Action::Signal { run: leaf.run, name: name.clone() })
         }
+        Waiting::Condition { signals, .. } if *cause == Cause::Waiting => {
+            let name = signals.first()?.clone();
+            Some(Action::Signal { run: leaf.run, name })
+        }
         Waiting::Signal { .. }
+        | Waiting::Condition { .. }
         | Waiting::Start { .. }
         | Waiting::Node
         | Waiting::Timer { .. }
@@ -133,7 +138,7 @@ fn replay(why: &Why, state: &RunState) -> Action {
         run: why.run,
         from: failed.map(|task| task.name.clone()).or(asked).filter(|_| reused > 0),
         reused,
-        rerun: tasks().count() - reused,
+        rerun: tasks().filter(|task| !task.lets_others_begin()).count(),
         force: why.status == Status::Cancelled,
     }
 }

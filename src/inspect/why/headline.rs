@@ -144,6 +144,10 @@ fn wait_text(waiting: &Waiting) -> String {
         Waiting::Timer { op, until } => format!("timer {op} until {}", instant(*until)),
         Waiting::Signal { name, deadline: Some(at) } => format!("signal `{name}` until {}", instant(*at)),
         Waiting::Retry { task, at } => format!("the retry of `{task}` at {}", instant(*at)),
+        Waiting::Condition { task, condition, until, .. } => {
+            let until = until.map(|at| format!(", next look at {}", instant(at))).unwrap_or_default();
+            format!("{condition}, to begin `{task}`{until}")
+        }
         Waiting::Cancellation { abort_at } => {
             format!("its code to end, at the latest {}", instant(*abort_at))
         }

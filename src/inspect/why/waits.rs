@@ -34,6 +34,10 @@ fn since(history: &History, waiting: &Waiting) -> Option<Timestamp> {
     match waiting {
         Waiting::Start { .. } => Some(history.state.origin.created_at),
         Waiting::Node | Waiting::Serving { .. } | Waiting::Slot { .. } => history.row.wake_at,
+        Waiting::Condition { task, .. } => {
+            let (_, task) = history.state.task(task)?;
+            task.gate.as_ref().map(|gate| gate.opened_at)
+        }
         Waiting::Cancellation { .. } => history.state.cancel.as_ref().map(|cancel| cancel.at),
         Waiting::Blocked { .. } => blocked_at(history),
         Waiting::Signal { name, .. } => {

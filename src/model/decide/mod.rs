@@ -4,6 +4,7 @@ mod advance;
 mod deliver;
 mod settle;
 mod tick;
+mod conditions;
 
 use std::time::Duration;
 
@@ -31,14 +32,16 @@ pub fn decide(state: &RunState, command: Command, now: Now<'_>) -> Result<Vec<Ev
     if state.seq >= EVENTS_MAX && !ends(&command) {
         return Ok(vec![overflow(state)]);
     }
-    match command {
-        Command::Start { plan, assigned_at } => start(state, plan, assigned_at, now),
-        Command::Advance { task, attempt, reports } => advance::decide(state, task, attempt, reports, now),
-        Command::Deliver { messages, live } => Ok(deliver::decide(state, messages, live, now)),
-        Command::Tick => Ok(tick::decide(state, now)),
-        Command::Isolate { deaths } => Ok(vec![isolate(state, deaths)]),
-        Command::Block { report } => Ok(block(state, report)),
-    }
+    let events = match command {
+        Command::Start { plan, assigned_at } => start(state, plan, assigned_at, now)?,
+        Command::Advance { task, attempt, reports } => advance::decide(state, task, attempt, reports, now)?,
+        Command::Deliver { messages, live } => deliver::decide(state, messages, live, now),
+        Command::Judge { task, verdicts } => conditions::judge(state, task, verdicts, now)?,
+        Command::Tick => tick::decide(state, now),
+        Command::Isolate { deaths } => return Ok(vec![isolate(state, deaths)]),
+        Command::Block { report } => return Ok(block(state, report)),
+    };
+    Ok(conditions::follow(state, events, now))
 }
 
 /// Says whether the command can do nothing but end the run, or what is due.
@@ -48,7 +51,9 @@ fn ends(command: &Command) -> bool {
             messages.iter().any(|message| matches!(message.body, MessageBody::Cancel { .. }))
         }
         Command::Tick | Command::Isolate { .. } => true,
-        Command::Start { .. } | Command::Advance { .. } | Command::Block { .. } => false,
+        Command::Start { .. } | Command::Advance { .. } | Command::Judge { .. } | Command::Block { .. } => {
+            false
+        }
     }
 }
 
@@ -94,6 +99,9 @@ fn start(
     let overdue = tick::decide(state, now);
     if !overdue.is_empty() || state.queued_until() > now.at {
         return Ok(overdue);
+    }
+    if plan.is_conditional() {
+        return Ok(vec![RunEvent::from(RunStarted { plan, assigned_at }).into()]);
     }
     let has_output = |task: &PlannedTask| task.role == Role::Task && state.takes_over_output(&task.name);
     let is_open = |place: &u16| !plan.tasks.get(usize::from(*place)).is_some_and(has_output);

@@ -83,6 +83,10 @@ pub(super) fn after_attempt(
 
 /// Starts the tasks that waited for `ended`, or ends the run when none is left.
 fn go_on(state: &RunState, plan: &Plan, ended: usize, now: Now<'_>, events: &mut Vec<Event>) {
+    if plan.is_conditional() {
+        // What follows is decided on the state after the events, with the conditions.
+        return;
+    }
     let has_output = |at: usize| at == ended || state.tasks.get(at).is_some_and(TaskState::has_output);
     let tasks = || plan.tasks.iter().enumerate().filter(|(_, task)| task.role == Role::Task);
     if tasks().all(|(at, _)| has_output(at)) {

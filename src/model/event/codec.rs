@@ -139,6 +139,9 @@ kinds! {
         TaskReused(TaskReused) = "task_reused" v 1,
         TaskResumed(TaskResumed) = "task_resumed" v 1,
         OpReused(OpReused) = "op_reused" v 1,
+        ConditionsOpened(ConditionsOpened) = "conditions_opened" v 1,
+        ConditionDecided(ConditionDecided) = "condition_decided" v 1,
+        TaskSkipped(TaskSkipped) = "task_skipped" v 1,
     }
 }
 

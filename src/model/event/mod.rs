@@ -5,10 +5,12 @@
 mod run;
 mod task;
 mod reuse;
+mod condition;
 mod codec;
 mod payloads;
 
 pub use self::codec::{CodecError, Encoded, RunEvent, TaskEvent};
+pub use self::condition::{ConditionDecided, ConditionsOpened, TaskSkipped};
 pub use self::reuse::{OpReused, ReplayFrom, ReusedOp, TaskResumed, TaskReused};
 pub use self::run::*;
 pub use self::task::*;

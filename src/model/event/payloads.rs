@@ -60,7 +60,10 @@ fn of_task(event: &mut TaskEvent) -> Option<&mut Payload> {
         | TaskEvent::RaceWon(_)
         | TaskEvent::TimeRead(_)
         | TaskEvent::PatchMarked(_)
-        | TaskEvent::TaskResumed(_) => None,
+        | TaskEvent::TaskResumed(_)
+        | TaskEvent::ConditionsOpened(_)
+        | TaskEvent::ConditionDecided(_)
+        | TaskEvent::TaskSkipped(_) => None,
     }
 }
 

@@ -258,7 +258,10 @@ impl TaskEvent {
             | TaskEvent::AttemptFailed(_)
             | TaskEvent::PatchMarked(_)
             | TaskEvent::TaskReused(_)
-            | TaskEvent::TaskResumed(_) => None,
+            | TaskEvent::TaskResumed(_)
+            | TaskEvent::ConditionsOpened(_)
+            | TaskEvent::ConditionDecided(_)
+            | TaskEvent::TaskSkipped(_) => None,
             TaskEvent::OpReused(event) => Some(&event.op),
             TaskEvent::StepStarted(event) => Some(&event.op),
             TaskEvent::StepCompleted(event) => Some(&event.op),

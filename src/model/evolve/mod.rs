@@ -3,6 +3,7 @@
 mod run;
 mod task;
 mod reuse;
+mod condition;
 
 use super::event::{Event, Recorded, RunEvent, TaskEvent};
 use super::ids::RunId;
@@ -59,6 +60,9 @@ pub(crate) fn fold_in(state: &mut RunState, recorded: &Recorded) -> Result<(), I
         Event::Task(place, TaskEvent::TaskReused(event)) => reuse::task(state, place, event),
         Event::Task(place, TaskEvent::TaskResumed(event)) => reuse::resume(state, place, event),
         Event::Task(place, TaskEvent::OpReused(event)) => reuse::op(state, place, event),
+        Event::Task(place, TaskEvent::TaskSkipped(event)) if state.status == Status::Queued => {
+            reuse::skip(state, place, event)
+        }
         Event::Task(place, TaskEvent::ChildFinished(event)) if state.status == Status::Queued => {
             reuse::child_finished(state, place, event)
         }

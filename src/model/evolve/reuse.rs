@@ -1,6 +1,8 @@
 //! Folds what a replay takes over.
 
-use crate::model::event::{ChildFinished, OpReused, Place, ReusedOp, TaskResumed, TaskReused, Trigger};
+use crate::model::event::{
+    ChildFinished, OpReused, Place, ReusedOp, TaskResumed, TaskReused, TaskSkipped, Trigger,
+};
 use crate::model::state::{Child, Op, OpState, RunState, TakenOver};
 use crate::model::status::Status;
 
@@ -9,6 +11,11 @@ type Folded = Result<(), String>;
 pub(super) fn task(state: &mut RunState, place: &Place, event: &TaskReused) -> Folded {
     check(state, place)?;
     take(state, place, TakenOver::Output(event.output.clone()))
+}
+
+pub(super) fn skip(state: &mut RunState, place: &Place, event: &TaskSkipped) -> Folded {
+    check(state, place)?;
+    take(state, place, TakenOver::Skipped(event.because.clone()))
 }
 
 pub(super) fn resume(state: &mut RunState, place: &Place, event: &TaskResumed) -> Folded {
@@ -40,7 +47,7 @@ pub(super) fn child_finished(state: &mut RunState, place: &Place, event: &ChildF
     let child = child.ok_or_else(|| format!("no child run {} is under way", event.run))?;
     let recorded = match state.taken_over.get_mut(&place.task) {
         Some(TakenOver::Work { ops, .. }) => ops.get_mut(&event.op).map(|op| &mut op.state),
-        Some(TakenOver::Output(_)) | None => None,
+        Some(TakenOver::Output(_) | TakenOver::Skipped(_)) | None => None,
     };
     let Some(OpState::Child { run, outcome, .. }) = recorded.filter(|_| child.op == event.op) else {
         return Err(format!("no child {} is taken over", event.op));
@@ -59,7 +66,7 @@ fn check(state: &RunState, place: &Place) -> Folded {
         return Err(format!("the run is no replay, but {}", state.origin.trigger.kind()));
     }
     let of_task = |taken: &TakenOver| match taken {
-        TakenOver::Output(_) => 1,
+        TakenOver::Output(_) | TakenOver::Skipped(_) => 1,
         TakenOver::Work { ops, .. } => 1 + ops.len(),
     };
     let taken_over: usize = state.taken_over.values().map(of_task).sum();

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::model::event::{Recorded, RunCreated, RunEvent, RunStarted, SignalReceived};
+use super::condition;
+use crate::model::event::{Recorded, RunCreated, RunEvent, RunStarted, SignalReceived, TaskSkipped};
 use crate::model::ids::RunId;
 use crate::model::plan::{PlannedTask, Role};
 use crate::model::state::{Cancel, End, OpState, Origin, RunState, Signal, TakenOver, TaskState};
@@ -78,8 +79,8 @@ pub(super) fn evolve(state: &mut RunState, recorded: &Recorded, event: &RunEvent
         }
         RunEvent::Succeeded(_) => {
             let output = state.plan.as_ref().map(|plan| usize::from(plan.output));
-            let has_output = output.and_then(|at| state.tasks.get(at)).is_some_and(TaskState::has_output);
-            if !has_output {
+            let output = output.and_then(|at| state.tasks.get(at));
+            if !output.is_some_and(TaskState::lets_others_begin) {
                 return Err("its output task has no output".to_owned());
             }
             finish(state, recorded, Status::Succeeded, None)
@@ -108,9 +109,7 @@ fn require_running(state: &RunState) -> Result<(), String> {
 
 fn started(state: &mut RunState, recorded: &Recorded, event: &RunStarted) -> Result<(), String> {
     advance(state, Status::Running)?;
-    let count = event.plan.tasks.len();
-    let in_plan = |place: &u16| usize::from(*place) < count;
-    if !in_plan(&event.plan.output) || !event.plan.tasks.iter().all(|task| task.after.iter().all(in_plan)) {
+    if !event.plan.is_closed() {
         return Err("the plan names a task that it does not hold".to_owned());
     }
     let mut taken_over = std::mem::take(&mut state.taken_over);
@@ -130,7 +129,7 @@ fn started(state: &mut RunState, recorded: &Recorded, event: &RunStarted) -> Res
 
 /// Makes a task of the plan, with what a replay takes over of it. Only ordinary tasks go on: nothing failed yet.
 fn planned(recorded: &Recorded, task: &PlannedTask, taken_over: Option<TakenOver>) -> TaskState {
-    let first = task.after.is_empty() && task.role == Role::Task;
+    let first = task.after.is_empty() && task.role == Role::Task && task.conditions.is_none();
     let mut planned = TaskState {
         name: task.name.clone(),
         role: task.role,
@@ -140,6 +139,8 @@ fn planned(recorded: &Recorded, task: &PlannedTask, taken_over: Option<TakenOver
         attempts: Vec::new(),
         retry_at: None,
         output: None,
+        gate: None,
+        skipped: None,
         work: None,
         ops: BTreeMap::new(),
         due: BTreeSet::new(),
@@ -149,6 +150,9 @@ fn planned(recorded: &Recorded, task: &PlannedTask, taken_over: Option<TakenOver
         Some(TakenOver::Output(output)) => {
             planned.status = TaskStatus::Reused;
             planned.output = Some(output);
+        }
+        Some(TakenOver::Skipped(because)) => {
+            condition::skip(&mut planned, recorded.at, &TaskSkipped { because })
         }
         Some(TakenOver::Work { run, patches, ops }) => {
             planned.work = Some(run);
@@ -163,8 +167,10 @@ fn planned(recorded: &Recorded, task: &PlannedTask, taken_over: Option<TakenOver
 /// Notes that tasks behind nothing but reused ones can begin.
 fn ready_after_reused(state: &mut RunState, recorded: &Recorded) {
     let Some(plan) = &state.plan else { return };
-    let has_output = |place: &u16| state.tasks.get(usize::from(*place)).is_some_and(TaskState::has_output);
-    let is_ready = |task: &PlannedTask| task.role == Role::Task && task.after.iter().all(has_output);
+    let rests = |place: &u16| state.tasks.get(usize::from(*place)).is_some_and(TaskState::lets_others_begin);
+    let is_ready = |task: &PlannedTask| {
+        task.role == Role::Task && task.conditions.is_none() && task.after.iter().all(rests)
+    };
     let ready: Vec<bool> = plan.tasks.iter().map(is_ready).collect();
     for (task, _) in state.tasks.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
         task.ready_at.get_or_insert(recorded.at);
@@ -173,6 +179,7 @@ fn ready_after_reused(state: &mut RunState, recorded: &Recorded) {
 
 /// Hands the signal to the oldest wait for its name, or keeps it for the next one.
 fn signal_received(state: &mut RunState, event: &SignalReceived) -> Result<(), String> {
+    condition::hear(state, event);
     for task in state.tasks.iter_mut().filter(|task| task.is_open()) {
         let waiting = task.ops.iter_mut().find(|(_, op)| op.state.waits_for(&event.name));
         let Some((key, op)) = waiting else { continue };

@@ -1,5 +1,6 @@
 //! Folds the events about one attempt at one task.
 
+use super::condition;
 use crate::model::Timestamp;
 use crate::model::event::{
     Allowed, AttemptFailed, AttemptStarted, ChildFinished, ChildStarted, PatchMarked, Place, Recorded,
@@ -21,7 +22,10 @@ pub(super) fn evolve(state: &mut RunState, recorded: &Recorded, place: &Place, e
     }
     let (at, _) = state.task(&place.task).ok_or_else(|| format!("the plan has no task {:?}", place.task))?;
     match event {
-        TaskEvent::AttemptStarted(event) => attempt_started(task(state, at)?, recorded, place, event),
+        TaskEvent::AttemptStarted(event) => {
+            condition::allow_start(state, at)?;
+            attempt_started(task(state, at)?, recorded, place, event)
+        }
         TaskEvent::TimeoutExtended(event) => {
             let attempt = running(task(state, at)?, place)?;
             attempt.deadline = Some(event.deadline);
@@ -70,6 +74,13 @@ pub(super) fn evolve(state: &mut RunState, recorded: &Recorded, place: &Place, e
             write_op(task, place, &event.op, OpState::Time { now: event.now })
         }
         TaskEvent::PatchMarked(event) => patch_marked(task(state, at)?, place, event),
+        TaskEvent::ConditionsOpened(event) => condition::opened(state, at, recorded, event),
+        TaskEvent::ConditionDecided(event) => condition::decided(state, at, event),
+        TaskEvent::TaskSkipped(event) => {
+            condition::skipped(task(state, at)?, recorded, event)?;
+            ready_successors(state, at, recorded.at);
+            Ok(())
+        }
         TaskEvent::TaskReused(_) | TaskEvent::TaskResumed(_) | TaskEvent::OpReused(_) => {
             Err("a replay takes over before it starts".to_owned())
         }
@@ -85,7 +96,10 @@ fn is_progress(event: &TaskEvent) -> bool {
         | TaskEvent::ChildFinished(_)
         | TaskEvent::TaskReused(_)
         | TaskEvent::TaskResumed(_)
-        | TaskEvent::OpReused(_) => false,
+        | TaskEvent::OpReused(_)
+        | TaskEvent::ConditionsOpened(_)
+        | TaskEvent::ConditionDecided(_)
+        | TaskEvent::TaskSkipped(_) => false,
         TaskEvent::TimeoutExtended(_)
         | TaskEvent::AttemptSucceeded(_)
         | TaskEvent::AttemptFailed(_)
@@ -172,12 +186,14 @@ fn attempt_failed(task: &mut TaskState, recorded: &Recorded, place: &Place, even
 fn ready_successors(state: &mut RunState, done: usize, at: Timestamp) {
     let Some(plan) = &state.plan else { return };
     let done = u16::try_from(done).unwrap_or(u16::MAX);
-    let has_output = |place: &u16| state.tasks.get(usize::from(*place)).is_some_and(TaskState::has_output);
+    let rests = |place: &u16| state.tasks.get(usize::from(*place)).is_some_and(TaskState::lets_others_begin);
     let ready: Vec<usize> = plan
         .tasks
         .iter()
         .enumerate()
-        .filter(|(_, task)| task.after.contains(&done) && task.after.iter().all(has_output))
+        .filter(|(_, task)| task.after.contains(&done) && task.after.iter().all(rests))
+        // Who has conditions can begin when they are met.
+        .filter(|(_, task)| task.conditions.is_none())
         .map(|(place, _)| place)
         .collect();
     for place in ready {

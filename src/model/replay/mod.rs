@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use self::work::{Kept, Work};
-use super::event::{Event, Place, Recorded, ReplayFrom, ReusedOp, TaskEvent, TaskResumed, TaskReused};
+use super::condition::SkipReason;
+use super::event::{
+    Event, Place, Recorded, ReplayFrom, ReusedOp, TaskEvent, TaskResumed, TaskReused, TaskSkipped,
+};
+use super::failure::CONDITION;
 use super::ids::{OpKey, RunId, TaskName};
 use super::payload::Payload;
 use super::plan::{Plan, PlannedTask, Role};
@@ -22,6 +26,8 @@ pub struct Takeover {
     pub events: Vec<Event>,
     /// Tasks whose output is taken over: their code does not run.
     pub reused: Vec<TaskName>,
+    /// Tasks that were skipped, and stay so.
+    pub skipped: Vec<TaskName>,
     /// Tasks that go on with the operations named: their code runs, and is answered from the log.
     pub resumed: Vec<(TaskName, Vec<OpKey>)>,
     /// Tasks whose code runs, those that are resumed among them, in an order in which they can.
@@ -95,6 +101,12 @@ pub fn take_over(
                 takeover.reuse(name, output);
                 continue;
             }
+            (Some(Done::Skipped(because)), None) => {
+                reused.insert(at);
+                takeover.push(name, TaskSkipped { because: SkipReason::clone(because) });
+                takeover.skipped.push(name.clone());
+                continue;
+            }
             (Some(Done::Begun(begun)), None) => {
                 takeover.resume(name, work::of(state.id, begun, log, successor));
             }
@@ -140,6 +152,8 @@ impl Takeover {
 enum Done<'a> {
     /// It has its output.
     Output(&'a Payload),
+    /// It was left out.
+    Skipped(&'a SkipReason),
     /// It began.
     Begun(&'a TaskState),
     /// It did not, in a replay that took its work over.
@@ -149,10 +163,12 @@ enum Done<'a> {
 /// Collects what the tasks of the original came to; one that never began came to nothing.
 fn done(state: &RunState) -> BTreeMap<&TaskName, Done<'_>> {
     fn of_task(task: &TaskState) -> Option<(&TaskName, Done<'_>)> {
+        let unjudged = task.last_error().is_some_and(|error| error.kind == CONDITION);
         let is_new = task.attempts.is_empty() && task.ops.is_empty() && task.work.is_none();
-        let done = match &task.output {
-            Some(output) if task.has_output() => Done::Output(output),
-            _ if is_new => return None,
+        let done = match (&task.output, &task.skipped) {
+            (Some(output), _) if task.has_output() => Done::Output(output),
+            (_, Some(skipped)) => Done::Skipped(&skipped.because),
+            _ if is_new || unjudged => return None,
             _ => Done::Begun(task),
         };
         Some((&task.name, done))
@@ -161,6 +177,7 @@ fn done(state: &RunState) -> BTreeMap<&TaskName, Done<'_>> {
     fn of_unstarted<'a>((name, taken): (&'a TaskName, &'a TakenOver)) -> (&'a TaskName, Done<'a>) {
         let done = match taken {
             TakenOver::Output(output) => Done::Output(output),
+            TakenOver::Skipped(because) => Done::Skipped(because),
             TakenOver::Work { run, patches, ops } => Done::Kept(Kept { run: *run, patches, ops }),
         };
         (name, done)
@@ -170,7 +187,7 @@ fn done(state: &RunState) -> BTreeMap<&TaskName, Done<'_>> {
 
 /// The shape of a run that never started, as far as it is known.
 fn assumed_plan(done: &BTreeMap<&TaskName, Done<'_>>) -> Plan {
-    let task = |name: &&TaskName| PlannedTask { name: (*name).clone(), after: Vec::new(), role: Role::Task };
+    let task = |name: &&TaskName| PlannedTask::new((*name).clone(), Vec::new(), Role::Task);
     Plan { tasks: done.keys().map(task).collect(), output: 0 }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
+use super::condition::Term;
 use super::event::{ChildOutcome, Parent, Timeout, Trigger};
 use super::failure::Failure;
 use super::ids::{Key, Namespace, NodeId, OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
@@ -145,10 +146,43 @@ impl RunState {
         self.tasks.iter().enumerate().find(|(_, task)| task.name == *name)
     }
 
-    /// Returns the run's output: its output task's, once it succeeded.
-    pub fn output(&self) -> Option<&Payload> {
+    /// Returns the run's output once it succeeded: its output task's, or `null` when that was skipped.
+    pub fn output(&self) -> Option<Payload> {
         let output = usize::from(self.plan.as_ref()?.output);
-        self.tasks.get(output).filter(|_| self.status == Status::Succeeded)?.output.as_ref()
+        let task = self.tasks.get(output).filter(|_| self.status == Status::Succeeded)?;
+        if task.status == TaskStatus::Skipped { Some(Payload::null()) } else { task.output.clone() }
+    }
+
+    /// Returns what the code is to judge for the conditions of the task in place `at`: the term, and the value.
+    pub fn questions(&self, at: usize) -> Vec<(u16, &Payload)> {
+        let Some(planned) = self.plan.as_ref().and_then(|plan| plan.tasks.get(at)) else { return Vec::new() };
+        let gate = self.tasks.get(at).and_then(TaskState::open_gate);
+        let Some((conditions, gate)) = planned.conditions.as_ref().zip(gate) else { return Vec::new() };
+        let mut questions = Vec::new();
+        let terms = (0..).zip(conditions.terms.iter().zip(&gate.terms));
+        for (at, (term, known)) in terms.filter(|(_, (_, known))| known.met.is_none()) {
+            match term {
+                Term::Output { task } => {
+                    let output = self.tasks.get(usize::from(*task)).and_then(|task| task.output.as_ref());
+                    questions.extend(output.map(|output| (at, output)));
+                }
+                Term::Signal { .. } => questions.extend(known.unjudged.iter().map(|signal| (at, signal))),
+                Term::Elapsed { .. } => {}
+            }
+        }
+        questions
+    }
+
+    /// Says whether the code owes the conditions of the task in place `at` an answer.
+    pub fn asks(&self, at: usize) -> bool {
+        self.tasks.get(at).is_some_and(|task| task.open_gate().is_some())
+            && self.goes_on()
+            && !self.questions(at).is_empty()
+    }
+
+    /// Says whether tasks begin and conditions are looked at: the run goes on, and no task failed for good.
+    pub fn goes_on(&self) -> bool {
+        self.status == Status::Running && self.cancel.is_none() && self.first_failure().is_none()
     }
 
     /// Returns the instant before which it may not start: its `start_at`, or its creation.
@@ -171,10 +205,10 @@ impl RunState {
         matches!(self.taken_over.get(name), Some(TakenOver::Output(_)))
     }
 
-    /// Says whether a running run has every output: a replay can, of a plan that lost the task which failed.
+    /// Says whether a running run has every output that there will be: a replay can, of a plan that lost the task which failed.
     pub fn is_complete(&self) -> bool {
         let mut tasks = self.tasks.iter().filter(|task| task.role == super::plan::Role::Task);
-        self.status == Status::Running && tasks.all(TaskState::has_output)
+        self.status == Status::Running && tasks.all(TaskState::lets_others_begin)
     }
 
     /// Says whether an attempt of any task is under way.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
+use crate::model::condition::{Gate, SkipReason, Skipped};
 use crate::model::event::{Allowed, ChildOutcome};
 use crate::model::failure::Failure;
 use crate::model::ids::{NodeId, OpKey, PatchId, RunId, SignalName, TaskName};
@@ -23,7 +24,7 @@ pub struct TaskState {
     pub status: TaskStatus,
     /// When it became known: the run's start.
     pub created_at: Timestamp,
-    /// When the last of the tasks before it ended; `None` while one has not.
+    /// When it could begin: the last of the tasks before it had ended, and its conditions were met; `None` before.
     pub ready_at: Option<Timestamp>,
     /// Its attempts, the first one first.
     pub attempts: Vec<Attempt>,
@@ -31,6 +32,10 @@ pub struct TaskState {
     pub retry_at: Option<Timestamp>,
     /// Its output.
     pub output: Option<Payload>,
+    /// What is known of its conditions; `None` before they are looked at, and without any.
+    pub gate: Option<Box<Gate>>,
+    /// When and why it was left out.
+    pub skipped: Option<Skipped>,
     /// The run whose work it goes on with, in a replay: the one that its random numbers and idempotency keys are of.
     pub work: Option<RunId>,
     /// Its durable operations.
@@ -88,6 +93,8 @@ pub struct Op {
 pub enum TakenOver {
     /// Its output: its code does not run.
     Output(Payload),
+    /// That it was left out.
+    Skipped(SkipReason),
     /// Its operations: its code goes on with them.
     Work {
         /// The run that began the work.
@@ -232,6 +239,7 @@ impl TaskState {
     pub fn finished_at(&self) -> Option<Timestamp> {
         match self.status {
             TaskStatus::Queued | TaskStatus::Running => None,
+            TaskStatus::Skipped => self.skipped.as_ref().map(|skipped| skipped.at),
             _ => self.attempts.last()?.end.as_ref().map(|end| end.at),
         }
     }
@@ -246,8 +254,18 @@ impl TaskState {
         matches!(self.status, TaskStatus::Queued | TaskStatus::Running)
     }
 
-    /// Says whether the tasks after it may begin.
+    /// Says whether it has its output.
     pub fn has_output(&self) -> bool {
         matches!(self.status, TaskStatus::Succeeded | TaskStatus::Reused)
+    }
+
+    /// Says whether the tasks after it may begin, as far as it is concerned: it has its output, or a condition left it out.
+    pub fn lets_others_begin(&self) -> bool {
+        self.has_output() || self.status == TaskStatus::Skipped
+    }
+
+    /// Returns what is known of its conditions while it waits for them.
+    pub fn open_gate(&self) -> Option<&Gate> {
+        self.gate.as_deref().filter(|_| self.status == TaskStatus::Queued && self.attempts.is_empty())
     }
 }

@@ -45,6 +45,7 @@ pub struct BulkPreview {
 /// What a bulk action would do to one run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "a preview holds ten of them")]
 pub enum BulkIntent {
     /// Cancel it.
     Cancel {

@@ -228,7 +228,7 @@ fn composed(
     takeover: Takeover,
     children: Vec<Composed>,
 ) -> Composed {
-    let Takeover { events, reused, resumed, rerun, not_reused, .. } = takeover;
+    let Takeover { events, reused, skipped, resumed, rerun, not_reused, .. } = takeover;
     let below =
         children.iter().flat_map(|child| std::iter::once(child.plan.of).chain(child.plan.children.clone()));
     let plan = ReplayPlan {
@@ -238,6 +238,7 @@ fn composed(
         from: wish.from.clone(),
         input_edited: wish.edits(&state),
         reused,
+        skipped,
         resumed,
         rerun,
         not_reused,

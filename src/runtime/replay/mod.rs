@@ -129,6 +129,8 @@ pub struct ReplayPlan {
     pub input_edited: bool,
     /// Tasks whose output is taken over: their code does not run.
     pub reused: Vec<TaskName>,
+    /// Tasks that a condition had left out, and that stay so.
+    pub skipped: Vec<TaskName>,
     /// Tasks that go on with the operations named: their code runs, and what it did is answered from the log.
     pub resumed: Vec<(TaskName, Vec<OpKey>)>,
     /// Tasks whose code runs, the resumed ones among them; as far as the shape of the code is known here.

@@ -346,7 +346,10 @@ impl Life {
             TaskEvent::TaskResumed(_)
             | TaskEvent::RaceWon(_)
             | TaskEvent::TimeRead(_)
-            | TaskEvent::PatchMarked(_) => None,
+            | TaskEvent::PatchMarked(_)
+            | TaskEvent::ConditionsOpened(_)
+            | TaskEvent::ConditionDecided(_)
+            | TaskEvent::TaskSkipped(_) => None,
         };
         ended.into_iter().collect()
     }

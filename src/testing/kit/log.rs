@@ -67,6 +67,8 @@ fn about_task(event: &TaskEvent) -> String {
         TaskEvent::RaceWon(event) => format!("{} {}", short(&event.op), event.winner),
         TaskEvent::PatchMarked(event) => format!("{} {}", event.patch, event.applies),
         TaskEvent::ChildFinished(event) => format!("{} {}", short(&event.op), event.outcome.status),
+        TaskEvent::ConditionDecided(event) => format!("{} {}", event.term, event.met),
+        TaskEvent::TaskSkipped(event) => event.because.to_string(),
         event => event.op().map(short).unwrap_or_default(),
     }
 }

@@ -141,7 +141,10 @@ fn is_asked_for(event: &TaskEvent) -> bool {
         | TaskEvent::PatchMarked(_)
         | TaskEvent::TaskReused(_)
         | TaskEvent::TaskResumed(_)
-        | TaskEvent::OpReused(_) => false,
+        | TaskEvent::OpReused(_)
+        | TaskEvent::ConditionsOpened(_)
+        | TaskEvent::ConditionDecided(_)
+        | TaskEvent::TaskSkipped(_) => false,
     }
 }
 

@@ -291,6 +291,12 @@ impl Cx {
         output.map(|(_, output)| read(output)).transpose()
     }
 
+    /// Says whether a task of this run was skipped by a condition. Ask for the tasks before this one: others may be skipped
+    /// later.
+    pub fn was_skipped(&self, task: &str) -> bool {
+        self.facts.skipped.iter().any(|name| *name == *task)
+    }
+
     /// Returns which tasks of this run failed, and why.
     pub fn task_errors(&self) -> &TaskErrors {
         &self.facts.errors

@@ -1,6 +1,6 @@
 //! What an attempt's code is told of its run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -29,6 +29,7 @@ pub(crate) struct AttemptFacts {
     /// How many runs stand above this one.
     pub(crate) depth: u32,
     pub(crate) outputs: BTreeMap<TaskName, Payload>,
+    pub(crate) skipped: BTreeSet<TaskName>,
     pub(crate) errors: TaskErrors,
     pub(crate) clock: Arc<Clock>,
     /// The least level of a line that is kept.
@@ -82,6 +83,12 @@ impl AttemptFacts {
             attempt: task.attempt(),
             depth: origin.parent.as_ref().map_or(0, |parent| parent.depth),
             outputs: state.tasks.iter().filter_map(finished).collect(),
+            skipped: state
+                .tasks
+                .iter()
+                .filter(|task| is_skipped(task))
+                .map(|task| task.name.clone())
+                .collect(),
             errors: errors(state),
             clock,
             log_level,
@@ -105,10 +112,14 @@ impl AttemptFacts {
         let output = |place: &u16| state.tasks.get(usize::from(*place))?.output.clone();
         Inputs {
             input: state.origin.input.clone(),
-            outputs: after.unwrap_or_default().iter().filter_map(output).collect(),
+            outputs: after.unwrap_or_default().iter().map(output).collect(),
             errors: self.errors.clone(),
         }
     }
+}
+
+fn is_skipped(task: &TaskState) -> bool {
+    task.status == TaskStatus::Skipped
 }
 
 fn errors(state: &RunState) -> TaskErrors {

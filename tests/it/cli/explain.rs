@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
-use runlog::{Cx, ReplayOptions, Runtime, Workflow};
+use runlog::{Cx, ReplayOptions, Runtime, When, Workflow};
 use serde_json::{Value, json};
 use tokio::io::AsyncBufReadExt;
 
@@ -238,5 +238,43 @@ async fn a_watched_list_is_shown_anew_when_it_changes() -> Result<()> {
 
     let wrong = on(&ground.url, &["ls", "-w", "statu:failed"]).await?;
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn skipped_tasks_and_open_conditions_are_shown() -> Result<()> {
+    let w = Workflow::dag("branches");
+    let flag = w.task("flag", |_, n: u32| async move { Ok::<_, std::io::Error>(n) });
+    let left = w.task("left", |_, n: u32| async move { Ok::<_, std::io::Error>(n) });
+    let left = left.skip_if(When::output(&flag, |n| *n > 1));
+    let end = w.task("end", |_, n: u32| async move { Ok::<_, std::io::Error>(n) });
+    let end = end.after(left.optional()).wait_for(When::signal("go"));
+    let w = w.output(&end);
+    let ground = Postgres::new().await;
+    let runtime = ground.builder().workflow(w.clone()).start().await?;
+    let run = runtime.run(&w, 2).start().await?;
+    let id = run.id().to_string();
+    crate::support::until("it waits", async || {
+        on(&ground.url, &["why", &id]).await.is_ok_and(|why| why.stdout.contains("signal `go`"))
+    })
+    .await;
+    has(&on(&ground.url, &["why", &id]).await?, &["waits for signal `go`, to begin `end`", "runlog signal"]);
+    let waits = on(&ground.url, &["get", &id, "-o", "json"]).await?;
+    let waits: Value = serde_json::from_str(&waits.stdout)?;
+    assert_eq!(
+        (waits["waiting"][0]["kind"].as_str(), waits["waiting"][0]["name"].as_str()),
+        (Some("condition"), Some("end"))
+    );
+    assert_eq!(waits["tasks"][1]["skipped"].as_str(), Some("skipped on output of `flag`"));
+
+    has(&on(&ground.url, &["signal", &id, "go"]).await?, &[]);
+    soon("its end", run.wait()).await?;
+    has(&on(&ground.url, &["get", &id]).await?, &["– skipped", "skipped on output of `flag`"]);
+    has(
+        &on(&ground.url, &["graph", &id]).await?,
+        &["✓ flag", "– left (skipped on output of `flag`)", "✓ end"],
+    );
+    let replay = on(&ground.url, &["replay", &id, "--from", "end", "--dry-run"]).await?;
+    has(&replay, &["skips", "left"]);
     Ok(())
 }

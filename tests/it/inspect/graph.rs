@@ -149,7 +149,7 @@ fn plans() -> impl Strategy<Value = Vec<PlannedTask>> {
                 |lead: u16| below.get(usize::from(lead) % below.len().max(1)).map(|place| *place as u16);
             let after: BTreeSet<u16> = leads.into_iter().filter_map(pick).collect();
             let name = TaskName::new(format!("<task {place}>")).expect("a name");
-            PlannedTask { name, after: after.into_iter().collect(), role: Role::Task }
+            PlannedTask::new(name, after.into_iter().collect(), Role::Task)
         };
         edges.into_iter().enumerate().map(task).collect()
     })

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use runlog::model::condition::SkipReason;
 use runlog::model::event::{
     Allowed, AttemptFailed, ChildFinished, ChildOutcome, CodecError, OpReused, Place, RaceWon, ReplayFrom,
-    ReusedOp, RunCreated, Trigger,
+    ReusedOp, RunCreated, RunStarted, TaskSkipped, Trigger,
 };
 use runlog::model::{Event, Failure, OpKey, Payload, RunEvent, Status, TaskEvent};
 
@@ -145,6 +146,41 @@ fn a_childs_outcome_is_read_as_it_was_written() {
     ];
     for outcome in outcomes {
         let event = of_task("a", 1, ChildFinished { op: op("c"), run: run(7), outcome });
+        assert_eq!(again(&event), event);
+    }
+}
+
+#[test]
+fn a_plan_with_conditions_is_read_as_it_was_written() {
+    let mut plan = conditional_plan();
+    plan.tasks.drain(..4);
+    plan.tasks.truncate(1);
+    plan.output = 0;
+    let first = plan.tasks.first_mut().expect("a task");
+    (first.after, first.optional) = (vec![0], vec![0]);
+    let event = Event::from(RunEvent::from(RunStarted { plan, assigned_at: None }));
+    assert_eq!(
+        event.encode().expect("JSON").payload,
+        concat!(
+            r#"{"plan":{"tasks":[{"name":"open","after":[0],"role":"task","optional":[0],"conditions":{"terms":["#,
+            r#"{"elapsed":{"ms":70000}},{"elapsed":{"ms":80000}},{"signal":{"name":"go on","judged":false}}],"#,
+            r#""cancel_if":null,"skip_if":null,"#,
+            r#""wait_for":{"any":[{"all":[{"term":0},{"term":1}]},{"term":2}]}}}],"output":0}}"#,
+        )
+    );
+    assert_eq!(again(&event), event);
+}
+
+#[test]
+fn every_reason_to_skip_is_read_as_it_was_written() {
+    let condition = || "signal `stop`".to_owned();
+    let reasons = [
+        SkipReason::Condition { condition: condition() },
+        SkipReason::Unreachable { condition: condition() },
+        SkipReason::After { task: task_name("a") },
+    ];
+    for because in reasons {
+        let event = of_task("b", 0, TaskSkipped { because });
         assert_eq!(again(&event), event);
     }
 }

@@ -41,6 +41,9 @@ patch_marked        -       yes     -
 task_reused         -       -       yes
 task_resumed        -       -       yes
 op_reused           -       -       yes
+conditions_opened   -       yes     -
+condition_decided   -       yes     -
+task_skipped        -       yes     yes
 ";
 
 #[test]
@@ -98,6 +101,7 @@ fn an_ended_run_rejects_every_command() {
             Command::Start { plan: plan(), assigned_at: None },
             Command::Advance { task: task_name("a"), attempt: 1, reports: vec![] },
             Command::Deliver { messages: vec![], live: true },
+            Command::Judge { task: task_name("a"), verdicts: Ok(vec![]) },
             Command::Tick,
             Command::Block { report: "r".into() },
         ]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use runlog::model::command::{MessageBody, WaitUntil};
+use runlog::model::condition::{Conditions, Expr, Term};
 use runlog::model::decide::decide;
 use runlog::model::effects::{effects, wake_at};
 use runlog::model::event::{ChildOutcome, ChildStarted, ReplayFrom, Trigger};
@@ -47,7 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 /// Two tasks beside each other, one after both, and one that runs on failure.
 fn diamond() -> Plan {
-    let task = |name, after: &[u16], role| PlannedTask { name: task_name(name), after: after.to_vec(), role };
+    let task = |name, after: &[u16], role| PlannedTask::new(task_name(name), after.to_vec(), role);
     let tasks = vec![
         task("a", &[], Role::Task),
         task("b", &[], Role::Task),
@@ -57,7 +58,36 @@ fn diamond() -> Plan {
     Plan { tasks, output: 2 }
 }
 
+/// As [`diamond`], with a task after `b`; `b` and `c` have conditions, `c` does without `b`.
+fn conditional() -> Plan {
+    let signal = |name: &str, judged| Term::Signal { name: signal_name(name), judged };
+    let mut plan = diamond();
+    plan.tasks.push(PlannedTask::new(task_name("d"), vec![1], Role::Task));
+    let of_b = Conditions {
+        terms: vec![signal("s1", false), signal("s0", false), Term::Elapsed { ms: 5_000 }],
+        skip_if: Some(Expr::Term(0)),
+        wait_for: Some(Expr::Any(vec![Expr::Term(1), Expr::Term(2)])),
+        ..Conditions::default()
+    };
+    let of_c = Conditions {
+        terms: vec![
+            Term::Output { task: 0 },
+            signal("s2", true),
+            Term::Elapsed { ms: 15_000 },
+            signal("s0", true),
+        ],
+        cancel_if: Some(Expr::All(vec![Expr::Term(0), Expr::Term(1)])),
+        skip_if: Some(Expr::Term(1)),
+        wait_for: Some(Expr::Any(vec![Expr::All(vec![Expr::Term(0), Expr::Term(3)]), Expr::Term(2)])),
+    };
+    plan.tasks[1].conditions = Some(Box::new(of_b));
+    plan.tasks[2].conditions = Some(Box::new(of_c));
+    plan.tasks[2].optional = vec![1];
+    plan
+}
+
 struct Life {
+    plan: Plan,
     state: RunState,
     log: Vec<Recorded>,
     second: i64,
@@ -66,7 +96,7 @@ struct Life {
 }
 
 impl Life {
-    fn begin() -> Life {
+    fn begin(plan: Plan) -> Life {
         let mut origin = created();
         (origin.timeout_ms, origin.start_deadline, origin.start_at) = (Some(400_000), Some(at(60)), None);
         let first = Recorded { seq: 1, at: at(0), node: None, event: RunEvent::from(origin).into() };
@@ -75,15 +105,15 @@ impl Life {
         let patient = TaskRules { retry: retry.clone(), timeout: None };
         let hasty = TaskRules { retry, timeout: Some(Duration::from_secs(20)) };
         let strict = TaskRules { retry: Retry::none(), timeout: Some(Duration::from_secs(30)) };
-        let rules = Rules { tasks: vec![patient.clone(), hasty.clone(), strict, patient] };
-        Life { state, log: vec![first], second: 0, rules, children: 100 }
+        let rules = Rules { tasks: vec![patient.clone(), hasty.clone(), strict, patient.clone(), patient] };
+        Life { plan, state, log: vec![first], second: 0, rules, children: 100 }
     }
 
     /// Replays it: a new life that begins with what this one did.
     fn replay(&self, from: ReplayFrom) -> Life {
         let successor =
             |child: RunId| child.tick().is_multiple_of(2).then(|| RunId::from_tick(child.tick(), 99));
-        let takeover = take_over((&self.state, &self.log), Some(&diamond()), &from, false, &successor);
+        let takeover = take_over((&self.state, &self.log), Some(&self.plan), &from, false, &successor);
         let mut origin = created();
         (origin.timeout_ms, origin.start_deadline, origin.start_at) = (Some(400_000), None, None);
         (origin.parent, origin.key) = (None, None);
@@ -94,8 +124,15 @@ impl Life {
         let recorded = |(seq, event)| Recorded { seq, at: at(self.second), node: None, event };
         let log: Vec<Recorded> = (1..).zip(events).map(recorded).collect();
         let state = fold(run(3), &log).expect("a legal takeover").expect("a run");
-        let replay =
-            Life { state, log, second: self.second, rules: self.rules.clone(), children: self.children };
+        let plan = self.plan.clone();
+        let replay = Life {
+            plan,
+            state,
+            log,
+            second: self.second,
+            rules: self.rules.clone(),
+            children: self.children,
+        };
         replay.check();
         replay.check_takeover(&self.state, &takeover);
         replay
@@ -103,10 +140,11 @@ impl Life {
 
     /// What has an output is reused or said not to be; the rest runs; no task is both.
     fn check_takeover(&self, original: &RunState, takeover: &Takeover) {
-        for task in diamond().tasks.iter().filter(|task| task.role == Role::Task) {
+        for task in self.plan.tasks.iter().filter(|task| task.role == Role::Task) {
             let name = &task.name;
             let reused = takeover.reused.contains(name);
-            assert_ne!(reused, takeover.rerun.contains(name), "{name}: {takeover:?}");
+            let becomes = [reused, takeover.skipped.contains(name), takeover.rerun.contains(name)];
+            assert_eq!(becomes.into_iter().filter(|is| *is).count(), 1, "{name}: {takeover:?}");
             let had_output = original.task(name).is_some_and(|(_, task)| task.has_output())
                 || original.takes_over_output(name);
             let refused = takeover.not_reused.iter().any(|(task, _)| task == name);
@@ -132,6 +170,7 @@ impl Life {
         let lenient = matches!(happening, Happening::Report { .. });
         let Some(command) = self.command(happening) else { return };
         self.obey(command, lenient);
+        self.judge();
         for _ in 0..100 {
             if wake_at(&self.state, at(self.second)).is_none_or(|wake| wake > at(self.second)) {
                 return self.check();
@@ -142,13 +181,26 @@ impl Life {
                 self.second,
                 self.state
             );
+            self.judge();
         }
         panic!("woken without end: {:?}", self.state);
     }
 
+    /// Answers whatever the conditions ask, now this and then that way, and now and then not at all.
+    fn judge(&mut self) {
+        while let Some(at) = (0..self.state.tasks.len()).find(|at| self.state.asks(*at)) {
+            let seq = self.state.seq;
+            let verdict = |(term, _): (u16, &Payload)| (term, !(seq + u32::from(term)).is_multiple_of(3));
+            let verdicts = self.state.questions(at).into_iter().map(verdict).collect();
+            let verdicts = if seq.is_multiple_of(13) { Err(failure()) } else { Ok(verdicts) };
+            let task = self.state.tasks[at].name.clone();
+            assert!(self.obey(Command::Judge { task, verdicts }, false), "an answer leads to nothing");
+        }
+    }
+
     fn command(&mut self, happening: Happening) -> Option<Command> {
         Some(match happening {
-            Happening::Start => Command::Start { plan: diamond(), assigned_at: None },
+            Happening::Start => Command::Start { plan: self.plan.clone(), assigned_at: None },
             Happening::Pass { .. } => Command::Tick,
             Happening::Block => Command::Block { report: "r".into() },
             Happening::Mail { bodies, live } => {
@@ -279,9 +331,11 @@ impl Life {
         assert_eq!(effects(&folded, now), effects(state, now));
         let bytes = snapshot::write(state).expect("bytes");
         assert_eq!(snapshot::read(state.id, state.seq, snapshot::FORMAT, &bytes).as_ref(), Some(state));
+        // Only a signal lets some tasks begin.
+        let waits = state.tasks.iter().any(|task| task.open_gate().is_some());
         assert_eq!(
             state.status.is_terminal(),
-            effects(state, now).is_empty(),
+            effects(state, now).is_empty() && (state.status.is_terminal() || !waits),
             "nothing is in flight: {state:?}"
         );
         assert_eq!(state.status.is_terminal(), state.finished_at.is_some());
@@ -312,7 +366,8 @@ pub(crate) fn lives(cases: u32, each: impl Fn(RunId, &[Recorded])) {
     // The same lives each time: among others, all that is asked for below.
     let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let lived = TestRunner::new_with_rng(config, dice).run(&lives, |(at_once, happenings)| {
-        let mut life = Life::begin();
+        let plan = if happenings.len() % 4 == 3 { conditional() } else { diamond() };
+        let mut life = Life::begin(plan);
         if at_once {
             life.live(Happening::Start);
         }

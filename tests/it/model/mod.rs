@@ -3,6 +3,7 @@
 pub(crate) mod samples;
 mod legality;
 mod codec;
+mod conditions;
 mod payload;
 mod fingerprint;
 mod names;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use runlog::model::condition::{Conditions, Expr, SkipReason, Term};
 use runlog::model::event::*;
 use runlog::model::evolve::{born, evolve};
 use runlog::model::failure::CHILD;
@@ -64,9 +65,27 @@ pub(crate) fn created() -> RunCreated {
 
 /// Three tasks beside each other and one that runs on failure; the output is the third one's.
 pub(crate) fn plan() -> Plan {
-    let task = |name: &str, role| PlannedTask { name: task_name(name), after: vec![], role };
+    let task = |name: &str, role| PlannedTask::new(task_name(name), vec![], role);
     let tasks = [("a", Role::Task), ("b", Role::Task), ("done", Role::Task), ("refund", Role::OnFailure)];
     Plan { tasks: tasks.map(|(name, role)| task(name, role)).into(), output: 2 }
+}
+
+/// As [`plan`], with two tasks whose conditions are a time, another one, or a signal.
+pub(crate) fn conditional_plan() -> Plan {
+    let terms = vec![
+        Term::Elapsed { ms: 70_000 },
+        Term::Elapsed { ms: 80_000 },
+        Term::Signal { name: signal_name("go on"), judged: false },
+    ];
+    let wait_for = Some(Expr::Any(vec![Expr::All(vec![Expr::Term(0), Expr::Term(1)]), Expr::Term(2)]));
+    let conditions = Conditions { terms, wait_for, ..Conditions::default() };
+    let task = |name| PlannedTask {
+        conditions: Some(Box::new(conditions.clone())),
+        ..PlannedTask::new(task_name(name), vec![], Role::Task)
+    };
+    let mut plan = plan();
+    plan.tasks.extend(["open", "closed"].map(task));
+    plan
 }
 
 fn failure() -> Failure {
@@ -101,7 +120,7 @@ pub(crate) fn samples() -> Vec<Event> {
     let input_hash = Some("9f86d081".to_owned());
     let outcome =
         ChildOutcome { status: Status::Succeeded, output: Some(payload("{\"total\":3}")), error: None };
-    let task_events: [TaskEvent; 20] = [
+    let task_events: [TaskEvent; 23] = [
         AttemptStarted { deadline: Some(at(500)) }.into(),
         TimeoutExtended { deadline: at(600) }.into(),
         AttemptSucceeded { output: payload("\"ok\"") }.into(),
@@ -139,12 +158,17 @@ pub(crate) fn samples() -> Vec<Event> {
         TaskResumed { work: run(1), patches: [(PatchId::new("fraud check").expect("an id"), true)].into() }
             .into(),
         OpReused { op: op("charge"), optional: true, recorded: reused_step() }.into(),
+        ConditionsOpened { due: vec![(0, at(70))] }.into(),
+        ConditionDecided { term: 1, met: true }.into(),
+        TaskSkipped { because: SkipReason::Condition { condition: "signal `stop`".into() } }.into(),
     ];
     let place = |event: TaskEvent| match event {
         TaskEvent::AttemptStarted(_) => of_task("b", 1, event),
         TaskEvent::TaskReused(_) => of_task("done", 0, event),
         TaskEvent::TaskResumed(_) => of_task("b", 0, event),
         TaskEvent::OpReused(_) => of_task("a", 0, event),
+        TaskEvent::ConditionsOpened(_) | TaskEvent::TaskSkipped(_) => of_task("closed", 0, event),
+        TaskEvent::ConditionDecided(_) => of_task("open", 0, event),
         event => of_task("a", 1, event),
     };
     run_events.into_iter().map(Event::Run).chain(task_events.into_iter().map(place)).collect()
@@ -162,7 +186,8 @@ pub(crate) fn replay() -> RunState {
     follow(state, [of_task("a", 0, TaskResumed { work: run(1), patches: Default::default() })])
 }
 
-/// A run whose task `a` is under way with a sleep, a signal and a child open; `b` waits, `done` has its output.
+/// A run whose task `a` is under way with a sleep, a signal and a child open; `b` waits, `done` has its output, and
+/// `open` waits for its conditions, which nobody looks at for `closed`.
 pub(crate) fn running() -> RunState {
     let child = ChildStarted {
         op: op("open child"),
@@ -171,8 +196,9 @@ pub(crate) fn running() -> RunState {
         version: Version::new("1").expect("a version"),
         input_hash: "h".into(),
     };
-    let events: [Event; 7] = [
-        RunEvent::from(RunStarted { plan: plan(), assigned_at: None }).into(),
+    let events: [Event; 8] = [
+        RunEvent::from(RunStarted { plan: conditional_plan(), assigned_at: None }).into(),
+        of_task("open", 0, ConditionsOpened { due: vec![(0, at(70)), (1, at(80))] }),
         of_task("a", 1, AttemptStarted { deadline: None }),
         of_task("done", 1, AttemptStarted { deadline: None }),
         of_task("done", 1, AttemptSucceeded { output: payload("1") }),

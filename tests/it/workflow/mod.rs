@@ -1,6 +1,7 @@
 //! What a user's workflow can do, and what it survives.
 
 mod dag;
+mod conditions;
 mod function;
 mod retry;
 mod timeout;

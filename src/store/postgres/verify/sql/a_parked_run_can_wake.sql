@@ -31,6 +31,25 @@ waits as (
            where s.run_id = w.run_id and s.kind = 'signal_received'
              and s.payload::json ->> 'name' = w.payload ->> 'signal'
        )
+),
+-- Times that a task's conditions wait for: until it begins or is skipped, or the run only comes to rest.
+conditions as (
+    select o.run_id, o.seq, o.task, min((due.term ->> 1)::timestamptz) as due
+    from parked
+    join runlog.events o on o.run_id = parked.id and o.kind = 'conditions_opened'
+    cross join lateral json_array_elements(o.payload::json -> 'due') as due (term)
+    where o.run_id between $1 and $2
+      and not exists (
+          select from runlog.events c
+          where c.run_id = o.run_id
+            and (
+                c.task = o.task and c.kind in ('attempt_started', 'task_skipped')
+                or c.task = o.task and c.kind = 'condition_decided' and c.payload::json ->> 'term' = due.term ->> 0
+                or c.kind = 'attempt_failed' and c.payload::json ->> 'retry_at' is null
+                or c.kind = 'cancel_requested'
+            )
+      )
+    group by o.run_id, o.seq, o.task
 )
 select p.id as run,
        array[]::int[] as seqs,
@@ -47,4 +66,10 @@ from parked p
 join waits w on w.run_id = p.id
 -- Whoever releases a dead node's runs makes them due at once, which is later than a wait that is over already.
 where p.wake_at is null or p.wake_at > greatest(w.due, $3::timestamptz)
+union all
+select p.id, array[c.seq],
+       format('a condition of task %s is met at %s, the run is due %s', c.task, c.due, coalesce('at ' || p.wake_at, 'never'))
+from parked p
+join conditions c on c.run_id = p.id
+where p.wake_at is null or p.wake_at > greatest(c.due, $3::timestamptz)
 order by run, seqs

@@ -15,8 +15,15 @@ taken as (
            row_number() over (partition by run_id order by seq) as place,
            count(*) filter (where kind <> 'op_reused') over of_task as begun,
            bool_or(kind = 'task_resumed') over of_task as resumed
-    from runlog.events
-    where run_id between $1 and $2 and kind in ('task_reused', 'task_resumed', 'op_reused')
+    from runlog.events e
+    where run_id between $1 and $2
+      and (
+          kind in ('task_reused', 'task_resumed', 'op_reused')
+          -- After the start it is a condition's doing.
+          or kind = 'task_skipped' and not exists (
+              select from runlog.events s where s.run_id = e.run_id and s.seq < e.seq and s.kind = 'run_started'
+          )
+      )
     window of_task as (partition by run_id, task order by seq)
 )
 select t.run_id as run,

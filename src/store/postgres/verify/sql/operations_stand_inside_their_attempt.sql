@@ -1,5 +1,5 @@
 -- What an attempt does stands between its beginning and its end. A child may end at any time; what a replay takes over
--- stands before all of it, which is a_replay_takes_over_first.
+-- stands before all of it, which is a_replay_takes_over_first, and so do conditions, which are the task's.
 -- binds: first run, last run, now, grace
 -- index: events_pkey
 select run_id as run,
@@ -15,7 +15,8 @@ from (
     from runlog.events
     where run_id between $1 and $2
       and task is not null
-      and kind not in ('child_finished', 'task_reused', 'task_resumed', 'op_reused')
+      and kind not in ('child_finished', 'task_reused', 'task_resumed', 'op_reused',
+                       'conditions_opened', 'condition_decided', 'task_skipped')
 ) e
 where kind not in ('attempt_started', 'attempt_succeeded', 'attempt_failed')
   and (bound is null or bound[2] <> attempt or bound[3] = 0)

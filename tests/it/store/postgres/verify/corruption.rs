@@ -101,6 +101,10 @@ corruptions! {
         "select room('{run}', 6), seed('{run}', 6, 'step_failed', 'booking', 1, '{\"op\": \"tell#0\"}')";
     an_attempt_at_a_task_that_has_its_output: nothing_begins_after_its_completion of "booking" "booking" at [6, 7],
         "select room('{run}', 7), seed('{run}', 7, 'attempt_started', 'booking', 2, '{}')";
+    an_attempt_at_a_task_that_was_skipped: nothing_begins_after_its_completion of "skipping" "skipping" at [7, 8],
+        "select room('{run}', 8), seed('{run}', 8, 'attempt_started', 'left', 1, '{}')";
+    a_condition_whose_time_nobody_keeps: a_parked_run_can_wake of "tomorrow" "tomorrow" at [3],
+        "update runlog.runs set wake_at = null where id = '{run}'";
     a_step_of_an_attempt_that_is_over: operations_stand_inside_their_attempt of "booking" "booking" at [6, 7],
         "select room('{run}', 7), seed('{run}', 7, 'step_completed', 'booking', 1, '{\"op\": \"late#0\"}')";
     something_taken_over_by_no_replay: a_replay_takes_over_first of "echo" "echo" at [2],

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use runlog::{
     CancelOptions, Cx, CxError, Either, ReplayOptions, Retry, RunHandle, Runtime, Schedule, Status,
-    TaskErrors, Workflow,
+    TaskErrors, When, Workflow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -117,6 +117,36 @@ fn failing() -> Workflow<u32, u32> {
     w.output(&end)
 }
 
+/// Who goes left is skipped, and who comes after; right begins in time or on a signal. It fails for 1.
+fn branching() -> Workflow<u32, u32> {
+    let w = Workflow::dag("branching");
+    let flag = w.task("flag", |_, n: u32| async move { Ok::<_, Numbered>(n) });
+    let left = w.task_after("left", &flag, |_, _, n: u32| async move { Ok::<_, Numbered>(n) });
+    let left = left.skip_if(When::output(&flag, |_| true));
+    let behind = w.task_after("behind", &left, |_, _, n: u32| async move { Ok::<_, Numbered>(n) });
+    let right = w.task("right", |_, n: u32| async move { Ok::<_, Numbered>(n) });
+    let right = right.wait_for(When::signal_that("go", |sure: &bool| *sure).or(When::elapsed(millis(20))));
+    let end = w.task_after("end", (behind.optional(), &right), |_, _, (_, n)| async move {
+        if n == 1 { Err(Numbered(n)) } else { Ok(n) }
+    });
+    w.output(&end)
+}
+
+/// One task that is skipped, and nothing beside it.
+fn skipping() -> Workflow<u32, Option<u32>> {
+    let w = Workflow::dag("skipping");
+    let flag = w.task("flag", |_, n: u32| async move { Ok::<_, Numbered>(n) });
+    let left = w.task("left", |_, n: u32| async move { Ok::<_, Numbered>(n) });
+    w.output(left.skip_if(When::output(&flag, |_| true)).optional())
+}
+
+/// A task that begins in a day, or on a signal.
+fn tomorrow() -> Workflow<u32, u32> {
+    let w = Workflow::dag("tomorrow");
+    let a = w.task("a", |_, n: u32| async move { Ok::<_, Numbered>(n) });
+    w.output(&a.wait_for(When::elapsed(Duration::from_secs(24 * 3_600)).or(When::signal("go"))))
+}
+
 /// A transaction of the code's.
 fn booking() -> Workflow<i64, i64> {
     Workflow::function("booking", |cx: Cx, id: i64| async move {
@@ -142,6 +172,7 @@ async fn node(pool: &PgPool) -> Runtime {
     let builder =
         builder.workflow(echo()).workflow(gate()).workflow(shaky()).workflow(paced()).workflow(racing());
     let builder = builder.workflow(parent()).workflow(broken()).workflow(failing()).workflow(booking());
+    let builder = builder.workflow(branching()).workflow(skipping()).workflow(tomorrow());
     builder.workflow(sleeper()).start().await.expect("a node")
 }
 
@@ -167,6 +198,8 @@ pub(crate) async fn play(pool: &PgPool) -> Runtime {
         start(&second, &parent(), 0, "parent of a success").await,
         start(&second, &parent(), 1, "parent of a failure").await,
         start(&second, &parent(), 2, "parent that fails").await,
+        start(&second, &branching(), 1, "branching").await,
+        start(&second, &skipping(), 1, "skipping").await,
     ];
     let yearly = Schedule::cron_by_name("yearly", "0 0 1 7 *", "echo", "1");
     second.schedules().create(yearly).await.unwrap();
@@ -194,7 +227,7 @@ pub(crate) async fn play(pool: &PgPool) -> Runtime {
     for run in ended.into_iter().chain(others) {
         soon("a run's end", second.handle(run).wait()).await.unwrap();
     }
-    for run in [ended[0], ended[3], ended[6], timed_out.id()] {
+    for run in [ended[0], ended[3], ended[6], ended[7], timed_out.id()] {
         for options in [ReplayOptions::default().from_start(), ReplayOptions::default()] {
             let Ok(replayed) = second.replay(run, options).await else { continue };
             if replayed.plan.workflow.as_str() == "gate" {
@@ -220,6 +253,7 @@ async fn cancelled(runtime: &Runtime) -> [runlog::RunId; 2] {
 pub(crate) const LEFT: &[(&str, &str)] = &[
     ("sleeper", "asleep"),
     ("sleeper", "napping"),
+    ("tomorrow", "tomorrow"),
     ("gate", "waiting"),
     ("gate", "signalled"),
     ("gate", "queued"),
@@ -228,6 +262,7 @@ pub(crate) const LEFT: &[(&str, &str)] = &[
 ];
 
 async fn left(runtime: &Runtime) {
+    start(runtime, &tomorrow(), 1, "tomorrow").await;
     start(runtime, &gate(), 1.into(), "waiting").await;
     let signalled = start(runtime, &gate(), 1.into(), "signalled").await;
     runtime.signal(signalled, "another", &1).await.unwrap();
