@@ -40,8 +40,8 @@ pub mod cli;
 pub use self::inspect::{Page, RunView, Search};
 pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, Verdict};
 pub use self::runtime::{
-    CancelOptions, Check, Error, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle, Runtime,
-    RuntimeBuilder,
+    CancelOptions, Check, Error, PauseOptions, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle,
+    Runtime, RuntimeBuilder,
 };
 pub use self::workflow::check::CheckReport;
 pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, Workflow, spawn};

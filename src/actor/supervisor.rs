@@ -47,6 +47,8 @@ pub(crate) struct Engine {
     pub(crate) followers: Followers,
     pub(crate) writing: Writing,
     incarnation: RwLock<Option<Incarnation>>,
+    /// Workflows that the last claim found paused in some namespace.
+    paused: RwLock<Vec<WorkflowName>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
     /// The agents that outlive a node.
@@ -92,6 +94,7 @@ impl Engine {
             followers: Followers::default(),
             writing: Writing::new(),
             incarnation: RwLock::new(None),
+            paused: RwLock::default(),
             supervisor: OnceLock::new(),
             news,
             agents: Mutex::default(),
@@ -176,6 +179,22 @@ impl Engine {
         if let Some(incarnation) = incarnation.as_ref() {
             let _fenced = incarnation.hints.send(hint);
         }
+    }
+
+    /// Notes which workflows are paused in some namespace: their runs go through the queue, where the pause holds.
+    pub(super) fn set_paused(&self, workflows: Vec<WorkflowName>) {
+        if *self.paused.read().unwrap_or_else(PoisonError::into_inner) != workflows {
+            *self.paused.write().unwrap_or_else(PoisonError::into_inner) = workflows;
+        }
+    }
+
+    /// Notes that a workflow is paused from now on.
+    pub(crate) fn note_paused(&self, workflow: WorkflowName) {
+        self.paused.write().unwrap_or_else(PoisonError::into_inner).push(workflow);
+    }
+
+    pub(super) fn is_paused(&self, workflow: &WorkflowName) -> bool {
+        self.paused.read().unwrap_or_else(PoisonError::into_inner).contains(workflow)
     }
 
     /// Says that runs were put into the queue.

@@ -107,7 +107,7 @@ enum Verb {
     Check(check::Arguments),
     /// Says how long runs are kept, and sets it
     Retention(verbs::retention::Arguments),
-    /// Lists the workflows that are or were served
+    /// Lists the workflows that are or were served; pauses and resumes them
     Workflows(verbs::workflows::Arguments),
     /// Lists the processes that execute runs
     Nodes(verbs::nodes::Arguments),

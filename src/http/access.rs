@@ -49,6 +49,8 @@ actions! {
     Cancel = "cancel",
     /// Cancel and replay many runs at once, besides the action itself.
     Bulk = "bulk",
+    /// Pause and resume workflows.
+    Pause = "pause",
     /// Remove runs and change how long they are kept.
     Delete = "delete",
     /// Put exported runs into the archive.

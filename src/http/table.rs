@@ -84,6 +84,8 @@ pub const ROUTES: &[Route] = &[
     row(POST, "/api/v1/runs/{id}/replay", Action::Replay, &[]),
     row(POST, "/api/v1/runs/{id}/signals/{name}", Action::Signal, &[]),
     row(GET, "/api/v1/workflows", Action::Read, &["name", "limit"]),
+    row(POST, "/api/v1/workflows/{name}/pause", Action::Pause, &[]),
+    row(POST, "/api/v1/workflows/{name}/resume", Action::Pause, &[]),
     row(POST, "/api/v1/bulk", Action::Bulk, &[]),
     row(GET, "/api/v1/bulk/{id}", Action::Read, &[]),
     row(GET, "/api/v1/bulk/{id}/items", Action::Read, &["after", "limit"]),

@@ -16,6 +16,7 @@ mod payloads;
 mod commands;
 mod replay;
 mod workflows;
+mod pauses;
 mod nodes;
 mod audit;
 mod retention;
@@ -80,7 +81,8 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 7] = ["NewRun", "Cancel", "Signal", "Replay", "NewBulk", "NewPolicy", "NewPass"];
+const SENT: [&str; 9] =
+    ["NewRun", "Cancel", "Signal", "Replay", "NewBulk", "NewPolicy", "NewPass", "NewPause", "Resume"];
 
 fn close(components: &mut Components) {
     for name in SENT {
@@ -141,6 +143,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(commands::signal))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
+        .routes(routes!(pauses::pause))
+        .routes(routes!(pauses::resume))
         .routes(routes!(nodes::list))
         .routes(routes!(audit::list))
         .routes(routes!(document));

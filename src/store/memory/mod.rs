@@ -15,6 +15,7 @@ mod summaries;
 mod writings;
 mod list;
 mod archive;
+mod flow;
 mod faults;
 mod locks;
 mod transaction;

@@ -4,6 +4,7 @@ mod across;
 mod deploy;
 mod clients;
 mod slots;
+mod paused;
 mod waiting;
 mod poison;
 mod failover;
