@@ -43,8 +43,8 @@ pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, 
 #[cfg(feature = "otel")]
 pub use self::runtime::Export;
 pub use self::runtime::{
-    CancelOptions, Check, Error, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle, Runtime,
-    RuntimeBuilder, Schedule,
+    CancelOptions, Check, Error, PauseOptions, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle,
+    Runtime, RuntimeBuilder, Schedule,
 };
 pub use self::workflow::check::CheckReport;
 pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, When, Workflow, spawn};

@@ -57,7 +57,8 @@ impl Born {
     /// Makes a run that this node starts at once if it has the code and a free slot; else one that waits in the queue.
     pub(crate) fn here(engine: &Engine, run: RunId, start: &Start) -> Result<Born, StoreError> {
         let definition = engine.registry.get(&start.workflow, &start.version).map(Arc::clone);
-        let due = start.start_at.is_none_or(|at| at <= engine.clock.now());
+        let due =
+            start.start_at.is_none_or(|at| at <= engine.clock.now()) && !engine.is_paused(&start.workflow);
         let slot = |code: Arc<Definition>| Some((engine.admission.try_start(&code.name)?, code));
         let Some((slot, definition)) = definition.filter(|_| due).and_then(slot) else {
             return Born::queued(run, start, engine.clock.now());

@@ -105,7 +105,9 @@ impl Claimer {
         orphans: &mut BTreeSet<RunId>,
     ) -> Result<Duration, StoreError> {
         let owned: Vec<RunId> = orphans.iter().copied().filter(|run| !self.engine.live.holds(*run)).collect();
-        let waiting = self.revive(&owned).await?;
+        let held_back =
+            if owned.is_empty() { Vec::new() } else { self.engine.store.held_back(&owned).await? };
+        let waiting = self.revive(&owned, &held_back).await?;
         orphans.retain(|run| !owned.contains(run) && self.engine.live.holds(*run));
         orphans.extend(waiting);
         loop {
@@ -119,7 +121,9 @@ impl Claimer {
                 runs,
                 limit,
             };
-            let Claimed { runs, mailed, next_due } = self.engine.store.claim(self.node.id, &wanted).await?;
+            let claimed = self.engine.store.claim(self.node.id, &wanted).await?;
+            let Claimed { runs, held_back, mailed, next_due, paused } = claimed;
+            self.engine.set_paused(paused);
             for run in &wanted.runs {
                 named.remove(run);
                 // It lives elsewhere, or has ended.
@@ -132,7 +136,7 @@ impl Claimer {
             }
             // An actor enters `Live` a little after it is spawned: nobody may ask for it a second time until then.
             orphans.retain(|run| !runs.contains(run));
-            orphans.extend(self.revive(&runs).await?);
+            orphans.extend(self.revive(&runs, &held_back).await?);
             if runs.len() < limit {
                 return Ok(self.pause(next_due));
             }
@@ -147,7 +151,7 @@ impl Claimer {
 
     /// Loads runs that are this node's, in a question of its own, and spawns their actors. Returns those for which there
     /// was no room, or whose actor is still there.
-    async fn revive(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+    async fn revive(&self, runs: &[RunId], held_back: &[RunId]) -> Result<Vec<RunId>, StoreError> {
         let mut waiting = Vec::new();
         if runs.is_empty() {
             return Ok(waiting);
@@ -181,6 +185,7 @@ impl Claimer {
                         claims,
                         deaths,
                         assigned_at,
+                        may_start: !held_back.contains(&run),
                     };
                     self.engine.spawn(&self.node, Beginning { run, begin, slot, definition: None });
                 }

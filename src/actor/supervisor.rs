@@ -54,6 +54,8 @@ pub(crate) struct Engine {
     /// Told when a schedule was made or changed.
     pub(crate) schedules_changed: Notify,
     incarnation: RwLock<Option<Incarnation>>,
+    /// Workflows that the last claim found paused in some namespace.
+    paused: RwLock<Vec<WorkflowName>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
     /// The agents that outlive a node.
@@ -102,6 +104,7 @@ impl Engine {
             exporting: Exporting::default(),
             schedules_changed: Notify::new(),
             incarnation: RwLock::new(None),
+            paused: RwLock::default(),
             supervisor: OnceLock::new(),
             news,
             agents: Mutex::default(),
@@ -191,6 +194,22 @@ impl Engine {
         if let Some(incarnation) = incarnation.as_ref() {
             let _fenced = incarnation.hints.send(hint);
         }
+    }
+
+    /// Notes which workflows are paused in some namespace: their runs go through the queue, where the pause holds.
+    pub(super) fn set_paused(&self, workflows: Vec<WorkflowName>) {
+        if *self.paused.read().unwrap_or_else(PoisonError::into_inner) != workflows {
+            *self.paused.write().unwrap_or_else(PoisonError::into_inner) = workflows;
+        }
+    }
+
+    /// Notes that a workflow is paused from now on.
+    pub(crate) fn note_paused(&self, workflow: WorkflowName) {
+        self.paused.write().unwrap_or_else(PoisonError::into_inner).push(workflow);
+    }
+
+    pub(super) fn is_paused(&self, workflow: &WorkflowName) -> bool {
+        self.paused.read().unwrap_or_else(PoisonError::into_inner).contains(workflow)
     }
 
     /// Says that runs were put into the queue.

@@ -110,7 +110,7 @@ enum Verb {
     /// Lists, makes, pauses and triggers what starts runs by the clock
     #[command(visible_alias = "cron")]
     Schedules(verbs::schedules::Arguments),
-    /// Lists the workflows that are or were served
+    /// Lists the workflows that are or were served; pauses and resumes them
     Workflows(verbs::workflows::Arguments),
     /// Lists the processes that execute runs
     Nodes(verbs::nodes::Arguments),

@@ -51,6 +51,8 @@ actions! {
     Bulk = "bulk",
     /// Make, change, pause and delete what starts runs: schedules and subscriptions.
     Schedule = "schedule",
+    /// Pause and resume workflows.
+    Pause = "pause",
     /// Remove runs and change how long they are kept.
     Delete = "delete",
     /// Put exported runs into the archive.

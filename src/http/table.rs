@@ -93,6 +93,8 @@ pub const ROUTES: &[Route] = &[
     row(POST, "/api/v1/schedules/{name}/move", Action::Schedule, &["namespace"]),
     row(POST, "/api/v1/schedules/{name}/trigger", Action::Start, &["namespace"]),
     row(POST, "/api/v1/bulk/schedules", Action::Schedule, &["namespace"]),
+    row(POST, "/api/v1/workflows/{name}/pause", Action::Pause, &[]),
+    row(POST, "/api/v1/workflows/{name}/resume", Action::Pause, &[]),
     row(POST, "/api/v1/bulk", Action::Bulk, &[]),
     row(GET, "/api/v1/bulk/{id}", Action::Read, &[]),
     row(GET, "/api/v1/bulk/{id}/items", Action::Read, &["after", "limit"]),

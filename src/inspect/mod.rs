@@ -31,8 +31,8 @@ pub use self::view::{AttemptView, ChildView, RunView, StepView, TaskView};
 pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Similar, Site, StepSite, Wait, Why, why};
 
 use crate::model::limits::PAGE_ROWS_MAX;
-use crate::model::{IllegalEvent, RunId, Timestamp, Version, Waiting, WorkflowName};
-use crate::store::{RunRow, Serving, Store, StoreError};
+use crate::model::{IllegalEvent, RunId, Status, Timestamp, Version, Waiting, WorkflowName};
+use crate::store::{Pause, RunRow, Serving, Store, StoreError};
 
 /// Child runs that a view lists.
 const CHILDREN_SHOWN_MAX: u32 = 1_000;
@@ -99,11 +99,20 @@ pub async fn get(store: &dyn Store, run: RunId) -> Result<Option<RunView>, Inspe
     Ok(Some(view))
 }
 
-/// Says why a run that is due is not taken by any node.
+/// Says why a run that is due, or would be, is not taken by any node.
 async fn nobody(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, InspectError> {
     let Some(wake_at) = row.wake_at.filter(|_| row.owner.is_none()) else { return Ok(None) };
+    if let (Status::Queued, Some(paused)) = (row.status, paused(store, row).await?) {
+        return Ok(Some(paused));
+    }
     let (now, takers) = takers(store, &row.workflow, &row.version).await?;
     Ok((wake_at <= now).then_some(takers))
+}
+
+/// Says whether the run's workflow is paused, as what it waits for.
+async fn paused(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, InspectError> {
+    let pause = store.pause_of(&row.workflow, &row.namespace).await?;
+    Ok(pause.map(|Pause { since, by, reason, .. }| Waiting::Paused { since, by, reason }))
 }
 
 /// Says which nodes could take a due run of a workflow, as what it waits for, and when that is.

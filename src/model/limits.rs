@@ -79,6 +79,13 @@ pub const BATCH_APPENDS_MAX: usize = 1_024;
 /// Rows claimed by one statement: enough to fill a node quickly, small enough to leave work for the others.
 pub const CLAIM_ROWS_MAX: usize = 512;
 
+/// Highest priority of a run, and less than nothing the lowest: 16 hours' difference to one of priority 0.
+pub const PRIORITY_MAX: i16 = 1_000;
+
+/// What one step of priority counts for in the queue: a run goes before those that were due up to so much earlier. The
+/// statements of `store/postgres` have the same number.
+pub const PRIORITY_STEP: Duration = Duration::from_secs(60);
+
 /// Longest delay, timeout or sleep: 100 years keeps every instant inside the database's and chrono's range.
 pub const WAIT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 

@@ -29,6 +29,15 @@ pub enum Waiting {
         /// How many nodes serve it.
         nodes: u32,
     },
+    /// The end of its workflow's pause.
+    Paused {
+        /// Since when.
+        since: Timestamp,
+        /// Who paused it.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
     /// A signal.
     Signal {
         /// Its name.
@@ -147,6 +156,11 @@ impl fmt::Display for Waiting {
                     f,
                     "a free slot: the concurrency limit of each node that serves its workflow ({nodes}) is reached"
                 )
+            }
+            Waiting::Paused { since, by, reason } => {
+                write!(f, "its workflow to be resumed: paused since {since:?}")?;
+                by.iter().try_for_each(|by| write!(f, " by {by}"))?;
+                reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
             }
             Waiting::Signal { name, deadline: None } => write!(f, "signal `{name}`"),
             Waiting::Signal { name, deadline: Some(at) } => write!(f, "signal `{name}` until {at:?}"),

@@ -14,6 +14,7 @@ mod logs;
 mod chunks;
 mod explain;
 mod search;
+mod flow;
 mod retention;
 mod export;
 mod schedule;
@@ -33,6 +34,7 @@ pub use self::error::{Error, NotReplayable, RunError};
 #[cfg(feature = "otel")]
 pub use self::export::Export;
 pub use self::export::ExportLag;
+pub use self::flow::PauseOptions;
 pub use self::handle::RunHandle;
 pub use self::logs::LogTail;
 pub use self::replay::{ReplayOptions, ReplayPlan, Replayed};

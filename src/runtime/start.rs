@@ -13,7 +13,7 @@ use super::handle::RunHandle;
 use super::wanted::{Code, Wanted, check_duration, check_instant, check_metadata};
 use crate::actor::{Born, Start};
 use crate::model::event::Trigger;
-use crate::model::limits::START_MANY_MAX;
+use crate::model::limits::{PRIORITY_MAX, START_MANY_MAX};
 use crate::model::{Key, Namespace, Payload, Timestamp, TraceContext, TraceError, TraceState, WorkflowName};
 use crate::store::{Append, News, StoreError, postgres};
 use crate::workflow::Workflow;
@@ -94,9 +94,14 @@ impl<'runtime, O> NewRun<'runtime, O> {
         })
     }
 
-    /// Sets the priority; higher goes first. Default: 0.
+    /// Sets the priority, -1,000 to 1,000; higher goes first: in the queue each step counts for a minute of waiting, so that
+    /// nobody waits for ever. Child runs and replays have it, too. Default: 0.
     pub fn priority(self, priority: i16) -> Self {
         self.change(|wanted| {
+            if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(&priority) {
+                let problem = format!("{priority} is out of range, -{PRIORITY_MAX} to {PRIORITY_MAX}");
+                return Err(Error::Field { field: "priority", problem });
+            }
             wanted.priority = priority;
             Ok(())
         })

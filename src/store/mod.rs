@@ -8,6 +8,7 @@ mod batch;
 mod census;
 mod retention;
 mod error;
+mod flow;
 mod run;
 mod shape;
 pub mod outbox;
@@ -25,6 +26,7 @@ pub use self::access::{Audited, Begun, BulkItem, BulkRow, Deed, KeptAnswer, NewB
 pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
+pub use self::flow::{Flow, NewPause, Pause};
 pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
 pub use self::outbox::Outbox;
 pub use self::retention::{
@@ -49,7 +51,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Writings + Outbox + Schedules {
+pub trait Store: Archive + Flow + Outbox + Schedules + Writings {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 
@@ -93,7 +95,9 @@ pub trait Store: Archive + Writings + Outbox + Schedules {
     fn create<'a>(&'a self, runs: &'a [Append]) -> Answer<'a, Vec<Created>>;
 
     /// Gives unowned runs to `node`: those of the served workflows that are due, those named, those with a message,
-    /// those past their deadline, and poison. Only live ones; at most `wanted.limit`.
+    /// those past their deadline, and poison. Only live ones; at most `wanted.limit`. Of those that are due the longest due
+    /// goes first, each step of its priority counting as a minute; one that has not started is not due while its workflow is
+    /// paused.
     ///
     /// Suspects, whose nodes died twice and more without their getting any further, are given in groups of 64, 8 and 1,
     /// the fewer the more deaths, and only while the node has owned no other suspect for a minute.
@@ -338,8 +342,12 @@ pub struct Wanted {
 pub struct Claimed {
     /// Runs that are the node's now.
     pub runs: Vec<RunId>,
+    /// Those of them that may not start yet: a message or a deadline brought them.
+    pub held_back: Vec<RunId>,
     /// Runs that were the node's before and have messages waiting; at most some hundred.
     pub mailed: Vec<RunId>,
     /// When the next run of a served workflow is due, or any unowned run's deadline passes.
     pub next_due: Option<Timestamp>,
+    /// Served workflows that are paused in some namespace: what starts of them goes through the queue.
+    pub paused: Vec<WorkflowName>,
 }

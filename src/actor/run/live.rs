@@ -122,12 +122,12 @@ impl Live {
                 self.state = Some(state);
                 self.perform();
             }
-            Some(Begin::Recover { state, inbox, mail_seen, claims, deaths, assigned_at }) => {
+            Some(Begin::Recover { state, inbox, mail_seen, claims, deaths, assigned_at, may_start }) => {
                 self.mail_seen = mail_seen;
                 self.claims = claims;
                 self.deaths = deaths;
                 self.assigned_at = assigned_at;
-                self.recover(state, inbox);
+                self.recover(state, inbox, may_start);
             }
             None => {}
         }
@@ -140,7 +140,7 @@ impl Live {
         self.submit(commit);
     }
 
-    fn recover(&mut self, state: Box<RunState>, inbox: Vec<Message>) {
+    fn recover(&mut self, state: Box<RunState>, inbox: Vec<Message>, may_start: bool) {
         self.claimed = state.status == Status::Running;
         self.told_until = self.engine.clock.now();
         self.snapshot_seq = state.seq;
@@ -155,8 +155,8 @@ impl Live {
         self.pending.push_back(Pending::command(Command::Tick));
         // What was due for the database when it was claimed is due here, too.
         self.engine.clock.witness(self.assigned_at.unwrap_or_default());
-        // A message may have woken it before its time.
-        let due = state.queued_until() <= self.engine.clock.now();
+        // A message may have woken it before its time, or while its workflow is paused.
+        let due = may_start && state.queued_until() <= self.engine.clock.now();
         if let (Status::Queued, true, Some(code)) = (state.status, due, &self.definition) {
             let (plan, assigned_at) = (code.plan.clone(), self.assigned_at);
             self.pending.push_back(Pending::command(Command::Start { plan, assigned_at }));

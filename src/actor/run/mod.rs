@@ -77,6 +77,8 @@ pub(crate) enum Begin {
         deaths: i16,
         /// When it was claimed.
         assigned_at: Option<Timestamp>,
+        /// Whether nothing holds its start back.
+        may_start: bool,
     },
 }
 

@@ -12,7 +12,27 @@ pub(in crate::cli) struct Workflow {
     pub(in crate::cli) nodes: u32,
     pub(in crate::cli) registered_at: Timestamp,
     pub(in crate::cli) timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub(in crate::cli) paused: Vec<Pause>,
     pub(in crate::cli) tasks: Vec<Planned>,
+}
+
+/// Where a workflow is paused.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Pause {
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) since: Timestamp,
+    pub(in crate::cli) by: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
+}
+
+/// What pausing or resuming came to.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Paused {
+    pub(in crate::cli) workflow: String,
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) paused: bool,
+    pub(in crate::cli) changed: bool,
 }
 
 /// A task of a workflow.

@@ -111,6 +111,7 @@ pub(in crate::cli) fn actions(screen: &mut Screen, why: &Why) -> io::Result<()> 
             "verify" => format!("runlog verify --run {}", plain(run)),
             "serve" => format!("serve {} version {}", text(&action.workflow), text(&action.version)),
             "add_slots" => format!("give {} more slots, or start more nodes", text(&action.workflow)),
+            "resume" => format!("runlog workflows resume {}", text(&action.workflow)),
             "deploy" => format!("deploy code of {} that fits its log", text(&action.workflow)),
             "check_effect" => {
                 format!("find out whether step {} had its effect, then replay", text(&action.step))

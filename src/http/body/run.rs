@@ -207,8 +207,8 @@ impl CancelBody {
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = Waiting)]
 pub(in crate::http) struct WaitingBody {
-    /// `start`, `node`, `serving`, `slot`, `signal`, `timer`, `retry`, `child`, `condition`, `cancellation` or `blocked`; more may
-    /// come.
+    /// `start`, `node`, `serving`, `slot`, `paused`, `signal`, `timer`, `retry`, `child`, `condition`, `cancellation` or
+    /// `blocked`; more may come.
     kind: &'static str,
     /// The same for people.
     text: String,
@@ -220,6 +220,8 @@ pub(in crate::http) struct WaitingBody {
     run: Option<String>,
     /// How many nodes serve the workflow.
     nodes: Option<u32>,
+    /// Who paused the workflow.
+    by: Option<String>,
 }
 
 impl From<&Waiting> for WaitingBody {
@@ -231,6 +233,7 @@ impl From<&Waiting> for WaitingBody {
             Waiting::Node => of("node"),
             Waiting::Serving { .. } => of("serving"),
             Waiting::Slot { nodes } => WaitingBody { nodes: Some(*nodes), ..of("slot") },
+            Waiting::Paused { by, .. } => WaitingBody { by: by.clone(), ..of("paused") },
             Waiting::Signal { name, deadline } => {
                 WaitingBody { name: Some(name.to_string()), until: deadline.map(Time), ..of("signal") }
             }

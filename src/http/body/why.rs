@@ -307,7 +307,7 @@ impl LastGoodBody {
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = Action)]
 struct ActionBody {
-    /// `replay`, `signal`, `serve`, `add_slots`, `deploy`, `check_effect`, `verify` or `cancel`; more may come.
+    /// `replay`, `signal`, `serve`, `add_slots`, `resume`, `deploy`, `check_effect`, `verify` or `cancel`; more may come.
     kind: &'static str,
     /// The run to do it to.
     run: Option<String>,
@@ -321,7 +321,7 @@ struct ActionBody {
     force: Option<bool>,
     /// The signal to send.
     signal: Option<String>,
-    /// The workflow to serve, deploy, or give slots to.
+    /// The workflow to serve, deploy, resume, or give slots to.
     workflow: Option<String>,
     /// Its version.
     version: Option<String>,
@@ -351,6 +351,9 @@ impl From<&Action> for ActionBody {
             },
             Action::AddSlots { workflow } => {
                 ActionBody { workflow: Some(workflow.to_string()), ..of("add_slots") }
+            }
+            Action::Resume { workflow } => {
+                ActionBody { workflow: Some(workflow.to_string()), ..of("resume") }
             }
             Action::Deploy { run, workflow, version } => ActionBody {
                 workflow: Some(workflow.to_string()),

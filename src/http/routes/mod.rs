@@ -16,6 +16,7 @@ mod payloads;
 mod commands;
 mod replay;
 mod workflows;
+mod pauses;
 mod nodes;
 mod audit;
 mod retention;
@@ -82,7 +83,7 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 11] = [
+const SENT: [&str; 13] = [
     "NewRun",
     "Cancel",
     "Signal",
@@ -94,6 +95,8 @@ const SENT: [&str; 11] = [
     "Nothing",
     "MoveSchedule",
     "BulkSchedules",
+    "NewPause",
+    "Resume",
 ];
 
 fn close(components: &mut Components) {
@@ -163,6 +166,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(commands::signal))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
+        .routes(routes!(pauses::pause))
+        .routes(routes!(pauses::resume))
         .routes(routes!(nodes::list))
         .routes(routes!(audit::list))
         .routes(routes!(document));

@@ -8,13 +8,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
+use super::pauses::PauseBody;
+use crate::http::access::Caller;
 use crate::http::body::{Page, ProblemBody, Time, millis};
 use crate::http::extract::Params;
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::model::WorkflowName;
+use crate::model::limits::PAGE_ROWS_MAX;
 use crate::model::plan::Role;
-use crate::store::KnownWorkflow;
+use crate::store::{KnownWorkflow, Pause};
 
 /// One version of a workflow that some node served once.
 #[derive(Serialize, ToSchema)]
@@ -32,6 +35,8 @@ pub(super) struct WorkflowBody {
     timeout_ms: Option<u64>,
     /// How long a run may wait for its start, unless it is started with another timeout.
     start_timeout_ms: Option<u64>,
+    /// Where it is paused, all its versions, as far as the caller may know: no run of it starts there.
+    paused: Vec<PauseBody>,
     /// Its tasks, in the plan's order.
     tasks: Vec<PlannedTaskBody>,
 }
@@ -65,15 +70,22 @@ struct PlannedTaskBody {
         ),
     )
 )]
-pub(super) async fn list(State(service): State<Arc<Service>>, params: Params) -> Answer<Page<WorkflowBody>> {
+pub(super) async fn list(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    params: Params,
+) -> Answer<Page<WorkflowBody>> {
     let refused = |error: crate::model::ids::NameError| Problem::new(Code::InvalidQuery, error.to_string());
     let name = params.text("name").map(WorkflowName::new).transpose().map_err(refused)?;
-    let known = service.lists().await?.workflows(name.as_ref(), params.limit()?).await?;
-    Ok(Json(Page { data: known.iter().map(WorkflowBody::from).collect(), next: None }))
+    let store = service.lists().await?;
+    let known = store.workflows(name.as_ref(), params.limit()?).await?;
+    let pauses = store.pauses(caller.namespace.as_ref(), PAGE_ROWS_MAX).await?;
+    Ok(Json(Page { data: known.iter().map(|known| WorkflowBody::new(known, &pauses)).collect(), next: None }))
 }
 
-impl From<&KnownWorkflow> for WorkflowBody {
-    fn from(known: &KnownWorkflow) -> WorkflowBody {
+impl WorkflowBody {
+    fn new(known: &KnownWorkflow, pauses: &[Pause]) -> WorkflowBody {
+        let paused = pauses.iter().filter(|pause| pause.workflow == known.workflow);
         let name = |place: &u16| known.plan.tasks.get(usize::from(*place)).map(|task| task.name.to_string());
         let tasks = known.plan.tasks.iter().map(|task| PlannedTaskBody {
             name: task.name.to_string(),
@@ -87,6 +99,7 @@ impl From<&KnownWorkflow> for WorkflowBody {
             registered_at: known.registered_at.into(),
             timeout_ms: known.timeout.map(millis),
             start_timeout_ms: known.start_timeout.map(millis),
+            paused: paused.map(PauseBody::from).collect(),
             tasks: tasks.collect(),
         }
     }

@@ -41,6 +41,11 @@ pub enum Action {
         /// The workflow.
         workflow: WorkflowName,
     },
+    /// Resume the workflow.
+    Resume {
+        /// The workflow.
+        workflow: WorkflowName,
+    },
     /// Deploy code that fits the log.
     Deploy {
         /// The run that is blocked.
@@ -110,6 +115,7 @@ fn by_wait(waiting: &Waiting, leaf: &super::Hop, cause: &Cause) -> Option<Action
             Some(Action::Serve { workflow: workflow.clone(), version: version.clone() })
         }
         Waiting::Slot { .. } => Some(Action::AddSlots { workflow: leaf.workflow.clone() }),
+        Waiting::Paused { .. } => Some(Action::Resume { workflow: leaf.workflow.clone() }),
         Waiting::Signal { name, .. } if *cause == Cause::Waiting => {
             Some(Action::Signal { run: leaf.run, name: name.clone() })
         }

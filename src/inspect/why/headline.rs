@@ -141,6 +141,7 @@ fn waits(waits: &[Wait]) -> String {
 fn wait_text(waiting: &Waiting) -> String {
     match waiting {
         Waiting::Start { at } => format!("its start at {}", instant(*at)),
+        Waiting::Paused { by, reason, .. } => paused(by.as_deref(), reason.as_deref()),
         Waiting::Timer { op, until } => format!("timer {op} until {}", instant(*until)),
         Waiting::Signal { name, deadline: Some(at) } => format!("signal `{name}` until {}", instant(*at)),
         Waiting::Retry { task, at } => format!("the retry of `{task}` at {}", instant(*at)),
@@ -158,6 +159,13 @@ fn wait_text(waiting: &Waiting) -> String {
         | Waiting::Child { .. }
         | Waiting::Blocked { .. } => waiting.to_string(),
     }
+}
+
+/// The instant stands behind it, as of every wait.
+fn paused(by: Option<&str>, reason: Option<&str>) -> String {
+    let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("its workflow to be resumed, paused{by}{reason}")
 }
 
 fn cut(text: &str) -> String {

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::super::diff::StartDiff;
 use super::super::history::History;
-use super::super::{InspectError, last_good, nobody, takers};
+use super::super::{InspectError, last_good, nobody, paused, takers};
 use super::action::actions;
 use super::find::{Finding, Next, at_the_end, child, find};
 use super::said::last_lines;
@@ -98,7 +98,10 @@ impl Look {
                 let nobody = match &history.state.end {
                     // Whether anybody served it then is not known; whether anybody does now is the next best.
                     Some(End::TimedOut { timeout: Timeout::Start, .. }) => {
-                        Some(takers(store, workflow, version).await?.1)
+                        match paused(store, &self.row).await? {
+                            None => Some(takers(store, workflow, version).await?.1),
+                            paused => paused,
+                        }
                     }
                     _ => nobody(store, &self.row).await?,
                 };

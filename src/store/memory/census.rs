@@ -82,7 +82,8 @@ impl World {
                 (Some(_), _) => live.scheduled += 1,
                 (None, _) => live.parked += 1,
             }
-            let late = row.wake_at.and_then(|due| (now - due).to_std().ok());
+            let due = row.wake_at.filter(|_| !self.may_not_start(row));
+            let late = due.and_then(|due| (now - due).to_std().ok());
             live.lag = live.lag.max(late.unwrap_or_default());
         }
         live

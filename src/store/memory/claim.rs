@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::flow::place;
 use super::simulated::Mutant;
 use super::world::World;
 use crate::model::limits::{POISON_DEATHS, SUSPECT_WATCH};
@@ -17,6 +18,7 @@ pub(super) struct Candidates {
     runs: Vec<RunId>,
     mailed: Vec<RunId>,
     next_due: Option<Timestamp>,
+    paused: Vec<WorkflowName>,
     at: Timestamp,
     /// Their logs, for the protocol that loads in the same statement.
     loaded: Vec<Loaded>,
@@ -37,12 +39,16 @@ impl World {
         let runs = self.claimable(node, wanted, now);
         let loads = self.is_mutant(Mutant::ClaimAndLoadInOneStatement);
         let loaded = if loads { self.load(&runs) } else { Vec::new() };
-        Ok(Candidates { runs, mailed, next_due: self.next_due(wanted, now), at: now, loaded })
+        let is_served =
+            |workflow: &&WorkflowName| wanted.served.iter().any(|served| served.workflow == **workflow);
+        let mut paused: Vec<WorkflowName> = self.paused().filter(is_served).cloned().collect();
+        paused.dedup();
+        Ok(Candidates { runs, mailed, next_due: self.next_due(wanted, now), paused, at: now, loaded })
     }
 
     /// Ends a claim: takes those of the runs that are still free, as the lock of their rows finds them.
     pub(super) fn end_claim(&mut self, node: NodeId, candidates: Candidates) -> Claimed {
-        let Candidates { mut runs, mailed, next_due, at, loaded } = candidates;
+        let Candidates { mut runs, mailed, next_due, paused, at, loaded } = candidates;
         runs.retain(|run| self.unowned.contains(run));
         for run in &runs {
             self.change(*run, |row| {
@@ -53,14 +59,16 @@ impl World {
             });
         }
         self.keep_loaded(node, loaded);
-        Claimed { runs, mailed, next_due }
+        let held_back = self.held_back(&runs);
+        Claimed { runs, held_back, mailed, next_due, paused }
     }
 
     pub(super) fn held(&self, node: NodeId) -> Vec<RunId> {
         self.owned.iter().filter(|(owner, _)| *owner == node).map(|(_, run)| *run).collect()
     }
 
-    /// Returns the runs that a claim gives, in its order: higher priority, then longer due, then older.
+    /// Returns the runs that a claim gives, in its order: longer due, each step of priority counting as a minute, then
+    /// older.
     fn claimable(&self, node: NodeId, wanted: &Wanted, now: Timestamp) -> Vec<RunId> {
         let named: BTreeSet<&RunId> = wanted.runs.iter().collect();
         let suspects = self.suspects(node, wanted, now);
@@ -72,15 +80,15 @@ impl World {
                 POISON_DEATHS.. => true,
                 _ => suspects.contains(&row.run) || served(wanted, row).is_none(),
             })
-            .map(|row| (Reverse(row.priority), row.wake_at.unwrap_or(now), row))
+            .map(|row| (place(row, row.wake_at.unwrap_or(now)), row))
             .collect();
-        found.sort_unstable_by_key(|(priority, wake_at, row)| (*priority, *wake_at, row.run));
+        found.sort_unstable_by_key(|(place, row)| (*place, row.run));
         let mut slots: BTreeMap<&WorkflowName, usize> = BTreeMap::new();
         for served in &wanted.served {
             slots.insert(&served.workflow, served.slots);
         }
         let mut fits = |row: &RunRow| match slots.get_mut(&row.workflow) {
-            Some(slots) if served(wanted, row).is_some() && *slots > 0 => {
+            Some(slots) if served(wanted, row).is_some() && *slots > 0 && !self.may_not_start(row) => {
                 *slots -= 1;
                 true
             }
@@ -95,7 +103,7 @@ impl World {
         };
         found
             .into_iter()
-            .map(|(_, _, row)| row)
+            .map(|(_, row)| row)
             .filter(|row| wants(row))
             .map(|row| row.run)
             .take(wanted.limit)
@@ -112,7 +120,9 @@ impl World {
         if watched.any(|row| is_suspect(row) && recently(row)) {
             return Vec::new();
         }
-        let due = |row: &&RunRow| is_suspect(row) && row.wake_at.is_some_and(|at| at <= now);
+        let due = |row: &&RunRow| {
+            is_suspect(row) && row.wake_at.is_some_and(|at| at <= now) && !self.may_not_start(row)
+        };
         let has_room = |row: &&RunRow| served(wanted, row).is_some_and(|served| served.slots > 0);
         let mut found: Vec<&RunRow> = self.unowned_rows().filter(due).filter(has_room).collect();
         found.sort_unstable_by_key(|row| (Reverse(row.deaths), row.wake_at, row.run));

@@ -12,7 +12,7 @@ use crate::model::{
     Event, FailureSummary, Key, Message, Namespace, NodeId, Recorded, RunId, TaskName, Timestamp,
     TriggerSummary, Version, WorkflowName,
 };
-use crate::store::{NewRun, NodeInfo, RunRow, Shape, StoreError};
+use crate::store::{NewRun, NodeInfo, Pause, RunRow, Shape, StoreError};
 
 /// What makes a run's key unique.
 pub(super) type FullKey = (Namespace, WorkflowName, Key);
@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) shapes: BTreeMap<(WorkflowName, Version), Known>,
     /// Every task that was ever registered.
     pub(super) tasks: BTreeSet<(TaskName, WorkflowName, Version)>,
+    /// Paused workflows.
+    pub(super) pauses: BTreeMap<(WorkflowName, Namespace), Pause>,
     pub(super) last_message: i64,
     pub(super) papers: Papers,
     pub(super) waiting_for_export: Waiting,

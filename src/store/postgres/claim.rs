@@ -6,7 +6,7 @@ use super::errors::classify;
 use super::nodes::{ServedColumns, interval};
 use super::rows::run_ids;
 use crate::model::limits::{CLAIM_ROWS_MAX, POISON_DEATHS, SUSPECT_WATCH};
-use crate::model::{NodeId, RunId};
+use crate::model::{NodeId, RunId, WorkflowName};
 use crate::store::{Claimed, StoreError, Wanted};
 
 /// Runs with waiting messages that one claim reports: more are reported by the next one.
@@ -43,5 +43,11 @@ pub(super) async fn claim(
     if claim.alive == 0 {
         return Err(StoreError::Fenced);
     }
-    Ok(Claimed { runs: run_ids(claim.claimed)?, mailed: run_ids(claim.mailed)?, next_due: claim.next_due })
+    Ok(Claimed {
+        runs: run_ids(claim.claimed)?,
+        held_back: run_ids(claim.held_back)?,
+        mailed: run_ids(claim.mailed)?,
+        next_due: claim.next_due,
+        paused: claim.paused.iter().map(|name| WorkflowName::recorded(name)).collect(),
+    })
 }

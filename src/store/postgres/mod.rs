@@ -26,6 +26,7 @@ mod news;
 mod runs;
 mod summaries;
 mod archive;
+mod flow;
 mod archived;
 mod retention;
 mod schedules;

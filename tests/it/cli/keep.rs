@@ -41,6 +41,26 @@ async fn policies_are_shown_and_set() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_is_paused_shown_and_resumed() -> Result<()> {
+    let (ground, _) = greeted().await?;
+    let workflows = async |more: &[&str]| on(&ground.url, &[&["workflows"], more].concat()).await;
+    let paused = workflows(&["pause", "greet", "--reason", "too many"]).await?;
+    assert_eq!(paused.stdout, "greet is paused in namespace default\n", "{}", paused.stderr);
+    let shown = workflows(&[]).await?.stdout;
+    assert!(shown.contains("greet is paused in namespace default since "), "{shown}");
+    assert!(shown.trim_end().ends_with(": too many"), "{shown}");
+    let id = on(&ground.url, &["start", "greet", "-o", "ids"]).await?.stdout;
+    let why = on(&ground.url, &["why", id.trim()]).await?;
+    assert!(why.stdout.contains("next: runlog workflows resume greet"), "{}{}", why.stdout, why.stderr);
+    let resumed = workflows(&["resume", "greet"]).await?;
+    assert_eq!(resumed.stdout, "greet is not paused in namespace default\n", "{}", resumed.stderr);
+    let again = workflows(&["resume", "greet"]).await?.stdout;
+    assert_eq!(again, "greet is not paused in namespace default, as before\n");
+    assert_eq!(workflows(&["pause", "gert"]).await?.code, Some(4));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_is_unset_and_a_pass_made_when_it_is_asked_for() -> Result<()> {
     let (ground, id) = greeted().await?;
     let retention = async |more: &[&str]| on(&ground.url, &[&["retention"], more].concat()).await;

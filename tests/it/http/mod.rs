@@ -13,6 +13,7 @@ mod lists;
 mod logs;
 mod once;
 mod openapi;
+mod pauses;
 mod payloads;
 mod problems;
 mod replay;

@@ -70,6 +70,7 @@ async fn what_cannot_start_is_refused_with_a_pointer_and_nothing_is_written() {
         (json!({ "workflow": "gate", "key": "a\u{0}b" }), 422, "/key"),
         (json!({ "workflow": "gate", "key": "" }), 422, "/key"),
         (json!({ "workflow": "gate", "priority": 40_000 }), 422, "/priority"),
+        (json!({ "workflow": "gate", "priority": 1_001 }), 422, "/priority"),
         (json!({ "workflow": "gate", "metadata": { "a": 1 } }), 422, "/metadata/a"),
         (json!({ "workflow": "gate", "metadata": { "a": "\u{0}" } }), 422, "/metadata"),
         (json!({ "workflow": "gate", "if_exists": "maybe" }), 422, "/if_exists"),

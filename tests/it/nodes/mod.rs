@@ -5,6 +5,7 @@ mod deploy;
 mod clients;
 mod schedules;
 mod slots;
+mod paused;
 mod waiting;
 mod poison;
 mod failover;

@@ -1,10 +1,11 @@
 -- Gives unowned live runs to a node whose lease is alive, and says what else concerns it; one cheap look when idle.
 -- Runs whose nodes died twice and more without getting any further are suspects: a node takes them in groups that get
 -- smaller with every death, one group at a time, and never while it watches another; so the last death was its own doing.
+-- Who goes first: see docs/decisions/0034-flow-control.md.
 -- binds: node, served workflows, their versions, runs wanted by name, runs at most, mailed runs at most, the fence's token,
 -- how many of each served workflow at most, deaths of a poison run, how long suspects are watched
--- index: leases_pkey, runs_dispatch, runs_pkey, runs_deadline, runs_suspects, inbox_run
-with me as materialized (
+-- index: leases_pkey, runs_queue, runs_due, runs_spaces, runs_pkey, runs_deadline, runs_suspects, inbox_run, pauses_pkey
+with recursive me as materialized (
     select l.node, clock_timestamp() as now
     from runlog.leases l
     where l.node = $1 and l.lane = -1 and not l.dead and l.lease_until > clock_timestamp()
@@ -17,18 +18,70 @@ served as materialized (
 mail as materialized (
     select distinct run_id from runlog.inbox
 ),
+paused as materialized (
+    select p.workflow, p.namespace from runlog.pauses p where p.workflow = any($2::text[])
+),
+-- The namespaces in which a workflow has queued runs, if it is paused in any: one step through the index for each.
+spaces as (
+    select s.workflow, s.version, s.slots, (
+        select min(r.namespace)
+        from runlog.runs r
+        where r.workflow = s.workflow and r.version = s.version and r.status = 'QUEUED' and r.wake_at is not null
+    ) as namespace
+    from served s
+    where s.workflow in (select workflow from paused)
+    union all
+    select n.workflow, n.version, n.slots, (
+        select min(r.namespace)
+        from runlog.runs r
+        where r.workflow = n.workflow and r.version = n.version and r.status = 'QUEUED' and r.wake_at is not null
+          and r.namespace > n.namespace
+    )
+    from spaces n
+    where n.namespace is not null
+),
 due as materialized (
-    -- The most urgent among the longest due: nobody waits behind more than a window of higher priority.
-    select due.id, due.wake_at, due.priority, s.workflow, s.slots
+    -- The queue of runs that could start when they were created: its head.
+    select due.id, due.order_at, s.workflow, s.slots
     from me
     cross join served s
     cross join lateral (
-        select r.id, r.wake_at, r.priority
+        select r.id, r.order_at
+        from runlog.runs r
+        where r.workflow = s.workflow and r.version = s.version and r.status = 'QUEUED' and r.wake_at is not null
+          and r.order_at is not null and r.wake_at <= me.now and r.deaths < 2
+        order by r.order_at
+        limit least($5::bigint, s.slots) * 8
+    ) due
+    where s.workflow not in (select workflow from paused)
+    union all
+    -- What goes on, and what was to start later: the first in their order among the longest due.
+    select due.id, due.order_at, s.workflow, s.slots
+    from me
+    cross join served s
+    cross join lateral (
+        select r.id, r.wake_at - r.priority * interval '1 minute' as order_at
         from runlog.runs r
         where r.workflow = s.workflow and r.version = s.version and r.wake_at <= me.now and r.deaths < 2
+          and (r.status = 'RUNNING' or r.order_at is null)
+          and (r.status = 'RUNNING' or r.workflow not in (select workflow from paused))
         order by r.wake_at
         limit least($5::bigint, s.slots) * 8
     ) due
+    union all
+    -- The queues of the other namespaces of a paused workflow: likewise.
+    select due.id, due.order_at, n.workflow, n.slots
+    from me
+    cross join spaces n
+    cross join lateral (
+        select r.id, r.wake_at - r.priority * interval '1 minute' as order_at
+        from runlog.runs r
+        where r.workflow = n.workflow and r.version = n.version and r.namespace = n.namespace and r.status = 'QUEUED'
+          and r.wake_at <= me.now and r.deaths < 2
+        order by r.wake_at
+        limit least($5::bigint, n.slots) * 8
+    ) due
+    where not exists (select from paused p where p.workflow = n.workflow and p.namespace = n.namespace)
 ),
 suspects as materialized (
     select r.id, r.deaths,
@@ -41,6 +94,10 @@ suspects as materialized (
         where r.deaths >= 2 and r.deaths < $9 and r.wake_at <= me.now
           and exists (
               select from served s where s.workflow = r.workflow and s.version = r.version and s.slots > 0
+          )
+          and (
+              r.status = 'RUNNING'
+              or not exists (select from paused p where p.workflow = r.workflow and p.namespace = r.namespace)
           )
         order by r.deaths desc, r.wake_at
         limit 64
@@ -60,10 +117,10 @@ wanted as materialized (
     (
         select id
         from (
-            select due.*, row_number() over (partition by workflow order by priority desc, wake_at) as place from due
+            select due.*, row_number() over (partition by workflow order by order_at) as place from due
         ) ranked
         where place <= slots
-        order by priority desc, wake_at
+        order by order_at
         limit $5
     )
     union
@@ -105,10 +162,16 @@ claimed as (
     update runlog.runs r set owner = me.node, wake_at = null, claimed_at = me.now, claims = r.claims + 1
     from me
     where r.id = any(array(select id from free))
-    returning r.id
+    returning r.id, r.status, r.workflow, r.namespace
 )
 select (select count(*) from me) as "alive!",
        array(select id from claimed) as "claimed!",
+       -- A message or a deadline brought them here.
+       array(
+           select c.id from claimed c join paused p on p.workflow = c.workflow and p.namespace = c.namespace
+           where c.status = 'QUEUED'
+       ) as "held_back!",
+       array(select distinct workflow from paused) as "paused!",
        array(
            select r.id from mail join runlog.runs r on r.id = mail.run_id where r.owner = $1 limit $6
        ) as "mailed!",
@@ -121,6 +184,7 @@ select (select count(*) from me) as "alive!",
                    select r.wake_at
                    from runlog.runs r
                    where r.workflow = s.workflow and r.version = s.version and r.wake_at > me.now
+                     and (r.status = 'RUNNING' or r.order_at is null)
                    order by r.wake_at
                    limit 1
                ) next

@@ -1,7 +1,7 @@
 -- Records workflows, except where a live run started with another shape.
 -- The three conditions on runs are the three partial indexes that together hold every live run.
 -- binds: names, versions, shapes, timeouts, start timeouts
--- index: workflows_pkey, runs_dispatch, runs_owner, runs_parked
+-- index: workflows_pkey, runs_due, runs_owner, runs_parked
 insert into runlog.workflows as w (name, version, shape, registered_at, timeout_ms, start_timeout_ms)
 select name, version, shape, clock_timestamp(), timeout_ms, start_timeout_ms
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])

@@ -55,8 +55,25 @@ pub(super) async fn a_run_of_higher_priority_goes_first(store: Arc<dyn Store>) {
     let process = Process::join(&store).await;
     let last = process.queued(|born| born.priority = -1).await;
     let second = process.queued(|_| {}).await;
-    let first = process.queued(|born| (born.priority, born.wake_at) = (5, Some(long_ago() + LONG))).await;
+    let first = process.queued(|born| (born.priority, born.wake_at) = (11, Some(long_ago() + LONG))).await;
     assert_eq!(one_by_one(&process).await, [first, second, last]);
+}
+
+pub(super) async fn a_step_of_priority_counts_for_a_minute_of_waiting(store: Arc<dyn Store>) {
+    let process = Process::join(&store).await;
+    let due = |minutes: u32, priority| {
+        move |born: &mut NewRun| {
+            (born.priority, born.wake_at) = (priority, Some(long_ago() + LONG / 10 * minutes));
+        }
+    };
+    let young = process.queued(due(11, 10)).await;
+    let old = process.queued(due(0, 0)).await;
+    let low = process.queued(due(0, -20)).await;
+    assert_eq!(one_by_one(&process).await, [old, young, low], "the old one is not passed over for ever");
+    let parked = process.started().await;
+    process.park(parked, Some(long_ago() + LONG)).await;
+    let (before, after) = (process.queued(due(12, 3)).await, process.queued(due(12, 1)).await);
+    assert_eq!(one_by_one(&process).await, [before, parked, after], "what goes on stands in the same line");
 }
 
 pub(super) async fn the_longer_due_goes_first(store: Arc<dyn Store>) {

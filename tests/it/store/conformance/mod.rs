@@ -10,6 +10,7 @@ mod release;
 mod birth;
 mod create;
 mod claim;
+mod flow;
 mod mail;
 mod read;
 mod register;
@@ -128,6 +129,7 @@ macro_rules! contract {
                 a_claimed_run_belongs_to_the_node_and_is_counted
                 only_due_runs_of_served_workflows_are_claimed
                 a_run_of_higher_priority_goes_first
+                a_step_of_priority_counts_for_a_minute_of_waiting
                 the_longer_due_goes_first
                 claimed_at_is_the_present_owners
                 a_claim_stops_at_its_limit
@@ -139,6 +141,15 @@ macro_rules! contract {
                 nodes_never_claim_the_same_run
                 a_claim_names_the_nodes_own_runs_with_messages
                 a_claim_tells_when_the_next_served_run_is_due
+            }
+            flow {
+                a_run_of_a_paused_workflow_does_not_start_but_goes_on
+                a_pause_is_of_one_workflow_in_one_namespace
+                what_a_message_or_a_deadline_brings_of_a_paused_workflow_is_held_back
+                the_runs_of_a_resumed_workflow_keep_their_order
+                a_claim_names_the_served_workflows_that_are_paused
+                a_pause_stays_as_it_was_made_until_it_is_ended
+                a_run_that_a_pause_holds_back_is_not_late
             }
             mail {
                 an_accepted_message_tells_the_owner

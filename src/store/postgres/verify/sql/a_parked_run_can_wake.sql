@@ -1,7 +1,7 @@
 -- A run that nobody owns is due no later than what it waits for: its queue, its timers and timeouts, its messages.
 -- What SQL cannot know: whether one that is never due waits for anybody; code may wait for its own cancel alone.
 -- binds: first run, last run, now, grace
--- index: runs_dispatch, runs_parked, events_pkey, inbox_run
+-- index: runs_due, runs_spaces, runs_parked, events_pkey, inbox_run
 with parked as (
     select id, status, wake_at
     from runlog.runs

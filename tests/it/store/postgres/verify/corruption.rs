@@ -195,6 +195,20 @@ async fn a_run_is_not_overdue_while_every_node_that_serves_it_is_full() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_a_paused_workflow_is_overdue_when_it_should_have_timed_out() {
+    let ground = sound().await;
+    let sql = "update runlog.runs set wake_at = now() - interval '1 h' where key = 'queued';
+               insert into runlog.pauses (workflow, namespace) values ('gate', 'default')";
+    corrupt(&ground, sql).await;
+    assert_holds(&ground.pool, &Scope::default()).await;
+
+    corrupt(&ground, "update runlog.runs set deadline_at = now() - interval '1 h' where key = 'queued'")
+        .await;
+    let report = verify(&ground.pool, &Scope::default()).await.unwrap();
+    assert_eq!(report.count(), 1, "{}", told(&report).join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_may_kill_its_node_is_not_overdue_while_another_one_is_watched() {
     let ground = sound().await;
     let sql = "update runlog.runs set wake_at = now() - interval '1 h', deaths = 2 where key = 'queued';
