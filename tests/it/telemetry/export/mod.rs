@@ -229,6 +229,24 @@ async fn a_shutdown_exports_what_was_committed_and_makes_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_exports_does_so_when_it_is_shut_down_and_stops_when_it_has() {
+    let (ground, backend) = (Postgres::new().await, Receiver::new().await);
+    let executes = node(ground.builder()).lease(Duration::from_secs(10)).start().await.unwrap();
+    let rare = export(&backend).interval(Duration::from_secs(60));
+    let client = node(ground.builder()).lease(Duration::from_secs(600)).client().export(rare);
+    let client = client.start().await.unwrap();
+    exported(&client).await;
+    orders(&executes, 4).await;
+    finished(&ground).await;
+    assert!(executes.export_lag().await.unwrap().commits > 0, "it has not looked since");
+
+    soon("its end", client.shutdown(PATIENCE * 4)).await.unwrap();
+
+    let lag = executes.export_lag().await.unwrap();
+    assert_eq!((lag.commits, lag.exporter), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_export_is_counted_and_its_lag_told() {
     let (ground, backend) = (Postgres::new().await, Receiver::new().await);
     let runtime = node(ground.builder()).export(export(&backend)).start().await.unwrap();
