@@ -58,7 +58,7 @@ impl Born {
     pub(crate) fn here(engine: &Engine, run: RunId, start: &Start) -> Result<Born, StoreError> {
         let definition = engine.registry.get(&start.workflow, &start.version).map(Arc::clone);
         let due =
-            start.start_at.is_none_or(|at| at <= engine.clock.now()) && !engine.is_paused(&start.workflow);
+            start.start_at.is_none_or(|at| at <= engine.clock.now()) && !engine.paused.holds(&start.workflow);
         let slot = |code: Arc<Definition>| Some((engine.admission.try_start(&code.name)?, code));
         let Some((slot, definition)) = definition.filter(|_| due).and_then(slot) else {
             return Born::queued(run, start, engine.clock.now());

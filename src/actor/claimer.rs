@@ -123,7 +123,7 @@ impl Claimer {
             };
             let claimed = self.engine.store.claim(self.node.id, &wanted).await?;
             let Claimed { runs, held_back, mailed, next_due, paused } = claimed;
-            self.engine.set_paused(paused);
+            self.engine.paused.set(paused);
             for run in &wanted.runs {
                 named.remove(run);
                 // It lives elsewhere, or has ended.

@@ -21,6 +21,7 @@ mod herald;
 mod listener;
 mod timekeeper;
 mod pruner;
+mod paused;
 #[cfg(feature = "otel")]
 mod exporter;
 mod scheduler;

@@ -21,6 +21,7 @@ use super::leaseholder::Leaseholder;
 use super::listener::Listener;
 use super::live::Live;
 use super::node::{Loss, Node};
+use super::paused::Paused;
 use super::postman::Postman;
 use super::pruner::Pruner;
 use super::rejoin::rejoin;
@@ -45,6 +46,7 @@ pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) admission: Admission,
+    pub(crate) paused: Paused,
     pub(crate) live: Live,
     pub(crate) watchers: Watchers,
     pub(crate) followers: Followers,
@@ -54,8 +56,6 @@ pub(crate) struct Engine {
     /// Told when a schedule was made or changed.
     pub(crate) schedules_changed: Notify,
     incarnation: RwLock<Option<Incarnation>>,
-    /// Workflows that the last claim found paused in some namespace.
-    paused: RwLock<Vec<WorkflowName>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
     /// The agents that outlive a node.
@@ -96,6 +96,7 @@ impl Engine {
             admission: Admission::new(slots, &settings.workflow_slots),
             settings,
             metrics: Arc::new(metrics),
+            paused: Paused::default(),
             live: Live::new(),
             watchers: Watchers::default(),
             followers: Followers::default(),
@@ -104,7 +105,6 @@ impl Engine {
             exporting: Exporting::default(),
             schedules_changed: Notify::new(),
             incarnation: RwLock::new(None),
-            paused: RwLock::default(),
             supervisor: OnceLock::new(),
             news,
             agents: Mutex::default(),
@@ -194,22 +194,6 @@ impl Engine {
         if let Some(incarnation) = incarnation.as_ref() {
             let _fenced = incarnation.hints.send(hint);
         }
-    }
-
-    /// Notes which workflows are paused in some namespace: their runs go through the queue, where the pause holds.
-    pub(super) fn set_paused(&self, workflows: Vec<WorkflowName>) {
-        if *self.paused.read().unwrap_or_else(PoisonError::into_inner) != workflows {
-            *self.paused.write().unwrap_or_else(PoisonError::into_inner) = workflows;
-        }
-    }
-
-    /// Notes that a workflow is paused from now on.
-    pub(crate) fn note_paused(&self, workflow: WorkflowName) {
-        self.paused.write().unwrap_or_else(PoisonError::into_inner).push(workflow);
-    }
-
-    pub(super) fn is_paused(&self, workflow: &WorkflowName) -> bool {
-        self.paused.read().unwrap_or_else(PoisonError::into_inner).contains(workflow)
     }
 
     /// Says that runs were put into the queue.

@@ -57,7 +57,7 @@ impl Runtime {
         let PauseOptions { by, reason, .. } = options;
         let is_new =
             self.engine.store.pause(&NewPause { workflow: workflow.clone(), namespace, by, reason }).await?;
-        self.engine.note_paused(workflow);
+        self.engine.paused.note(workflow);
         // Whoever looks into the queue hears of it there.
         self.engine.queued();
         Ok(is_new)
