@@ -47,7 +47,8 @@ async fn go(node: &Runtime, run: &RunHandle<String>) {
 async fn nothing_of_a_paused_workflow_starts_and_what_runs_goes_on(ground: impl Ground) {
     let node = node(&ground).await;
     let running = start(&node).await;
-    let later = node.run(&gate(), Value::Null).delay(Duration::from_millis(1_500)).start().await.expect("a run");
+    let later =
+        node.run(&gate(), Value::Null).delay(Duration::from_millis(1_500)).start().await.expect("a run");
     pause(&node).await;
     let new = start(&node).await;
     let acme = node.run(&gate(), Value::Null).namespace("acme").start().await.expect("a run");
