@@ -44,7 +44,7 @@ pub use self::runtime::{
     Runtime, RuntimeBuilder,
 };
 pub use self::workflow::check::CheckReport;
-pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, Workflow, spawn};
+pub use self::workflow::{Concurrency, Cx, CxError, Dag, Either, Task, TaskErrors, Workflow, spawn};
 
 /// The code in the documents compiles.
 #[cfg(doctest)]

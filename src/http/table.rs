@@ -84,6 +84,8 @@ pub const ROUTES: &[Route] = &[
     row(POST, "/api/v1/runs/{id}/replay", Action::Replay, &[]),
     row(POST, "/api/v1/runs/{id}/signals/{name}", Action::Signal, &[]),
     row(GET, "/api/v1/workflows", Action::Read, &["name", "limit"]),
+    row(GET, "/api/v1/limits", Action::Read, &["workflow", "limit"]),
+    row(GET, "/api/v1/limits/{workflow}/keys", Action::Read, &["namespace", "limit"]),
     row(POST, "/api/v1/workflows/{name}/pause", Action::Pause, &[]),
     row(POST, "/api/v1/workflows/{name}/resume", Action::Pause, &[]),
     row(POST, "/api/v1/bulk", Action::Bulk, &[]),

@@ -39,6 +39,8 @@ pub const CANCELLED: &str = "cancelled";
 pub const LOG_FULL: &str = "log_full";
 /// The run killed its nodes, one after the other, and was not tried again.
 pub const POISON: &str = "poison";
+/// The run's key under its workflow's limit could not be found.
+pub const LIMIT_KEY: &str = "limit_key";
 /// A child run ended without success.
 pub const CHILD: &str = "child";
 

@@ -26,6 +26,7 @@ pub mod summary;
 pub mod filter;
 pub mod divergence;
 pub mod snapshot;
+pub mod limit;
 pub mod limits;
 
 pub use self::command::{Command, Message, MessageBody, Now, Rejection, Report, Rules, TaskRules};

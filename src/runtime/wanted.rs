@@ -10,6 +10,7 @@ use crate::actor::Start;
 use crate::model::decide::after;
 use crate::model::event::Trigger;
 use crate::model::ids::{NameError, check_metadata_name};
+use crate::model::limit::Limited;
 use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, WAIT_MAX};
 use crate::model::{Key, Namespace, Payload, Timestamp, TraceContext, TraceState, Version, WorkflowName};
 use crate::store::Registered;
@@ -70,18 +71,28 @@ impl Wanted {
                 version: code.version.clone(),
                 timeout: self.timeout.or(code.timeout),
                 start_timeout: self.start_timeout.or(code.start_timeout),
+                limit: code.limit.as_ref().map(|limit| limit.of_run(&self.input, &self.metadata)),
                 wanted: self,
             },
             Code::Elsewhere(workflow) => {
                 let found = runtime.engine.store.registered(workflow).await?;
                 let unknown =
                     || Error::UnknownWorkflow { workflow: workflow.to_string(), known: runtime.served() };
-                let Registered { version, timeout, start_timeout } = found.ok_or_else(unknown)?;
+                let Registered { version, timeout, start_timeout, limit } = found.ok_or_else(unknown)?;
+                let place = limit.as_ref().map(|limit| limit.of_run(&self.input, &self.metadata));
+                if let (Some(limit), Some(None)) = (&limit, &place) {
+                    let problem = format!(
+                        "its limit `{}` counts by code that is not here: start it where it is served",
+                        limit.name
+                    );
+                    return Err(Error::Field { field: "workflow", problem });
+                }
                 Located {
                     workflow: workflow.clone(),
                     version,
                     timeout: self.timeout.or(timeout),
                     start_timeout: self.start_timeout.or(start_timeout),
+                    limit: place.flatten(),
                     wanted: self,
                 }
             }
@@ -95,6 +106,7 @@ pub(super) struct Located {
     version: Version,
     timeout: Option<Duration>,
     start_timeout: Option<Duration>,
+    limit: Option<Limited>,
     wanted: Wanted,
 }
 
@@ -105,7 +117,7 @@ impl Located {
     }
 
     pub(super) fn into_start(self, now: Timestamp) -> Start {
-        let Located { workflow, version, timeout, start_timeout, wanted } = self;
+        let Located { workflow, version, timeout, start_timeout, limit, wanted } = self;
         let trace = wanted.trace.map(|trace| TraceContext { state: wanted.tracestate, ..trace });
         let delayed = wanted.delay.map(|delay| after(now, delay));
         Start {
@@ -122,6 +134,7 @@ impl Located {
             trigger: wanted.trigger,
             parent: None,
             trace: trace.or_else(telemetry::caller),
+            limit,
             taken_over: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@
 mod definition;
 mod dag;
 mod function;
+mod limit;
 mod registry;
 mod error;
 pub(crate) mod context;
@@ -17,6 +18,7 @@ pub use self::context::{
 pub use self::dag::{Dag, Deps, Task};
 pub use self::definition::Workflow;
 pub use self::error::{BuildError, CxError};
+pub use self::limit::Concurrency;
 
 pub(crate) use self::definition::{Definition, Inputs, TaskFailure};
 pub(crate) use self::error::{by_whom, for_what};

@@ -122,6 +122,7 @@ fn by_wait(waiting: &Waiting, leaf: &super::Hop, cause: &Cause) -> Option<Action
         Waiting::Signal { .. }
         | Waiting::Start { .. }
         | Waiting::Node
+        | Waiting::Limit { .. }
         | Waiting::Timer { .. }
         | Waiting::Retry { .. }
         | Waiting::Child { .. }

@@ -13,8 +13,9 @@ use super::event::RunEvent;
 use super::event::{
     AttemptStarted, Event, Place, RunBlocked, RunCancelled, RunFailed, RunStarted, TaskEvent,
 };
-use super::failure::{Failure, LOG_FULL, POISON};
+use super::failure::{Failure, LIMIT_KEY, LOG_FULL, POISON};
 use super::ids::TaskName;
+use super::limit::Limited;
 use super::limits::{EVENTS_MAX, WAIT_MAX};
 use super::plan::{PlannedTask, Role};
 use super::state::RunState;
@@ -94,6 +95,10 @@ fn start(
     let overdue = tick::decide(state, now);
     if !overdue.is_empty() || state.queued_until() > now.at {
         return Ok(overdue);
+    }
+    if let Some(Limited { name, problem: Some(problem), .. }) = state.origin.limit.as_deref() {
+        let error = Failure::new(LIMIT_KEY, format!("the key of limit `{name}` cannot be found: {problem}"));
+        return Ok(vec![RunEvent::from(RunFailed { task: None, error }).into()]);
     }
     let has_output = |task: &PlannedTask| task.role == Role::Task && state.takes_over_output(&task.name);
     let is_open = |place: &u16| !plan.tasks.get(usize::from(*place)).is_some_and(has_output);

@@ -5,6 +5,7 @@ mod deploy;
 mod clients;
 mod slots;
 mod paused;
+mod limited;
 mod waiting;
 mod poison;
 mod failover;
