@@ -41,7 +41,7 @@ pub use self::inspect::{Page, RunView, Search};
 pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, Verdict};
 pub use self::runtime::{
     CancelOptions, Check, Error, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle, Runtime,
-    RuntimeBuilder,
+    RuntimeBuilder, SignalOptions, Signalled,
 };
 pub use self::workflow::check::CheckReport;
 pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, Workflow, spawn};

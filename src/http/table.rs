@@ -83,6 +83,7 @@ pub const ROUTES: &[Route] = &[
     row(POST, "/api/v1/runs/{id}/cancel", Action::Cancel, &[]),
     row(POST, "/api/v1/runs/{id}/replay", Action::Replay, &[]),
     row(POST, "/api/v1/runs/{id}/signals/{name}", Action::Signal, &[]),
+    row(POST, "/api/v1/signals/{name}", Action::Signal, &[]),
     row(GET, "/api/v1/workflows", Action::Read, &["name", "limit"]),
     row(POST, "/api/v1/bulk", Action::Bulk, &[]),
     row(GET, "/api/v1/bulk/{id}", Action::Read, &[]),

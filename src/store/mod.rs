@@ -9,6 +9,7 @@ mod census;
 mod retention;
 mod error;
 mod run;
+mod signals;
 mod shape;
 pub mod writings;
 mod list;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 pub use self::access::{Audited, Begun, BulkItem, BulkRow, Deed, KeptAnswer, NewBulk, NewToken, TokenRow};
-pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
+pub use self::batch::{Append, Awaits, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
@@ -29,6 +30,7 @@ pub use self::retention::{
 };
 pub use self::run::{Inbox, Loaded, RunRow, Sent};
 pub use self::shape::{Registered, Shape};
+pub use self::signals::{Ask, Asked, KeyedSignal, Posted, SignalId, SignalState, Signals, Told, ask, tell};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
 use crate::model::{
@@ -43,7 +45,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Writings {
+pub trait Store: Archive + Writings + Signals {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 

@@ -80,7 +80,8 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 7] = ["NewRun", "Cancel", "Signal", "Replay", "NewBulk", "NewPolicy", "NewPass"];
+const SENT: [&str; 8] =
+    ["NewRun", "Cancel", "Signal", "KeySignal", "Replay", "NewBulk", "NewPolicy", "NewPass"];
 
 fn close(components: &mut Components) {
     for name in SENT {
@@ -139,6 +140,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(payloads::task_output))
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::signal))
+        .routes(routes!(commands::signal_key))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
         .routes(routes!(nodes::list))

@@ -142,7 +142,10 @@ fn wait_text(waiting: &Waiting) -> String {
     match waiting {
         Waiting::Start { at } => format!("its start at {}", instant(*at)),
         Waiting::Timer { op, until } => format!("timer {op} until {}", instant(*until)),
-        Waiting::Signal { name, deadline: Some(at) } => format!("signal `{name}` until {}", instant(*at)),
+        Waiting::Signal { name, key, deadline: Some(at) } => {
+            let key = key.as_ref().map(|key| format!(" of key `{key}`")).unwrap_or_default();
+            format!("signal `{name}`{key} until {}", instant(*at))
+        }
         Waiting::Retry { task, at } => format!("the retry of `{task}` at {}", instant(*at)),
         Waiting::Cancellation { abort_at } => {
             format!("its code to end, at the latest {}", instant(*abort_at))

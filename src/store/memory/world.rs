@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::locks::Locks;
+use super::signals::Switchboard;
 use super::simulated::{Seen, Simulated};
 use super::writings::Papers;
 use crate::model::event::{Encoded, Place};
@@ -35,6 +36,7 @@ pub(super) struct World {
     pub(super) tasks: BTreeSet<(TaskName, WorkflowName, Version)>,
     pub(super) last_message: i64,
     pub(super) papers: Papers,
+    pub(super) switchboard: Switchboard,
     /// Events in all logs.
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.
@@ -107,6 +109,7 @@ impl World {
         change(&mut run.row);
         if run.row.status.is_terminal() {
             self.inboxes.remove(&id);
+            self.switchboard.drop_awaits(id);
         } else if let Some(owner) = run.row.owner {
             self.owned.insert((owner, id));
         } else {

@@ -73,6 +73,8 @@ invariants! {
     "no_timer_is_overdue" says "no timer or timeout of a run that a node owns stays overdue";
     "no_message_is_forgotten" says "no message stays in a live run's inbox";
     "no_message_outlives_its_run" says "no message stays in the inbox of a run that has ended";
+    "a_wait_by_key_is_known" says "every open wait for a signal by key stands where senders look for it";
+    "no_signal_by_key_is_forgotten" says "no signal by key stays undelivered while a live run waits for it";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";
     "a_stream_is_dense" says "a stream counts its chunks 1, 2, 3, … without a hole";
     "retention_touches_no_live_run" says "what is archived is nowhere else, and no live parent asks for it";
