@@ -42,7 +42,7 @@ pub use self::model::schedule::Misfire;
 pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, Verdict};
 pub use self::runtime::{
     CancelOptions, Check, Error, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle, Runtime,
-    RuntimeBuilder, Schedule,
+    RuntimeBuilder, Schedule, Subscription, TriggerEvent,
 };
 pub use self::workflow::check::CheckReport;
 pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, Workflow, spawn};

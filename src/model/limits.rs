@@ -335,3 +335,27 @@ pub const SCHEDULE_RETRY_MAX: Duration = Duration::from_secs(60);
 /// How far apart two looks for due schedules are when nothing says that one is due: what another process made in between is
 /// heard of at once where there is `LISTEN`.
 pub const SCHEDULE_POLL: Duration = Duration::from_secs(5);
+
+/// Bytes of a subscription's filter: it is parsed at every push.
+pub const EVENT_FILTER_BYTES_MAX: usize = 1 << 10;
+
+/// Levels of brackets in a filter: its parser recurses.
+pub const EVENT_FILTER_DEPTH_MAX: usize = 24;
+
+/// Bytes of a payload that a filter with a pass over a list looks at: what each element is compared with may be as long as the list.
+pub const EVENT_FILTER_LOOP_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a trigger event's payload: each run that it starts holds it twice.
+pub const EVENT_PAYLOAD_BYTES_MAX: usize = 128 << 10;
+
+/// Subscriptions to one key: all their runs are created by one statement.
+pub const SUBSCRIBERS_MAX: u32 = 100;
+
+/// Pushes that a process has under way: more than its connections can serve, and few enough to be answered soon.
+pub const PUSHES_MAX: usize = 64;
+
+/// After when a push that was refused may be tried again.
+pub const PUSH_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a trigger event is known by its id.
+pub const TRIGGER_EVENT_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);

@@ -11,6 +11,7 @@ mod error;
 mod run;
 mod shape;
 mod schedules;
+mod triggers;
 pub mod writings;
 mod list;
 pub mod memory;
@@ -33,6 +34,7 @@ pub use self::schedules::{
     Firing, NewSchedule, NextSchedule, Put, ScheduleQuery, ScheduleRow, ScheduleSpec, Schedules, Steer, Times,
 };
 pub use self::shape::{Registered, Shape};
+pub use self::triggers::{NewTriggerEvent, SubscriptionRow, TriggerEventQuery, TriggerEventRow, Triggers};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
 use crate::model::{
@@ -47,7 +49,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Writings + Schedules {
+pub trait Store: Archive + Writings + Schedules + Triggers {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 

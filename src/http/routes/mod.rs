@@ -20,6 +20,8 @@ mod nodes;
 mod audit;
 mod retention;
 mod schedules;
+mod triggers;
+mod subscriptions;
 mod import;
 mod health;
 
@@ -81,7 +83,7 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 11] = [
+const SENT: [&str; 13] = [
     "NewRun",
     "Cancel",
     "Signal",
@@ -93,6 +95,8 @@ const SENT: [&str; 11] = [
     "Nothing",
     "MoveSchedule",
     "BulkSchedules",
+    "NewEvent",
+    "NewSubscription",
 ];
 
 fn close(components: &mut Components) {
@@ -151,6 +155,10 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(schedules::move_to))
         .routes(routes!(schedules::trigger))
         .routes(routes!(schedules::bulk))
+        .routes(routes!(triggers::list, triggers::push))
+        .routes(routes!(triggers::get))
+        .routes(routes!(subscriptions::list, subscriptions::create))
+        .routes(routes!(subscriptions::delete))
         .routes(routes!(bulk::start))
         .routes(routes!(bulk::get))
         .routes(routes!(bulk::items))

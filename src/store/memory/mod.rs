@@ -16,6 +16,7 @@ mod writings;
 mod list;
 mod archive;
 mod schedules;
+mod triggers;
 mod faults;
 mod locks;
 mod transaction;

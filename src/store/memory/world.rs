@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::locks::Locks;
 use super::schedules::Timetable;
 use super::simulated::{Seen, Simulated};
+use super::triggers::Mailroom;
 use super::writings::Papers;
 use crate::model::event::{Encoded, Place};
 use crate::model::{
@@ -37,6 +38,7 @@ pub(super) struct World {
     pub(super) last_message: i64,
     pub(super) papers: Papers,
     pub(super) timetable: Timetable,
+    pub(super) mailroom: Mailroom,
     /// Events in all logs.
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.

@@ -29,6 +29,7 @@ mod archive;
 mod archived;
 mod retention;
 mod schedules;
+mod triggers;
 mod writings;
 mod list;
 mod rows;

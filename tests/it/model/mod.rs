@@ -14,3 +14,4 @@ pub(crate) mod filters;
 mod filter;
 mod divergence;
 mod schedule;
+mod trigger;

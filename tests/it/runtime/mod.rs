@@ -23,4 +23,5 @@ mod logs;
 mod stream;
 mod retention;
 mod schedules;
+mod triggers;
 mod check;
