@@ -33,3 +33,10 @@ pub(in crate::cli) struct Subscription {
     pub(in crate::cli) workflow: String,
     pub(in crate::cli) declared: bool,
 }
+
+/// What became of a signal to many runs.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Signalled {
+    pub(in crate::cli) sent: u64,
+    pub(in crate::cli) ended: u64,
+}

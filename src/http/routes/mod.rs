@@ -14,6 +14,7 @@ mod chunks;
 mod bulk;
 mod payloads;
 mod commands;
+mod signals;
 mod replay;
 mod workflows;
 mod nodes;
@@ -83,7 +84,7 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 13] = [
+const SENT: [&str; 14] = [
     "NewRun",
     "Cancel",
     "Signal",
@@ -95,6 +96,7 @@ const SENT: [&str; 13] = [
     "Nothing",
     "MoveSchedule",
     "BulkSchedules",
+    "SignalAll",
     "NewEvent",
     "NewSubscription",
 ];
@@ -167,6 +169,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(payloads::task_output))
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::signal))
+        .routes(routes!(signals::signal_all))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
         .routes(routes!(nodes::list))

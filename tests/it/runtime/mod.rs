@@ -24,4 +24,5 @@ mod stream;
 mod retention;
 mod schedules;
 mod triggers;
+mod signal_all;
 mod check;
