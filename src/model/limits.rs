@@ -316,10 +316,11 @@ pub const OUTBOX_COUNTED_MAX: u32 = 100_000;
 pub const EXPORT_COMMITS_PER_LOOK: u32 = 512;
 
 /// Runs whose logs the exporter reads by one question.
-pub const EXPORT_RUNS_PER_READ: usize = 512;
+pub const EXPORT_RUNS_PER_READ: usize = 256;
 
-/// Events that the exporter reads by one question, and about as many spans are sent before the next: some megabytes.
-pub const EXPORT_EVENTS_PER_READ: u32 = 4_096;
+/// Events that the exporter reads by one question, and about as many spans are sent before the next: some milliseconds of
+/// work, for which a thread does nothing else.
+pub const EXPORT_EVENTS_PER_READ: u32 = 1_024;
 
 /// Runs whose folds the exporter keeps from one commit to the next unless the embedder says otherwise: as many as two nodes
 /// hold, at some hundred bytes each.

@@ -1,4 +1,5 @@
 -- Removes rows of the outbox, and keeps what was refused of them. 0: the process is not the exporter, nothing was done.
+-- Nobody waits for the disk: rows that a crash brings back are exported once more, and are the same.
 -- binds: the process's token, for how long without a word of it, the rows (xids, ids); what was refused: runs, traces, spans,
 -- names, reasons
 -- index: exporter_pkey, outbox_pkey
@@ -19,4 +20,5 @@ kept as (
     from unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[]) as r (run_id, trace_id, span_id, name, reason)
     where exists (select from held)
 )
-select count(*) as "held!" from held
+select count(*) as "held!"
+from held cross join (select set_config('synchronous_commit', 'off', true)) without_waiting

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What the exporter sends at a time, about; see `EXPORT_EVENTS_PER_READ`.
-const SPANS_MAX: usize = 5_000;
+const SPANS_MAX: usize = 2_000;
 
 fn long() -> Workflow<u32, u32> {
     Workflow::function("long", |cx: Cx, steps: u32| async move {
