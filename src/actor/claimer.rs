@@ -108,7 +108,8 @@ impl Claimer {
         let held_back =
             if owned.is_empty() { Vec::new() } else { self.engine.store.held_back(&owned).await? };
         let waiting = self.revive(&owned, &held_back).await?;
-        orphans.retain(|run| !owned.contains(run) && self.engine.live.holds(*run));
+        // The others had an actor when this began; one that is gone by now is looked for the next time.
+        orphans.retain(|run| !owned.contains(run));
         orphans.extend(waiting);
         loop {
             let limit = self.engine.admission.free().min(CLAIM_ROWS_MAX);
