@@ -222,6 +222,7 @@ impl Down<'_> {
                     let mut session = lock(self.session);
                     session.status = status;
                     if session.loses_answer && !is_refused && status == b'I' {
+                        session.loses_answer = false;
                         self.shared.count(|counts| counts.cut_after += 1);
                         return Ok(());
                     }
@@ -242,6 +243,15 @@ impl Down<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Down<'_> {
+    /// A connection that ends before the answer has lost none that was committed: another one's is lost instead.
+    fn drop(&mut self) {
+        if std::mem::take(&mut lock(self.session).loses_answer) {
+            *lock(&self.shared.once) = Some(Once::CutAfter);
+        }
     }
 }
 
