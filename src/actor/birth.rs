@@ -88,6 +88,17 @@ impl Born {
     }
 }
 
+impl Engine {
+    /// Takes note of new runs that are in the queue: they are counted, and whoever looks there is told.
+    pub(crate) fn enqueued<'a>(&self, new: impl IntoIterator<Item = &'a Append>) {
+        self.queued();
+        for append in new {
+            let born = append.born.iter();
+            born.for_each(|born| self.metrics.queued(&born.workflow, append.events.len()));
+        }
+    }
+}
+
 /// Makes the events that stand before the run's start.
 fn first_events(start: &Start, now: Timestamp) -> Vec<Event> {
     let mut events = vec![created(start, now)];

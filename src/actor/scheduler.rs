@@ -78,10 +78,13 @@ impl Scheduler {
     /// Does what is to be done about schedules that are due; says whether this node did any of it.
     async fn take_up(&self, rows: &[ScheduleRow], now: Timestamp) -> Result<bool, StoreError> {
         let mut versions = Versions::default();
-        let (mut firings, mut at_work) = (Vec::new(), false);
+        let (mut fired, mut firings, mut at_work) = (Vec::new(), Vec::new(), false);
         for row in rows {
             match self.firing(row, now, &mut versions).await? {
-                Ok(firing) => firings.push((row, firing)),
+                Ok(firing) => {
+                    fired.push(row);
+                    firings.push(firing);
+                }
                 Err(problem) => {
                     at_work = true;
                     self.failed(row, &problem, now).await?;
@@ -91,10 +94,9 @@ impl Scheduler {
         if firings.is_empty() {
             return Ok(at_work);
         }
-        let all: Vec<Firing> = firings.iter().map(|(_, firing)| firing.clone()).collect();
-        match self.fire(&all).await {
+        match self.fire(&firings).await {
             Err(StoreError::Refused { .. }) => {
-                for (row, firing) in &firings {
+                for (row, firing) in fired.into_iter().zip(&firings) {
                     match self.fire(std::slice::from_ref(firing)).await {
                         Err(StoreError::Refused { message }) => self.failed(row, &message, now).await?,
                         done => drop(done?),
@@ -113,7 +115,7 @@ impl Scheduler {
         let started: Vec<&Append> =
             ours.flat_map(|firing| firing.occurrences.iter().map(|(_, append)| append)).collect();
         if !started.is_empty() {
-            self.engine.occurred(&started);
+            self.engine.enqueued(started);
         }
         Ok(moved.contains(&true))
     }
@@ -229,14 +231,5 @@ impl Engine {
         let now = self.clock.now();
         let occurrences = vec![(now, occurrence(self, row, now, by, &version)?)];
         Ok(Some(Firing { schedule: row.id, revision: row.revision, occurrences, next_at: row.next_at }))
-    }
-
-    /// Takes note that occurrences' runs are in the queue.
-    pub(crate) fn occurred(&self, started: &[&Append]) {
-        self.queued();
-        for append in started {
-            let born = append.born.iter();
-            born.for_each(|born| self.metrics.queued(&born.workflow, append.events.len()));
-        }
     }
 }

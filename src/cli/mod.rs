@@ -3,7 +3,9 @@
 //! A service can offer it as a part of its own binary, with its workflows at hand:
 //!
 //! ```no_run
-//! # fn checkout() -> runlog::Workflow<u32, String> { unimplemented!() }
+//! # fn checkout() -> runlog::Workflow<u32, String> {
+//! #     runlog::Workflow::function("checkout", |_, order: u32| async move { anyhow::Ok(order.to_string()) })
+//! # }
 //! fn main() -> std::process::ExitCode {
 //!     // `my-service runlog why @last-failed`
 //!     let mut arguments = std::env::args_os().peekable();

@@ -192,6 +192,16 @@ impl Caller {
         Err(Problem::new(Code::Forbidden, detail))
     }
 
+    /// Refuses who is bound to another namespace than the one that is asked for.
+    pub(super) fn require_namespace(&self, asked: &str) -> Result<(), Problem> {
+        match &self.namespace {
+            Some(own) if own.as_str() != asked => {
+                Err(Problem::new(Code::Forbidden, format!("{} is bound to namespace {own}", self.who)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Says whether a thing of `namespace` exists for the caller.
     pub(super) fn sees(&self, namespace: &Namespace) -> bool {
         self.namespace.as_ref().is_none_or(|bound| bound == namespace)

@@ -64,11 +64,8 @@ pub(super) async fn create_queued(
     appends: &[Append],
 ) -> Result<Vec<Created>, StoreError> {
     let created = engine.store.create(appends).await?;
-    engine.queued();
-    for (append, _) in appends.iter().zip(&created).filter(|(_, created)| created.created) {
-        let born = append.born.iter();
-        born.for_each(|born| engine.metrics.queued(&born.workflow, append.events.len()));
-    }
+    let new = appends.iter().zip(&created).filter(|(_, created)| created.created);
+    engine.enqueued(new.map(|(append, _)| append));
     Ok(created)
 }
 

@@ -51,9 +51,7 @@ impl Runtime {
         for (field, text) in [("reason", &options.reason), ("by", &options.by)] {
             check_text(field, text.as_deref())?;
         }
-        if self.engine.store.registered(&workflow).await?.is_none() {
-            return Err(Error::UnknownWorkflow { workflow: workflow.to_string(), known: self.served() });
-        }
+        self.registered(&workflow).await?;
         let PauseOptions { by, reason, .. } = options;
         let is_new =
             self.engine.store.pause(&NewPause { workflow: workflow.clone(), namespace, by, reason }).await?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::control::Runtime;
 use super::error::Error;
 use super::wanted::{check_instant, check_metadata};
-use crate::model::schedule::{Misfire, Timing};
+use crate::model::schedule::{Misfire, MisfireError, Timing};
 use crate::model::{Namespace, Payload, ScheduleName, Timestamp, WorkflowName};
 use crate::store::{NewSchedule, ScheduleSpec, Times};
 use crate::workflow::{Definition, Workflow};
@@ -16,7 +16,9 @@ use crate::workflow::{Definition, Workflow};
 /// What starts runs of a workflow by the clock: again and again by a cron expression, or once.
 ///
 /// ```
-/// # fn report() -> runlog::Workflow<u32, u32> { unimplemented!() }
+/// # fn report() -> runlog::Workflow<u32, u32> {
+/// #     runlog::Workflow::function("report", |_, week: u32| async move { anyhow::Ok(week) })
+/// # }
 /// # fn nightly() -> runlog::Schedule {
 /// runlog::Schedule::cron("nightly", "30 2 * * *", &report(), 7).zone("Europe/Berlin")
 /// # }
@@ -189,13 +191,7 @@ impl Schedule {
                 let refused = |source| Error::Payload { field: "input", source };
                 (code.check_input)(&wanted.input).map_err(refused)?;
             }
-            None => {
-                let unknown = || Error::UnknownWorkflow {
-                    workflow: wanted.workflow.to_string(),
-                    known: runtime.served(),
-                };
-                engine.store.registered(&wanted.workflow).await?.ok_or_else(unknown)?;
-            }
+            None => drop(runtime.registered(&wanted.workflow).await?),
         }
         let timing = wanted.times.timing()?;
         if let Timing::At(at) = timing {
@@ -206,10 +202,8 @@ impl Schedule {
             Timing::At(_) => Misfire::Once,
         };
         let misfire = wanted.misfire.unwrap_or(usual);
-        if let Misfire::All { at_most } = misfire {
-            let checked: Result<Misfire, _> = format!("all:{at_most}").parse();
-            checked.map_err(|error| Error::Field { field: "misfire", problem: error.to_string() })?;
-        }
+        let refused = |error: MisfireError| Error::Field { field: "misfire", problem: error.to_string() };
+        let misfire = misfire.checked().map_err(refused)?;
         let times = match &timing {
             Timing::Cron(cron) => {
                 Times::Cron { expression: cron.expression().to_owned(), zone: cron.zone().to_owned() }

@@ -218,13 +218,10 @@ impl Schedules<'_> {
             let row = self.get(name).await?.ok_or_else(|| nobodys(name))?;
             let by = Some(by.unwrap_or("code").to_owned());
             let firing = engine.out_of_turn(&row, by).await?;
-            let workflow = row.spec.workflow.to_string();
-            let unknown = || Error::UnknownWorkflow { workflow, known: self.runtime.served() };
-            let firing = firing.ok_or_else(unknown)?;
+            let firing = firing.ok_or_else(|| self.runtime.unknown(&row.spec.workflow))?;
             if engine.store.fire(std::slice::from_ref(&firing)).await? == [true] {
-                let started: Vec<_> = firing.occurrences.iter().map(|(_, append)| append).collect();
-                engine.occurred(&started);
-                if let Some(append) = started.first() {
+                engine.enqueued(firing.occurrences.iter().map(|(_, append)| append));
+                if let Some((_, append)) = firing.occurrences.first() {
                     return Ok(self.runtime.handle(append.run));
                 }
             }

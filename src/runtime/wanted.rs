@@ -73,10 +73,7 @@ impl Wanted {
                 wanted: self,
             },
             Code::Elsewhere(workflow) => {
-                let found = runtime.engine.store.registered(workflow).await?;
-                let unknown =
-                    || Error::UnknownWorkflow { workflow: workflow.to_string(), known: runtime.served() };
-                let Registered { version, timeout, start_timeout } = found.ok_or_else(unknown)?;
+                let Registered { version, timeout, start_timeout } = runtime.registered(workflow).await?;
                 Located {
                     workflow: workflow.clone(),
                     version,
@@ -86,6 +83,18 @@ impl Wanted {
                 }
             }
         })
+    }
+}
+
+impl Runtime {
+    /// Finds the newest version of a workflow that nodes serve, or refuses it as unknown.
+    pub(super) async fn registered(&self, workflow: &WorkflowName) -> Result<Registered, Error> {
+        self.engine.store.registered(workflow).await?.ok_or_else(|| self.unknown(workflow))
+    }
+
+    /// Refuses a workflow that no node ever served.
+    pub(super) fn unknown(&self, workflow: &WorkflowName) -> Error {
+        Error::UnknownWorkflow { workflow: workflow.to_string(), known: self.served() }
     }
 }
 

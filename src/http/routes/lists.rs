@@ -35,17 +35,11 @@ pub(super) fn search(caller: &Caller, params: &Params) -> Result<Search, Problem
 pub(super) fn namespace(caller: &Caller, params: &Params) -> Result<Namespace, Problem> {
     let asked = params.text("namespace").map(Namespace::new).transpose();
     let asked = asked.map_err(|error| Problem::new(Code::InvalidQuery, error.to_string()))?;
-    match (&caller.namespace, asked) {
-        (None, asked) => Ok(asked.unwrap_or_default()),
-        (Some(own), None) => Ok(own.clone()),
-        (Some(own), Some(asked)) if *own == asked => Ok(asked),
-        (Some(own), Some(_)) => {
-            Err(Problem::new(Code::Forbidden, format!("{} is bound to namespace {own}", caller.who)))
-        }
-    }
+    let Some(asked) = asked else { return Ok(caller.namespace.clone().unwrap_or_default()) };
+    caller.require_namespace(asked.as_str())?;
+    Ok(asked)
 }
 
-/// Answers with a page, and with the next one's address as a link (RFC 8288).
 /// The runs of a filter that stands in a body: the caller's own, else those of `default`.
 pub(super) fn search_for(caller: &Caller, filter: Filter) -> Search {
     let namespace = caller.namespace.clone().unwrap_or_default();
@@ -55,6 +49,7 @@ pub(super) fn search_for(caller: &Caller, filter: Filter) -> Search {
 /// Rows that a filter in a body is answered with at a time.
 const ROWS_AT_ONCE: u32 = 500;
 
+/// Answers with a page, and with the next one's address as a link (RFC 8288).
 fn page<T: Serialize>(body: ListBody<T>, next: Option<&str>, uri: &Uri) -> Response {
     let rest = uri.query().unwrap_or_default().split('&');
     let rest = rest.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));

@@ -12,7 +12,7 @@ use crate::http::access::Caller;
 use crate::http::audit::Facts;
 use crate::http::body::{ProblemBody, Time};
 use crate::http::extract::{Json, Named};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::service::Service;
 use crate::runtime::PauseOptions;
 use crate::store::Pause;
@@ -134,12 +134,7 @@ pub(super) async fn resume(
 
 /// Returns the namespace that is meant, if the caller may mean it.
 fn namespace(caller: &Caller, said: Option<String>) -> Result<String, Problem> {
-    match (&caller.namespace, said) {
-        (Some(bound), Some(said)) if *said != *bound.as_str() => {
-            let detail = format!("{} is bound to namespace {bound}", caller.who);
-            Err(Problem::new(Code::Forbidden, detail))
-        }
-        (Some(bound), _) => Ok(bound.to_string()),
-        (None, said) => Ok(said.unwrap_or_else(|| "default".to_owned())),
-    }
+    let Some(said) = said else { return Ok(caller.namespace.clone().unwrap_or_default().to_string()) };
+    caller.require_namespace(&said)?;
+    Ok(said)
 }

@@ -35,6 +35,18 @@ pub struct MisfireError {
     pub text: String,
 }
 
+impl Misfire {
+    /// Refuses a number that is out of range.
+    pub(crate) fn checked(self) -> Result<Misfire, MisfireError> {
+        match self {
+            Misfire::All { at_most } if !(1..=MISFIRES_MAX).contains(&at_most) => {
+                Err(MisfireError { text: self.to_string() })
+            }
+            allowed => Ok(allowed),
+        }
+    }
+}
+
 impl fmt::Display for Misfire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -56,9 +68,8 @@ impl FromStr for Misfire {
             _ => {}
         }
         let number = text.strip_prefix("all:").and_then(|number| number.parse().ok());
-        let all = number.filter(|number| (1..=MISFIRES_MAX).contains(number));
-        let wrong = || MisfireError { text: text.chars().take(64).collect() };
-        all.map(|at_most| Misfire::All { at_most }).ok_or_else(wrong)
+        let all = number.and_then(|at_most| Misfire::All { at_most }.checked().ok());
+        all.ok_or_else(|| MisfireError { text: text.chars().take(64).collect() })
     }
 }
 

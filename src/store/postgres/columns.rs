@@ -87,6 +87,13 @@ pub(super) struct Birth {
 }
 
 impl<'a> Births<'a> {
+    /// Adds a run that nobody owns yet.
+    pub(super) fn push_queued(&mut self, append: &Append, new: &'a NewRun) -> Result<(), StoreError> {
+        let (wake_at, deadline_at) = (new.wake_at, new.deadline_at);
+        let row = Birth { status: new.status, owned: false, wake_at, deadline_at, mail: 0 };
+        self.push(append, new, &row, None)
+    }
+
     pub(super) fn push(
         &mut self,
         append: &Append,

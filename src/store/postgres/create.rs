@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
-use super::columns::{Birth, Births, Events, by_key};
+use super::columns::{Births, Events, by_key};
 use super::errors::classify;
 use super::rows::run_id;
 use crate::model::{RunId, Status};
@@ -50,14 +50,7 @@ async fn insert(connection: &mut PgConnection, runs: &[Append]) -> Result<HashSe
     let mut births = Births::default();
     let mut events = Events::with_capacity(runs.iter().map(|append| append.events.len()).sum());
     for (append, new) in new {
-        let row = Birth {
-            status: new.status,
-            owned: false,
-            wake_at: new.wake_at,
-            deadline_at: new.deadline_at,
-            mail: 0,
-        };
-        births.push(append, new, &row, None)?;
+        births.push_queued(append, new)?;
         events.push(append, None)?;
     }
     let statement = sqlx::query_file_scalar!(

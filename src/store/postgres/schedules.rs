@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use super::PostgresStore;
-use super::columns::{Birth, Births, Events};
+use super::columns::{Births, Events};
 use super::dedicated::within;
 use super::errors::classify;
 use super::nodes::interval;
@@ -333,14 +333,7 @@ async fn fire(connection: &mut PgConnection, firings: &[Firing]) -> Result<Vec<b
             let new = append.born.as_deref().filter(|new| new.key.is_none() && new.parent.is_none());
             let bug = || StoreError::Bug { message: format!("run {} is no occurrence's", append.run) };
             let new = new.ok_or_else(bug)?;
-            let row = Birth {
-                status: new.status,
-                owned: false,
-                wake_at: new.wake_at,
-                deadline_at: new.deadline_at,
-                mail: 0,
-            };
-            births.push(append, new, &row, None)?;
+            births.push_queued(append, new)?;
             events.push(append, None)?;
             schedules.push(firing.schedule);
             dues.push(*due);
