@@ -19,9 +19,11 @@ pub(crate) struct Voice {
     pub(super) was_here: AtomicBool,
     /// Lines that were taken.
     pub(super) taken: AtomicU32,
-    /// Lines that were not, for want of room, since that was last said.
+    /// Lines that the scribe took to the store, and what it said itself.
+    pub(super) placed: AtomicU32,
+    /// Lines that were not taken, for want of room, since that was last said.
     missed: AtomicU32,
-    /// Lines that were not, for the limit of an attempt.
+    /// Lines that were not taken, for the limit of an attempt.
     over: AtomicU32,
     told_limit: AtomicBool,
     ended: AtomicBool,
@@ -44,6 +46,7 @@ impl Voice {
             claims,
             was_here: AtomicBool::new(was_here),
             taken: AtomicU32::new(0),
+            placed: AtomicU32::new(0),
             missed: AtomicU32::new(0),
             over: AtomicU32::new(0),
             told_limit: AtomicBool::new(false),

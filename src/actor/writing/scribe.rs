@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::desk::{Desk, Entry, Voice};
 use crate::actor::supervisor::Engine;
-use crate::model::limits::LINES_PER_WRITE_MAX;
+use crate::model::limits::{LINES_MAX, LINES_PER_WRITE_MAX};
 use crate::model::{Level, Line, RunId, Timestamp};
 use crate::store::{LogLine, LogQuery, StoreError};
 
@@ -89,10 +89,12 @@ impl Scribe {
         let query = LogQuery::default().task(voice.task.as_str()).attempt(voice.attempt);
         match self.engine.store.line_counts(voice.run, &query).await {
             Ok(counts) => {
-                // What it wrote since is among them, up to what waits.
-                voice.taken.fetch_max(u32::try_from(counts.total()).unwrap_or(u32::MAX), Ordering::Relaxed);
+                // What it wrote since is among them, and was counted when it was taken.
+                let before = counts.total().saturating_sub(voice.placed.load(Ordering::Relaxed).into());
+                voice.taken.fetch_add(u32::try_from(before).unwrap_or(LINES_MAX), Ordering::Relaxed);
             }
             Err(error) => {
+                voice.was_here.store(true, Ordering::Relaxed);
                 tracing::debug!(run = %voice.run, %error, "the lines of an attempt that goes on cannot be counted");
             }
         }
@@ -108,6 +110,7 @@ impl Scribe {
         line: Line,
     ) -> (RunId, LogLine) {
         self.last = at.timestamp_micros().max(self.last + 1);
+        voice.placed.fetch_add(1, Ordering::Relaxed);
         let line = LogLine {
             n: self.last,
             at,

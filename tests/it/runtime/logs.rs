@@ -8,7 +8,7 @@ use runlog::model::RunId;
 use runlog::model::limits::LINES_MAX;
 use runlog::store::memory::{Call, Fate, Faults};
 use runlog::store::{LogLine, LogQuery};
-use runlog::{Cx, CxError, Level, ReplayOptions, Retry, Runtime, Workflow};
+use runlog::{Cx, CxError, Level, ReplayOptions, Retry, Runtime, RuntimeBuilder, Workflow};
 use serde_json::Value;
 
 use crate::support::{Ground, Memory, on_both, soon, until};
@@ -272,6 +272,34 @@ async fn an_attempt_keeps_a_bounded_number_of_lines_and_says_how_many_were_dropp
 }
 
 async fn the_limit_of_an_attempt_holds_when_its_run_goes_on_elsewhere(ground: impl Ground) {
+    the_limit_holds(ground.builder(), ground.builder()).await;
+}
+
+/// Lets the answer to every count of lines come late.
+struct SlowCount;
+
+impl Faults for SlowCount {
+    fn on_call(&self, _call: &Call) -> Fate {
+        Fate::Passes
+    }
+
+    fn on_answer(&self, call: &Call, _events: u64) -> Fate {
+        match call.method == "line_counts" {
+            true => Fate::Delayed(Duration::from_millis(300)),
+            false => Fate::Passes,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_logged_while_the_lines_of_before_are_counted_counts_too() {
+    let ground = Memory::new().await;
+    let second = Runtime::on_store(ground.0.connect_with(Arc::new(SlowCount)));
+    the_limit_holds(ground.builder(), second).await;
+}
+
+/// Lets an attempt write up to its limit on one node, and beyond it on another.
+async fn the_limit_holds(first: RuntimeBuilder, second: RuntimeBuilder) {
     const BEFORE: u32 = LINES_MAX - 10;
     let code = Workflow::function("loud", async |cx: Cx, (): ()| {
         for n in 0..BEFORE {
@@ -286,8 +314,7 @@ async fn the_limit_of_an_attempt_holds_when_its_run_goes_on_elsewhere(ground: im
         }
         Ok::<_, CxError>(())
     });
-    let builder = || ground.builder().workflow(code.clone()).lease(LEASE);
-    let first = builder().start().await.unwrap();
+    let first = first.workflow(code.clone()).lease(LEASE).start().await.unwrap();
     let run = first.run(&code, ()).start().await.unwrap().id();
     until("the lines are written", async || {
         let counts = first.log_counts(run, LogQuery::default()).await.unwrap();
@@ -295,7 +322,7 @@ async fn the_limit_of_an_attempt_holds_when_its_run_goes_on_elsewhere(ground: im
     })
     .await;
     first.shutdown(Duration::from_secs(10)).await.unwrap();
-    let second = builder().start().await.unwrap();
+    let second = second.workflow(code.clone()).lease(LEASE).start().await.unwrap();
     let errors = async || second.logs(run, LogQuery::default().level_min(Level::Error)).await.unwrap();
     for more in 1..=2 {
         second.signal(run, "go", &()).await.unwrap();
