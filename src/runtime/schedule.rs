@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::control::Runtime;
 use super::error::Error;
-use super::wanted::{check_instant, check_metadata};
+use super::wanted::{check_instant, check_metadata, check_priority};
 use crate::model::schedule::{Misfire, MisfireError, Timing};
 use crate::model::{Namespace, Payload, ScheduleName, Timestamp, WorkflowName};
 use crate::store::{NewSchedule, ScheduleSpec, Times};
@@ -146,10 +146,10 @@ impl Schedule {
         })
     }
 
-    /// Sets the priority of its runs; higher goes first. Default: 0.
+    /// Sets the priority of its runs, -1,000 to 1,000; higher goes first. Default: 0.
     pub fn priority(self, priority: i16) -> Self {
         self.change(|wanted| {
-            wanted.priority = priority;
+            wanted.priority = check_priority(priority)?;
             Ok(())
         })
     }

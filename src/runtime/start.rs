@@ -10,10 +10,10 @@ use super::control::Runtime;
 use super::create::{Birth, create, create_queued};
 use super::error::Error;
 use super::handle::RunHandle;
-use super::wanted::{Code, Wanted, check_duration, check_instant, check_metadata};
+use super::wanted::{Code, Wanted, check_duration, check_instant, check_metadata, check_priority};
 use crate::actor::{Born, Start};
 use crate::model::event::Trigger;
-use crate::model::limits::{PRIORITY_MAX, START_MANY_MAX};
+use crate::model::limits::START_MANY_MAX;
 use crate::model::{Key, Namespace, Payload, Timestamp, TraceContext, TraceError, TraceState, WorkflowName};
 use crate::store::{Append, News, StoreError, postgres};
 use crate::workflow::Workflow;
@@ -98,11 +98,7 @@ impl<'runtime, O> NewRun<'runtime, O> {
     /// nobody waits for ever. Child runs and replays have it, too. Default: 0.
     pub fn priority(self, priority: i16) -> Self {
         self.change(|wanted| {
-            if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(&priority) {
-                let problem = format!("{priority} is out of range, -{PRIORITY_MAX} to {PRIORITY_MAX}");
-                return Err(Error::Field { field: "priority", problem });
-            }
-            wanted.priority = priority;
+            wanted.priority = check_priority(priority)?;
             Ok(())
         })
     }

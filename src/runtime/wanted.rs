@@ -10,7 +10,7 @@ use crate::actor::Start;
 use crate::model::decide::after;
 use crate::model::event::Trigger;
 use crate::model::ids::{NameError, check_metadata_name};
-use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, WAIT_MAX};
+use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, PRIORITY_MAX, WAIT_MAX};
 use crate::model::{Key, Namespace, Payload, Timestamp, TraceContext, TraceState, Version, WorkflowName};
 use crate::store::Registered;
 use crate::telemetry;
@@ -134,6 +134,14 @@ impl Located {
             taken_over: Vec::new(),
         }
     }
+}
+
+pub(super) fn check_priority(priority: i16) -> Result<i16, Error> {
+    if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(&priority) {
+        let problem = format!("{priority} is out of range, -{PRIORITY_MAX} to {PRIORITY_MAX}");
+        return Err(Error::Field { field: "priority", problem });
+    }
+    Ok(priority)
 }
 
 pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Error> {

@@ -233,6 +233,7 @@ async fn what_is_wrong_with_a_schedule_is_said_at_the_door(ground: impl Ground) 
         (Schedule::at("x", far, &tick(), 1).zone("UTC"), "zone: an instant has none"),
         (daily().misfire(Misfire::All { at_most: 0 }), "misfire: \"all:0\" is no misfire policy"),
         (daily().metadata([("", "x")]), "metadata: the name is empty"),
+        (daily().priority(1_001), "priority: 1001 is out of range, -1000 to 1000"),
     ] {
         let error = refused(schedule).await;
         assert!(error.contains(says), "{error}");
