@@ -39,6 +39,7 @@ pub(crate) use self::pruner::{Passed, begin_pass, pass};
 #[cfg(feature = "otel")]
 pub(crate) use self::reporter::Push;
 pub(crate) use self::run::{Begin, Beginning, Creation};
+pub(crate) use self::scheduler::Versions;
 pub(crate) use self::settings::Settings;
 #[cfg(feature = "testing")]
 pub(crate) use self::settings::{Body, Witness};

@@ -1,4 +1,4 @@
-//! Starts runs by the clock.
+//! Starts runs by the clock, and clears away what started others long ago.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -26,6 +26,9 @@ pub(crate) struct Scheduler {
 /// How far apart two looks for schedules that ended long ago are.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
+/// The pause between two pieces of that: others come first.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
+
 /// The shortest pause between two looks, and the one after a look at which others were faster.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_AFTER_OTHERS: Duration = Duration::from_millis(10);
@@ -48,16 +51,26 @@ impl Scheduler {
             }
             if Instant::now() >= sweep {
                 sweep = Instant::now() + SWEEP_EVERY;
-                if let Err(error) = self.engine.store.sweep_schedules().await {
-                    tracing::warn!(%error, "ended schedules cannot be removed: it will be tried again");
+                if let Err(error) = self.sweep().await {
+                    tracing::warn!(%error, "old schedules and events cannot be removed: it will be tried again");
                 }
             }
         }
     }
 
+    /// Removes schedules and trigger events that nobody asks for any more.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        self.engine.store.sweep_schedules().await?;
+        while self.engine.store.sweep_trigger_events().await? > 0 {
+            tokio::time::sleep(SWEEP_PAUSE).await;
+        }
+        Ok(())
+    }
+
     /// Starts what is due; returns how long nothing more is expected.
     async fn look(&self) -> Result<Duration, StoreError> {
         let store = &self.engine.store;
+        let mut patience = PAUSE_AFTER_OTHERS;
         loop {
             let next = store.next_schedule().await?;
             self.engine.clock.witness(next.now);
@@ -70,7 +83,9 @@ impl Scheduler {
             }
             let rows = store.due_schedules(SCHEDULES_FIRED_MAX).await?;
             if !self.take_up(&rows, next.now).await? {
-                tokio::time::sleep(PAUSE_AFTER_OTHERS).await;
+                // Somebody may hold a row for long.
+                tokio::time::sleep(patience).await;
+                patience = (patience * 2).min(SCHEDULE_RETRY_MIN);
             }
         }
     }
@@ -156,31 +171,19 @@ impl Scheduler {
 
 /// The versions that starts by name get, each asked for once.
 #[derive(Default)]
-struct Versions(BTreeMap<WorkflowName, Option<Registered>>);
+pub(crate) struct Versions(BTreeMap<WorkflowName, Option<Registered>>);
 
 impl Versions {
-    async fn of(
+    pub(crate) async fn of(
         &mut self,
         engine: &Engine,
         workflow: &WorkflowName,
     ) -> Result<Option<&Registered>, StoreError> {
         Ok(match self.0.entry(workflow.clone()) {
             Entry::Occupied(known) => known.into_mut().as_ref(),
-            Entry::Vacant(place) => place.insert(version(engine, workflow).await?).as_ref(),
+            Entry::Vacant(place) => place.insert(engine.version_for(workflow).await?).as_ref(),
         })
     }
-}
-
-/// Finds the version that a start by name gets: that whose code is here, else the newest that other nodes serve.
-async fn version(engine: &Engine, workflow: &WorkflowName) -> Result<Option<Registered>, StoreError> {
-    if let Some(here) = engine.registry.newest(workflow.as_str()) {
-        return Ok(Some(Registered {
-            version: here.version.clone(),
-            timeout: here.timeout,
-            start_timeout: here.start_timeout,
-        }));
-    }
-    engine.store.registered(workflow).await
 }
 
 fn unknown(workflow: &WorkflowName) -> String {
@@ -220,6 +223,21 @@ fn occurrence(
 }
 
 impl Engine {
+    /// Finds the version that a start by name gets: that whose code is here, else the newest that other nodes serve.
+    pub(crate) async fn version_for(
+        &self,
+        workflow: &WorkflowName,
+    ) -> Result<Option<Registered>, StoreError> {
+        if let Some(here) = self.registry.newest(workflow.as_str()) {
+            return Ok(Some(Registered {
+                version: here.version.clone(),
+                timeout: here.timeout,
+                start_timeout: here.start_timeout,
+            }));
+        }
+        self.store.registered(workflow).await
+    }
+
     /// Makes an occurrence of a schedule out of turn, which changes nothing about the next one; `None` when its workflow is
     /// unknown.
     pub(crate) async fn out_of_turn(
@@ -227,7 +245,7 @@ impl Engine {
         row: &ScheduleRow,
         by: Option<String>,
     ) -> Result<Option<Firing>, StoreError> {
-        let Some(version) = version(self, &row.spec.workflow).await? else { return Ok(None) };
+        let Some(version) = self.version_for(&row.spec.workflow).await? else { return Ok(None) };
         let now = self.clock.now();
         let occurrences = vec![(now, occurrence(self, row, now, by, &version)?)];
         Ok(Some(Firing { schedule: row.id, revision: row.revision, occurrences, next_at: row.next_at }))

@@ -112,6 +112,8 @@ enum Verb {
     /// Lists, makes, pauses and triggers what starts runs by the clock
     #[command(visible_alias = "cron")]
     Schedules(verbs::schedules::Arguments),
+    /// Lists, pushes and subscribes to what starts runs from outside
+    Triggers(verbs::triggers::Arguments),
     /// Lists the workflows that are or were served; pauses and resumes them
     Workflows(verbs::workflows::Arguments),
     /// Lists the processes that execute runs
@@ -269,6 +271,7 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Import(arguments) => verbs::import::run(desk, arguments).await,
         Verb::Retention(arguments) => verbs::retention::run(desk, arguments).await,
         Verb::Schedules(arguments) => verbs::schedules::run(desk, arguments).await,
+        Verb::Triggers(arguments) => verbs::triggers::run(desk, arguments).await,
         Verb::Workflows(arguments) => verbs::workflows::run(desk, arguments).await,
         Verb::Nodes(arguments) => verbs::nodes::run(desk, arguments).await,
         Verb::Audit(arguments) => verbs::audit::run(desk, arguments).await,

@@ -27,6 +27,7 @@ pub mod summary;
 pub mod filter;
 pub mod divergence;
 pub mod schedule;
+pub mod trigger;
 pub mod snapshot;
 pub mod limits;
 
@@ -37,8 +38,8 @@ pub use self::evolve::IllegalEvent;
 pub use self::failure::Failure;
 pub use self::filter::{Filter, FilterError};
 pub use self::ids::{
-    BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, ScheduleName, SignalName, StreamName,
-    TaskName, Version, WorkflowName,
+    BulkId, EventId, EventKey, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, ScheduleName,
+    SignalName, StreamName, SubscriptionName, TaskName, Version, WorkflowName,
 };
 pub use self::line::{Level, Line, UnknownLevel};
 pub use self::mail::Mail;

@@ -30,6 +30,9 @@ impl Runtime {
     /// Keeps what code declares: made if it is new, changed if it differs, and left alone otherwise, so that what was missed
     /// while nobody was there is still known.
     pub(super) async fn declare(&self, schedules: Vec<Schedule>) -> Result<(), Error> {
+        if schedules.is_empty() {
+            return Ok(());
+        }
         let mut new = Vec::with_capacity(schedules.len());
         for schedule in schedules {
             new.push(schedule.checked(self, true).await?);

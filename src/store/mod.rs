@@ -13,6 +13,7 @@ mod run;
 mod shape;
 pub mod outbox;
 mod schedules;
+mod triggers;
 pub mod writings;
 mod list;
 pub mod memory;
@@ -37,6 +38,7 @@ pub use self::schedules::{
     Firing, NewSchedule, NextSchedule, Put, ScheduleQuery, ScheduleRow, ScheduleSpec, Schedules, Steer, Times,
 };
 pub use self::shape::{Registered, Shape};
+pub use self::triggers::{NewTriggerEvent, SubscriptionRow, TriggerEventQuery, TriggerEventRow, Triggers};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
 use crate::model::{
@@ -51,7 +53,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Flow + Outbox + Schedules + Writings {
+pub trait Store: Archive + Flow + Outbox + Schedules + Triggers + Writings {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 

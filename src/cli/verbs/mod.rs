@@ -20,6 +20,7 @@ pub(super) mod signal;
 pub(super) mod start;
 pub(super) mod state;
 pub(super) mod trace;
+pub(super) mod triggers;
 pub(super) mod watch;
 pub(super) mod why;
 pub(super) mod workflows;

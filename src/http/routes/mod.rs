@@ -14,6 +14,7 @@ mod chunks;
 mod bulk;
 mod payloads;
 mod commands;
+mod signals;
 mod replay;
 mod workflows;
 mod pauses;
@@ -21,6 +22,8 @@ mod nodes;
 mod audit;
 mod retention;
 mod schedules;
+mod triggers;
+mod subscriptions;
 mod traces;
 mod import;
 mod health;
@@ -83,7 +86,7 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 13] = [
+const SENT: [&str; 16] = [
     "NewRun",
     "Cancel",
     "Signal",
@@ -95,6 +98,9 @@ const SENT: [&str; 13] = [
     "Nothing",
     "MoveSchedule",
     "BulkSchedules",
+    "SignalAll",
+    "NewEvent",
+    "NewSubscription",
     "NewPause",
     "Resume",
 ];
@@ -156,6 +162,10 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(schedules::move_to))
         .routes(routes!(schedules::trigger))
         .routes(routes!(schedules::bulk))
+        .routes(routes!(triggers::list, triggers::push))
+        .routes(routes!(triggers::get))
+        .routes(routes!(subscriptions::list, subscriptions::create))
+        .routes(routes!(subscriptions::delete))
         .routes(routes!(bulk::start))
         .routes(routes!(bulk::get))
         .routes(routes!(bulk::items))
@@ -164,6 +174,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(payloads::task_output))
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::signal))
+        .routes(routes!(signals::signal_all))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
         .routes(routes!(pauses::pause))

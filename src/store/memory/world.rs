@@ -6,6 +6,7 @@ use super::locks::Locks;
 use super::outbox::Waiting;
 use super::schedules::Timetable;
 use super::simulated::{Seen, Simulated};
+use super::triggers::Mailroom;
 use super::writings::Papers;
 use crate::model::event::{Encoded, Place};
 use crate::model::{
@@ -41,6 +42,7 @@ pub(super) struct World {
     pub(super) papers: Papers,
     pub(super) waiting_for_export: Waiting,
     pub(super) timetable: Timetable,
+    pub(super) mailroom: Mailroom,
     /// Events in all logs.
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.

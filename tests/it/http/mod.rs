@@ -24,6 +24,7 @@ mod service;
 mod start;
 mod stream;
 mod tokens;
+mod triggers;
 mod trace;
 
 use axum::Router;

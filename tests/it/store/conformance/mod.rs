@@ -21,6 +21,7 @@ mod writings;
 mod outbox;
 mod lists;
 mod schedules;
+mod triggers;
 
 use super::{Backend, Memory, Postgres};
 
@@ -230,6 +231,14 @@ macro_rules! contract {
                 a_one_off_schedule_ends_and_is_due_again_when_it_is_moved
                 schedules_are_listed_by_name_in_pages
                 a_deleted_schedule_leaves_its_runs
+            }
+            triggers {
+                a_subscription_is_kept_once_by_its_name
+                subscriptions_are_found_by_key_and_listed_by_name
+                an_event_starts_its_runs_once_by_its_id
+                what_an_event_starts_is_told_to_the_exporter
+                of_those_who_push_an_event_at_once_one_starts_its_runs
+                events_are_listed_newest_first_in_pages
             }
             register {
                 a_shape_is_registered_again_and_again

@@ -12,6 +12,7 @@ mod list;
 mod lines;
 mod retention;
 mod outbox;
+mod triggers;
 pub(crate) mod verify;
 
 use std::time::Duration;

@@ -50,6 +50,10 @@ fn every_invariant_has_a_corruption_that_it_alone_reports() {
 }
 
 corruptions! {
+    an_event_with_a_run_of_another: a_trigger_event_has_its_runs of "echo" "echo" at [],
+        "update runlog.trigger_events set outcomes = outcomes::jsonb || '{\"subscription\": \"s\", \"run\": \"{run}\"}'";
+    a_run_that_no_event_started: a_run_of_an_event_is_its_outcome of "echo" "echo" at [1],
+        "update runlog.runs set trigger = 'event', trigger_id = 'evt_1', trigger_key = 'said' where id = '{run}'";
     an_occurrence_of_a_run_that_nobody_scheduled: an_occurrence_has_its_run of "echo" "echo" at [],
         "insert into runlog.occurrences (schedule, due, run_id) select id, now(), '{run}' from runlog.schedules";
     a_run_for_an_occurrence_of_another: a_scheduled_run_has_its_occurrence of "echo" "echo" at [1],
