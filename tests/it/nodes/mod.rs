@@ -4,6 +4,7 @@ mod across;
 mod deploy;
 mod clients;
 mod schedules;
+mod triggers;
 mod slots;
 mod paused;
 mod waiting;
