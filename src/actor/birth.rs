@@ -66,7 +66,7 @@ impl Born {
         // Ids made in one burst may be a little ahead of the clock.
         let at = engine.clock.now().max(run.created_at());
         let now = Now { at, chance: engine.clock.chance(), rules: &definition.rules };
-        let mut events = first_events(start, now.at);
+        let mut events = first_events(run, start, now.at);
         let mut state = provisional(run, now.at, &events)?;
         let command = Command::Start { plan: definition.plan.clone(), assigned_at: None };
         for event in decide(&state, command, now).map_err(bug)? {
@@ -81,7 +81,7 @@ impl Born {
 
     /// Makes a run that waits in the queue for any node.
     pub(crate) fn queued(run: RunId, start: &Start, now: Timestamp) -> Result<Born, StoreError> {
-        let events = first_events(start, now);
+        let events = first_events(run, start, now);
         let state = provisional(run, now, &events)?;
         let append = append(run, start, &events, &state)?;
         Ok(Born { run, workflow: start.workflow.clone(), events, append, started: None })
@@ -100,13 +100,18 @@ impl Engine {
 }
 
 /// Makes the events that stand before the run's start.
-fn first_events(start: &Start, now: Timestamp) -> Vec<Event> {
-    let mut events = vec![created(start, now)];
+fn first_events(run: RunId, start: &Start, now: Timestamp) -> Vec<Event> {
+    let mut events = vec![created(run, start, now)];
     events.extend(start.taken_over.iter().cloned());
     events
 }
 
-fn created(start: &Start, now: Timestamp) -> Event {
+fn created(run: RunId, start: &Start, now: Timestamp) -> Event {
+    let since = match start.trigger {
+        // Their ids may be older than they are: a child's is made with its place in the code, a replay's may be its action's.
+        Trigger::Parent | Trigger::Replay { .. } => now,
+        _ => run.created_at(),
+    };
     let created = RunCreated {
         workflow: start.workflow.clone(),
         version: start.version.clone(),
@@ -116,7 +121,7 @@ fn created(start: &Start, now: Timestamp) -> Event {
         metadata: start.metadata.clone(),
         priority: start.priority,
         start_at: start.start_at,
-        start_deadline: start.start_timeout.map(|timeout| after(now, timeout)),
+        start_deadline: start.start_timeout.map(|timeout| after(since, timeout)),
         timeout_ms: start.timeout.map(whole_millis),
         trigger: start.trigger.clone(),
         parent: start.parent.clone(),

@@ -75,7 +75,8 @@ impl Scheduler {
             let next = store.next_schedule().await?;
             self.engine.clock.witness(next.now);
             // A quarter of jitter, so that many nodes do not ask at once.
-            let poll = SCHEDULE_POLL.mul_f64(1.0 - 0.25 * self.engine.clock.chance());
+            let poll = SCHEDULE_POLL.max(self.engine.settings.poll_interval);
+            let poll = poll.mul_f64(1.0 - 0.25 * self.engine.clock.chance());
             let Some(wake_at) = next.wake_at else { return Ok(poll) };
             if wake_at > next.now {
                 let wait = (wake_at - next.now).to_std().unwrap_or_default();

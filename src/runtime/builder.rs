@@ -175,8 +175,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how often the queue is asked when nothing says that it holds something: 1 ms to 1 h.
-    /// Default: 1 s.
+    /// Sets how often the queue is asked when nothing says that it holds something: 1 ms to 1 h. Schedules are asked for as
+    /// often, but every five seconds at most. Default: 1 s.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval;
         self

@@ -28,8 +28,8 @@ pub const SCHEDULE_RETRY_MIN: Duration = Duration::from_secs(1);
 /// See [`SCHEDULE_RETRY_MIN`].
 pub const SCHEDULE_RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// How far apart two looks for due schedules are when nothing says that one is due: what another process made in between is
-/// heard of at once where there is `LISTEN`.
+/// How far apart two looks for due schedules are when nothing says that one is due, unless the poll interval is longer: what
+/// another process made in between is heard of at once where there is `LISTEN`.
 pub const SCHEDULE_POLL: Duration = Duration::from_secs(5);
 
 /// Bytes of a subscription's filter: it is parsed at every push.

@@ -1,11 +1,12 @@
 //! What starts runs by the clock.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runlog::model::Timestamp;
 use runlog::model::event::Trigger;
-use runlog::store::memory::MemoryStore;
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore};
 use runlog::store::{ScheduleQuery, ScheduleRow, Schedules, Store};
 use runlog::{Cx, CxError, Error, Misfire, Runtime, Schedule, Search, Status, Workflow};
 
@@ -57,6 +58,39 @@ async fn occurrences(runtime: &Runtime, schedule: &str) -> Vec<(Timestamp, Optio
     }
     found.sort();
     found
+}
+
+/// Counts the looks for schedules.
+#[derive(Default)]
+struct Looks(AtomicUsize);
+
+impl Faults for Looks {
+    fn on_call(&self, call: &Call) -> Fate {
+        if call.method == "next_schedule" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Fate::Passes
+    }
+
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
+}
+
+/// The test kit's is a month, which would otherwise be half a million looks.
+#[tokio::test(start_paused = true)]
+async fn schedules_are_looked_for_as_seldom_as_the_poll_interval_says() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let world = MemoryStore::seeded(at("2026-03-28T12:00:00Z"), 7);
+    let looks = Arc::new(Looks::default());
+    let node = Runtime::on_store(world.connect_with(looks.clone())).poll_interval(HOUR).workflow(tick());
+    let node = node.start().await.unwrap();
+
+    tokio::time::sleep(10 * HOUR).await;
+
+    let looks = looks.0.load(Ordering::Relaxed);
+    assert!((10..20).contains(&looks), "{looks}");
+    node.shutdown(Duration::from_secs(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

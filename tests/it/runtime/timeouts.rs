@@ -1,13 +1,15 @@
 //! `timeout` counts from the start, `start_timeout` from the creation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use runlog::model::event::Timeout;
 use runlog::model::state::End;
-use runlog::{Cx, CxError, RunView, Status, Workflow};
+use runlog::store::memory::{Call, Fate, Faults};
+use runlog::{Cx, CxError, RunView, Runtime, Status, Workflow};
 
-use crate::support::{Ground, gate, on_both, soon, until};
+use crate::support::{Ground, Memory, gate, on_both, soon, until};
 
 on_both! {
     a_run_does_not_time_out_before_its_deadline
@@ -129,6 +131,37 @@ async fn a_queued_run_whose_nodes_were_all_down_never_starts_after_its_start_tim
     assert_eq!(soon("its end", run.wait()).await.unwrap(), Status::TimedOut);
     let view = run.get().await.unwrap();
     assert_eq!((view.started_at, view.deadline), (None, Some(deadline)));
+}
+
+/// Lets a workflow of other nodes be found late.
+struct SlowLook;
+
+impl Faults for SlowLook {
+    fn on_call(&self, call: &Call) -> Fate {
+        match call.method == "registered" {
+            true => Fate::Delayed(Duration::from_millis(100)),
+            false => Fate::Passes,
+        }
+    }
+
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_timeout_counts_from_the_creation_that_is_told() {
+    let ground = Memory::new().await;
+    let node = ground.builder().workflow(gate()).start().await.unwrap();
+    node.shutdown(Duration::ZERO).await.unwrap();
+    let client = Runtime::on_store(ground.0.connect_with(Arc::new(SlowLook))).start().await.unwrap();
+    let timeout = Duration::from_millis(50);
+    let wanted = vec![client.run_by_name("gate", "1").start_timeout(timeout)];
+
+    let run = client.start_many(wanted).await.unwrap().remove(0).run;
+
+    let view = run.get().await.unwrap();
+    assert_eq!((view.start_deadline.unwrap() - view.created_at).to_std().unwrap(), timeout);
 }
 
 async fn a_timeout_below_a_millisecond_is_not_cut_to_nothing(ground: impl Ground) {
