@@ -131,7 +131,8 @@ st as (
         deaths = case when r.owner = me.node and c.status is not null then 0 else r.deaths end,
         mail = r.mail + c.mail
     from c cross join me
-    where r.id = c.id
+    -- By their ids first: a plan that is used for long must not read the table.
+    where r.id = any(array(select id from c)) and r.id = c.id
       and r.status in ('QUEUED', 'RUNNING')
       and (r.owner = me.node and c.status is not null or c.mail > 0)
       and (select count(*) from locked) >= 0
