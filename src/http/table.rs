@@ -93,6 +93,8 @@ pub const ROUTES: &[Route] = &[
     row(POST, "/api/v1/schedules/{name}/move", Action::Schedule, &["namespace"]),
     row(POST, "/api/v1/schedules/{name}/trigger", Action::Start, &["namespace"]),
     row(POST, "/api/v1/bulk/schedules", Action::Schedule, &["namespace"]),
+    row(GET, "/api/v1/limits", Action::Read, &["workflow", "limit"]),
+    row(GET, "/api/v1/limits/{workflow}/keys", Action::Read, &["namespace", "limit"]),
     row(POST, "/api/v1/workflows/{name}/pause", Action::Pause, &[]),
     row(POST, "/api/v1/workflows/{name}/resume", Action::Pause, &[]),
     row(POST, "/api/v1/bulk", Action::Bulk, &[]),

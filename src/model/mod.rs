@@ -28,6 +28,7 @@ pub mod filter;
 pub mod divergence;
 pub mod schedule;
 pub mod snapshot;
+pub mod limit;
 pub mod limits;
 
 pub use self::command::{Command, Message, MessageBody, Now, Rejection, Report, Rules, TaskRules};

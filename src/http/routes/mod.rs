@@ -17,6 +17,7 @@ mod commands;
 mod replay;
 mod workflows;
 mod pauses;
+mod limits;
 mod nodes;
 mod audit;
 mod retention;
@@ -166,6 +167,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(commands::signal))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
+        .routes(routes!(limits::list))
+        .routes(routes!(limits::keys))
         .routes(routes!(pauses::pause))
         .routes(routes!(pauses::resume))
         .routes(routes!(nodes::list))

@@ -6,6 +6,7 @@ mod clients;
 mod schedules;
 mod slots;
 mod paused;
+mod limited;
 mod waiting;
 mod poison;
 mod failover;
