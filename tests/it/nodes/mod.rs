@@ -7,6 +7,7 @@ mod schedules;
 mod triggers;
 mod slots;
 mod paused;
+mod limited;
 mod waiting;
 mod poison;
 mod failover;
