@@ -44,10 +44,10 @@ pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, 
 pub use self::runtime::Export;
 pub use self::runtime::{
     CancelOptions, Check, Error, PauseOptions, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle,
-    Runtime, RuntimeBuilder, Schedule,
+    Runtime, RuntimeBuilder, Schedule, Subscription, TriggerEvent,
 };
 pub use self::workflow::check::CheckReport;
-pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, When, Workflow, spawn};
+pub use self::workflow::{Concurrency, Cx, CxError, Dag, Either, Task, TaskErrors, When, Workflow, spawn};
 
 /// The code in the documents compiles.
 #[cfg(doctest)]

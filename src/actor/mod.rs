@@ -31,7 +31,7 @@ mod moment;
 #[cfg(feature = "otel")]
 mod reporter;
 
-pub(crate) use self::birth::{Born, Start};
+pub(crate) use self::birth::{Born, Start, Target};
 #[cfg(feature = "otel")]
 pub(crate) use self::exporter::ExportSettings;
 pub(crate) use self::followers::SAY_EVERY;
@@ -39,6 +39,7 @@ pub(crate) use self::pruner::{Passed, begin_pass, pass};
 #[cfg(feature = "otel")]
 pub(crate) use self::reporter::Push;
 pub(crate) use self::run::{Begin, Beginning, Creation};
+pub(crate) use self::scheduler::Versions;
 pub(crate) use self::settings::Settings;
 #[cfg(feature = "testing")]
 pub(crate) use self::settings::{Body, Witness};

@@ -1,4 +1,4 @@
-//! Starts runs by the clock.
+//! Starts runs by the clock, and clears away what started others long ago.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::birth::{Born, Start};
+use super::birth::{Born, Start, Target};
 use super::supervisor::Engine;
 use crate::model::event::Trigger;
 use crate::model::limits::{SCHEDULE_POLL, SCHEDULE_RETRY_MAX, SCHEDULE_RETRY_MIN, SCHEDULES_FIRED_MAX};
 use crate::model::schedule::due;
 use crate::model::{Timestamp, WorkflowName};
-use crate::store::{Append, Firing, Registered, ScheduleRow, StoreError, Times};
+use crate::store::{Append, Firing, ScheduleRow, StoreError, Times};
 
 /// The agent that starts the occurrences that are due, on every node: the database says whose statement was first, so nobody
 /// need be in charge.
@@ -25,6 +25,9 @@ pub(crate) struct Scheduler {
 
 /// How far apart two looks for schedules that ended long ago are.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// The pause between two pieces of that: others come first.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The shortest pause between two looks, and the one after a look at which others were faster.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -48,16 +51,26 @@ impl Scheduler {
             }
             if Instant::now() >= sweep {
                 sweep = Instant::now() + SWEEP_EVERY;
-                if let Err(error) = self.engine.store.sweep_schedules().await {
-                    tracing::warn!(%error, "ended schedules cannot be removed: it will be tried again");
+                if let Err(error) = self.sweep().await {
+                    tracing::warn!(%error, "old schedules and events cannot be removed: it will be tried again");
                 }
             }
         }
     }
 
+    /// Removes schedules and trigger events that nobody asks for any more.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        self.engine.store.sweep_schedules().await?;
+        while self.engine.store.sweep_trigger_events().await? > 0 {
+            tokio::time::sleep(SWEEP_PAUSE).await;
+        }
+        Ok(())
+    }
+
     /// Starts what is due; returns how long nothing more is expected.
     async fn look(&self) -> Result<Duration, StoreError> {
         let store = &self.engine.store;
+        let mut patience = PAUSE_AFTER_OTHERS;
         loop {
             let next = store.next_schedule().await?;
             self.engine.clock.witness(next.now);
@@ -71,7 +84,9 @@ impl Scheduler {
             }
             let rows = store.due_schedules(SCHEDULES_FIRED_MAX).await?;
             if !self.take_up(&rows, next.now).await? {
-                tokio::time::sleep(PAUSE_AFTER_OTHERS).await;
+                // Somebody may hold a row for long.
+                tokio::time::sleep(patience).await;
+                patience = (patience * 2).min(SCHEDULE_RETRY_MIN);
             }
         }
     }
@@ -138,10 +153,13 @@ impl Scheduler {
         let due = due(&timing, row.spec.misfire, next_at, now);
         let mut occurrences = Vec::with_capacity(due.fire.len());
         for at in due.fire {
-            let Some(version) = versions.of(&self.engine, &row.spec.workflow).await? else {
+            let Some(target) = versions.of(&self.engine, &row.spec.workflow).await? else {
                 return Ok(Err(unknown(&row.spec.workflow)));
             };
-            occurrences.push((at, occurrence(&self.engine, row, at, None, version)?));
+            match occurrence(&self.engine, row, at, None, target)? {
+                Ok(append) => occurrences.push((at, append)),
+                Err(problem) => return Ok(Err(problem)),
+            }
         }
         let (schedule, revision, next_at) = (row.id, row.revision, due.next);
         Ok(Ok(Firing { schedule, revision, occurrences, next_at }))
@@ -157,45 +175,37 @@ impl Scheduler {
 
 /// The versions that starts by name get, each asked for once.
 #[derive(Default)]
-struct Versions(BTreeMap<WorkflowName, Option<Registered>>);
+pub(crate) struct Versions(BTreeMap<WorkflowName, Option<Target>>);
 
 impl Versions {
-    async fn of(
+    pub(crate) async fn of(
         &mut self,
         engine: &Engine,
         workflow: &WorkflowName,
-    ) -> Result<Option<&Registered>, StoreError> {
+    ) -> Result<Option<&Target>, StoreError> {
         Ok(match self.0.entry(workflow.clone()) {
             Entry::Occupied(known) => known.into_mut().as_ref(),
-            Entry::Vacant(place) => place.insert(version(engine, workflow).await?).as_ref(),
+            Entry::Vacant(place) => place.insert(engine.version_for(workflow).await?).as_ref(),
         })
     }
-}
-
-/// Finds the version that a start by name gets: that whose code is here, else the newest that other nodes serve.
-async fn version(engine: &Engine, workflow: &WorkflowName) -> Result<Option<Registered>, StoreError> {
-    if let Some(here) = engine.registry.newest(workflow.as_str()) {
-        return Ok(Some(Registered {
-            version: here.version.clone(),
-            timeout: here.timeout,
-            start_timeout: here.start_timeout,
-        }));
-    }
-    engine.store.registered(workflow).await
 }
 
 fn unknown(workflow: &WorkflowName) -> String {
     format!("workflow {:?} is unknown: no node ever served it", workflow.as_str())
 }
 
-/// Makes the run of an occurrence.
+/// Makes the run of an occurrence, or says why it cannot be made here.
 fn occurrence(
     engine: &Engine,
     row: &ScheduleRow,
     at: Timestamp,
     by: Option<String>,
-    version: &Registered,
-) -> Result<Append, StoreError> {
+    target: &Target,
+) -> Result<Result<Append, String>, StoreError> {
+    let limit = match target.limited(&row.spec.input, &row.spec.metadata) {
+        Ok(limit) => limit,
+        Err(problem) => return Ok(Err(problem)),
+    };
     let schedule = row.spec.name.to_string();
     let trigger = match row.spec.times {
         Times::Cron { .. } => Trigger::Cron { schedule, due: at, by },
@@ -203,34 +213,48 @@ fn occurrence(
     };
     let start = Start {
         workflow: row.spec.workflow.clone(),
-        version: version.version.clone(),
+        version: target.version.clone(),
         namespace: row.spec.namespace.clone(),
         key: None,
         input: row.spec.input.clone(),
         metadata: row.spec.metadata.clone(),
         priority: row.spec.priority,
         start_at: None,
-        timeout: version.timeout,
-        start_timeout: version.start_timeout,
+        timeout: target.timeout,
+        start_timeout: target.start_timeout,
         trigger,
         parent: None,
         trace: None,
+        limit,
         taken_over: Vec::new(),
     };
-    Ok(Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?.append)
+    Ok(Ok(Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?.append))
 }
 
 impl Engine {
+    /// Finds the version that a start by name gets: that whose code is here, else the newest that other nodes serve.
+    pub(crate) async fn version_for(&self, workflow: &WorkflowName) -> Result<Option<Target>, StoreError> {
+        if let Some(here) = self.registry.newest(workflow.as_str()) {
+            return Ok(Some(Target::from(here.as_ref())));
+        }
+        Ok(self.store.registered(workflow).await?.map(Target::from))
+    }
+
     /// Makes an occurrence of a schedule out of turn, which changes nothing about the next one; `None` when its workflow is
-    /// unknown.
+    /// unknown, the inner error says why it cannot be started here.
     pub(crate) async fn out_of_turn(
         &self,
         row: &ScheduleRow,
         by: Option<String>,
-    ) -> Result<Option<Firing>, StoreError> {
-        let Some(version) = version(self, &row.spec.workflow).await? else { return Ok(None) };
+    ) -> Result<Option<Result<Firing, String>>, StoreError> {
+        let Some(target) = self.version_for(&row.spec.workflow).await? else { return Ok(None) };
         let now = self.clock.now();
-        let occurrences = vec![(now, occurrence(self, row, now, by, &version)?)];
-        Ok(Some(Firing { schedule: row.id, revision: row.revision, occurrences, next_at: row.next_at }))
+        let firing = |append| Firing {
+            schedule: row.id,
+            revision: row.revision,
+            occurrences: vec![(now, append)],
+            next_at: row.next_at,
+        };
+        Ok(Some(occurrence(self, row, now, by, &target)?.map(firing)))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::admission::Admission;
@@ -33,6 +33,7 @@ use super::timekeeper::Timekeeper;
 use super::watchers::Watchers;
 use super::writing::Writing;
 use crate::clock::Clock;
+use crate::model::limits::PUSHES_MAX;
 use crate::model::{NodeId, RunId, WorkflowName};
 use crate::store::{News, NodeInfo, Served, Store, StoreError};
 use crate::telemetry::Metrics;
@@ -55,6 +56,8 @@ pub(crate) struct Engine {
     pub(super) exporting: Exporting,
     /// Told when a schedule was made or changed.
     pub(crate) schedules_changed: Notify,
+    /// The pushes of trigger events that may be under way.
+    pub(crate) pushes: Semaphore,
     incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
     news: mpsc::Sender<News>,
@@ -104,6 +107,7 @@ impl Engine {
             #[cfg(feature = "otel")]
             exporting: Exporting::default(),
             schedules_changed: Notify::new(),
+            pushes: Semaphore::new(PUSHES_MAX),
             incarnation: RwLock::new(None),
             supervisor: OnceLock::new(),
             news,

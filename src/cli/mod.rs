@@ -112,8 +112,12 @@ enum Verb {
     /// Lists, makes, pauses and triggers what starts runs by the clock
     #[command(visible_alias = "cron")]
     Schedules(verbs::schedules::Arguments),
+    /// Lists, pushes and subscribes to what starts runs from outside
+    Triggers(verbs::triggers::Arguments),
     /// Lists the workflows that are or were served; pauses and resumes them
     Workflows(verbs::workflows::Arguments),
+    /// Lists the limits of concurrency, or how the keys of one stand
+    Limits(verbs::limits::Arguments),
     /// Lists the processes that execute runs
     Nodes(verbs::nodes::Arguments),
     /// Says who did what
@@ -269,6 +273,8 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Import(arguments) => verbs::import::run(desk, arguments).await,
         Verb::Retention(arguments) => verbs::retention::run(desk, arguments).await,
         Verb::Schedules(arguments) => verbs::schedules::run(desk, arguments).await,
+        Verb::Triggers(arguments) => verbs::triggers::run(desk, arguments).await,
+        Verb::Limits(arguments) => verbs::limits::run(desk, arguments).await,
         Verb::Workflows(arguments) => verbs::workflows::run(desk, arguments).await,
         Verb::Nodes(arguments) => verbs::nodes::run(desk, arguments).await,
         Verb::Audit(arguments) => verbs::audit::run(desk, arguments).await,

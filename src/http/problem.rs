@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
+use super::body::millis;
 use crate::inspect::InspectError;
 use crate::model::ids::NameError;
 use crate::model::schedule::CronError;
@@ -82,6 +83,10 @@ codes! {
     PolicyNotFound = 404 "policy_not_found" "There is no such policy",
     /// There is no such schedule for this caller.
     ScheduleNotFound = 404 "schedule_not_found" "There is no such schedule",
+    /// There is no such subscription for this caller.
+    SubscriptionNotFound = 404 "subscription_not_found" "There is no such subscription",
+    /// No trigger event of that id was pushed in the last 30 days.
+    TriggerEventNotFound = 404 "trigger_event_not_found" "There is no such trigger event",
     /// There is nothing at this address.
     NotFound = 404 "not_found" "There is nothing here",
     /// The address takes no such method; `Allow` lists those that it takes.
@@ -96,6 +101,8 @@ codes! {
     DuplicateKey = 409 "duplicate_key" "The key is taken",
     /// There is a schedule of that name already.
     ScheduleExists = 409 "schedule_exists" "The schedule's name is taken",
+    /// There is a subscription of that name already.
+    SubscriptionExists = 409 "subscription_exists" "The subscription's name is taken",
     /// All the runs that were to be imported are here already; `run` names the first.
     RunExists = 409 "run_exists" "The run is here already",
     /// Somebody is at a retention pass already; `by` says who.
@@ -118,6 +125,9 @@ codes! {
     LiveExport = 422 "live_export" "The exported run has not ended",
     /// This Idempotency-Key came with another request.
     IdempotencyMismatch = 422 "idempotency_mismatch" "The key belongs to another request",
+    /// As many trigger events are being pushed as this process takes at a time: nothing was done, push it again after
+    /// `Retry-After`.
+    TooManyEvents = 429 "too_many_events" "Too many events are being pushed",
     /// A bug of ours; the request id finds it in the log.
     Internal = 500 "internal" "Something went wrong here",
     /// The run's log is damaged and cannot be folded.
@@ -224,7 +234,7 @@ impl Problem {
                 let length = length.and_then(|length| HeaderValue::from_str(&length).ok());
                 headers.extend(length.map(|length| (header::CONTENT_RANGE, length)));
             }
-            code if code.status() == 503 => {
+            code if matches!(code.status(), 429 | 503) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -279,6 +289,13 @@ impl From<Error> for Problem {
             Error::Cron(error) => cron(&error),
             Error::ScheduleExists { name } => Problem::new(Code::ScheduleExists, detail).fact("name", name),
             Error::NoSchedule { name } => Problem::new(Code::ScheduleNotFound, detail).fact("name", name),
+            Error::EventFilter(error) => Problem::at("/filter", error.to_string()),
+            Error::SubscriptionExists { name } => {
+                Problem::new(Code::SubscriptionExists, detail).fact("name", name)
+            }
+            Error::TooManyEvents { retry_after } => {
+                Problem::new(Code::TooManyEvents, detail).fact("retry_after_ms", millis(retry_after))
+            }
             Error::Schedule(_) => Problem::new(Code::SchemaViolation, detail),
             Error::Filter(error) => error.into(),
             Error::Cursor(_) => Problem::new(Code::CursorMismatch, detail),

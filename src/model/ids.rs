@@ -269,6 +269,12 @@ names! {
     SignalName, "the signal's name", NAME_BYTES_MAX;
     /// Names a change of a workflow's code.
     PatchId, "the patch's id", NAME_BYTES_MAX;
+    /// Names a subscription.
+    SubscriptionName, "the subscription's name", NAME_BYTES_MAX;
+    /// What subscriptions know a trigger event by.
+    EventKey, "the event's key", NAME_BYTES_MAX;
+    /// Identifies a trigger event: the user's own id for it.
+    EventId, "the event's id", KEY_BYTES_MAX;
     /// Names a schedule.
     ScheduleName, "the schedule's name", NAME_BYTES_MAX;
     /// Names a stream of a run.

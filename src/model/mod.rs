@@ -27,7 +27,9 @@ pub mod summary;
 pub mod filter;
 pub mod divergence;
 pub mod schedule;
+pub mod trigger;
 pub mod snapshot;
+pub mod limit;
 pub mod limits;
 
 pub use self::command::{Command, Message, MessageBody, Now, Rejection, Report, Rules, TaskRules};
@@ -37,8 +39,8 @@ pub use self::evolve::IllegalEvent;
 pub use self::failure::Failure;
 pub use self::filter::{Filter, FilterError};
 pub use self::ids::{
-    BulkId, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, ScheduleName, SignalName, StreamName,
-    TaskName, Version, WorkflowName,
+    BulkId, EventId, EventKey, Key, MessageId, Namespace, NodeId, OpKey, PatchId, RunId, ScheduleName,
+    SignalName, StreamName, SubscriptionName, TaskName, Version, WorkflowName,
 };
 pub use self::line::{Level, Line, UnknownLevel};
 pub use self::mail::Mail;

@@ -11,10 +11,12 @@ use super::error::Error;
 #[cfg(feature = "otel")]
 use super::export::Export;
 use super::schedule::Schedule;
+use super::subscription::Subscription;
 #[cfg(feature = "otel")]
 use crate::actor::Push;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
+use crate::model::limit::Limit;
 use crate::model::limits::{
     LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN, RETENTION_INTERVAL_MAX,
     RETENTION_INTERVAL_MIN, RETENTION_SHARE_MIN,
@@ -38,6 +40,7 @@ pub struct RuntimeBuilder {
     #[cfg(feature = "otel")]
     export: Option<Export>,
     schedules: Vec<Schedule>,
+    subscriptions: Vec<Subscription>,
     migrate: bool,
     pooler: bool,
     clock: Option<Arc<Clock>>,
@@ -70,6 +73,7 @@ impl RuntimeBuilder {
             #[cfg(feature = "otel")]
             export: None,
             schedules: Vec::new(),
+            subscriptions: Vec::new(),
             migrate: true,
             pooler: false,
             clock: None,
@@ -126,6 +130,14 @@ impl RuntimeBuilder {
     /// is [deleted](super::Schedules::delete). A client declares none.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedules.push(schedule);
+        self
+    }
+
+    /// Declares a subscription: [`start`](RuntimeBuilder::start) makes it if it is new, and changes it if it differs from what is
+    /// there under its name. One that is not declared any more stays until it is
+    /// [deleted](super::Triggers::unsubscribe). A client declares none.
+    pub fn subscription(mut self, subscription: Subscription) -> Self {
+        self.subscriptions.push(subscription);
         self
     }
 
@@ -283,6 +295,7 @@ impl RuntimeBuilder {
                 shape: definition.shape(),
                 timeout: definition.timeout,
                 start_timeout: definition.start_timeout,
+                limit: limit(&registry, &definition.name),
             })
             .collect();
         if !self.settings.client {
@@ -291,15 +304,24 @@ impl RuntimeBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(Clock::starting_at(Timestamp::UNIX_EPOCH)));
         let is_client = self.settings.client;
         let runtime = Runtime::new(Engine::start(store, clock, registry, self.settings).await?);
-        if !is_client
-            && !self.schedules.is_empty()
-            && let Err(error) = runtime.declare(self.schedules).await
-        {
+        let declared = async {
+            if is_client {
+                return Ok(());
+            }
+            runtime.declare(self.schedules).await?;
+            runtime.declare_subscriptions(self.subscriptions).await
+        };
+        if let Err(error) = declared.await {
             runtime.shutdown(Duration::ZERO).await?;
             return Err(error);
         }
         Ok(runtime)
     }
+}
+
+/// Returns the limit of a workflow: that of its newest version.
+fn limit(registry: &Registry, workflow: &WorkflowName) -> Option<Limit> {
+    registry.newest(workflow.as_str())?.limit.as_ref().map(|limit| limit.limit.clone())
 }
 
 #[cfg(feature = "otel")]

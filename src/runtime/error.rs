@@ -4,6 +4,7 @@ use crate::inspect::{CursorError, ImportError, InspectError};
 use crate::model::event::Timeout;
 use crate::model::ids::NameError;
 use crate::model::schedule::CronError;
+use crate::model::trigger::EventFilterError;
 use crate::model::{Failure, FilterError, PayloadError, RunId, Status, TaskName};
 use crate::store::StoreError;
 use crate::workflow::BuildError;
@@ -131,7 +132,22 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// What was said of a schedule is refused.
+    /// A subscription's filter is refused.
+    #[error(transparent)]
+    EventFilter(#[from] EventFilterError),
+    /// There is a subscription of that name already.
+    #[error("there is a subscription {name:?} already: take another name, or replace it")]
+    SubscriptionExists {
+        /// The name.
+        name: String,
+    },
+    /// As many trigger events are being pushed here as a process takes at a time. Nothing was done.
+    #[error("too many events are being pushed at once: push it again in {retry_after:?}")]
+    TooManyEvents {
+        /// After when.
+        retry_after: std::time::Duration,
+    },
+    /// What was said of a schedule, a subscription or an event is refused.
     #[error(transparent)]
     Schedule(std::sync::Arc<Error>),
     /// Somebody is at a retention pass already.

@@ -30,6 +30,9 @@ impl Runtime {
     /// Keeps what code declares: made if it is new, changed if it differs, and left alone otherwise, so that what was missed
     /// while nobody was there is still known.
     pub(super) async fn declare(&self, schedules: Vec<Schedule>) -> Result<(), Error> {
+        if schedules.is_empty() {
+            return Ok(());
+        }
         let mut new = Vec::with_capacity(schedules.len());
         for schedule in schedules {
             new.push(schedule.checked(self, true).await?);
@@ -219,6 +222,7 @@ impl Schedules<'_> {
             let by = Some(by.unwrap_or("code").to_owned());
             let firing = engine.out_of_turn(&row, by).await?;
             let firing = firing.ok_or_else(|| self.runtime.unknown(&row.spec.workflow))?;
+            let firing = firing.map_err(|problem| Error::Field { field: "workflow", problem })?;
             if engine.store.fire(std::slice::from_ref(&firing)).await? == [true] {
                 engine.enqueued(firing.occurrences.iter().map(|(_, append)| append));
                 if let Some((_, append)) = firing.occurrences.first() {

@@ -11,6 +11,7 @@ mod explain;
 mod bulk;
 mod retention;
 mod schedule;
+mod trigger;
 
 pub(super) use self::bulk::*;
 pub(super) use self::explain::*;
@@ -21,3 +22,4 @@ pub(super) use self::retention::*;
 pub(super) use self::run::*;
 pub(super) use self::schedule::*;
 pub(super) use self::trace::*;
+pub(super) use self::trigger::*;

@@ -93,6 +93,14 @@ pub(in crate::cli) struct Trigger {
     pub(in crate::cli) by: Option<String>,
     #[serde(default)]
     pub(in crate::cli) of: Option<String>,
+    #[serde(default)]
+    pub(in crate::cli) schedule: Option<String>,
+    #[serde(default)]
+    pub(in crate::cli) due: Option<String>,
+    #[serde(default)]
+    pub(in crate::cli) event: Option<String>,
+    #[serde(default)]
+    pub(in crate::cli) key: Option<String>,
 }
 
 /// The run above.

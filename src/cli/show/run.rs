@@ -65,13 +65,20 @@ pub(in crate::cli) fn headline(screen: &mut Screen, run: &Run) -> io::Result<()>
 }
 
 fn trigger(run: &Run) -> String {
-    let kind = plain(&run.trigger.kind);
-    match (&run.trigger.of, &run.trigger.by) {
-        (Some(of), Some(by)) => format!("{kind} of {} by {}", plain(of), plain(by)),
-        (Some(of), None) => format!("{kind} of {}", plain(of)),
-        (None, Some(by)) => format!("{kind} by {}", plain(by)),
-        (None, None) => kind,
+    let trigger = &run.trigger;
+    let parts = [
+        ("of", &trigger.of),
+        ("", &trigger.schedule),
+        ("of", &trigger.due),
+        ("", &trigger.event),
+        ("of", &trigger.key),
+        ("by", &trigger.by),
+    ];
+    let mut text = plain(&trigger.kind);
+    for (word, part) in parts.into_iter().filter_map(|(word, part)| Some((word, part.as_ref()?))) {
+        text.push_str(&format!(" {word}{}{}", if word.is_empty() { "" } else { " " }, plain(part)));
     }
+    text
 }
 
 fn ending(screen: &mut Screen, run: &Run) -> io::Result<()> {

@@ -14,13 +14,17 @@ mod chunks;
 mod bulk;
 mod payloads;
 mod commands;
+mod signals;
 mod replay;
 mod workflows;
 mod pauses;
+mod limits;
 mod nodes;
 mod audit;
 mod retention;
 mod schedules;
+mod triggers;
+mod subscriptions;
 mod traces;
 mod import;
 mod health;
@@ -83,7 +87,7 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 13] = [
+const SENT: [&str; 16] = [
     "NewRun",
     "Cancel",
     "Signal",
@@ -95,6 +99,9 @@ const SENT: [&str; 13] = [
     "Nothing",
     "MoveSchedule",
     "BulkSchedules",
+    "SignalAll",
+    "NewEvent",
+    "NewSubscription",
     "NewPause",
     "Resume",
 ];
@@ -156,6 +163,10 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(schedules::move_to))
         .routes(routes!(schedules::trigger))
         .routes(routes!(schedules::bulk))
+        .routes(routes!(triggers::list, triggers::push))
+        .routes(routes!(triggers::get))
+        .routes(routes!(subscriptions::list, subscriptions::create))
+        .routes(routes!(subscriptions::delete))
         .routes(routes!(bulk::start))
         .routes(routes!(bulk::get))
         .routes(routes!(bulk::items))
@@ -164,8 +175,11 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(payloads::task_output))
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::signal))
+        .routes(routes!(signals::signal_all))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
+        .routes(routes!(limits::list))
+        .routes(routes!(limits::keys))
         .routes(routes!(pauses::pause))
         .routes(routes!(pauses::resume))
         .routes(routes!(nodes::list))

@@ -17,6 +17,7 @@ mod outbox;
 mod list;
 mod archive;
 mod schedules;
+mod triggers;
 mod flow;
 mod faults;
 mod locks;

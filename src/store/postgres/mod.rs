@@ -30,6 +30,7 @@ mod flow;
 mod archived;
 mod retention;
 mod schedules;
+mod triggers;
 mod writings;
 mod outbox;
 mod list;

@@ -6,6 +6,7 @@ mod explain;
 mod trace;
 mod keep;
 mod schedules;
+mod triggers;
 mod verify;
 mod serve;
 

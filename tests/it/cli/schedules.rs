@@ -58,6 +58,9 @@ async fn schedules_are_made_shown_paused_moved_and_deleted() -> Result<()> {
     .await;
     let found = on(&ground.url, &["ls", "trigger:cron trigger_key:nightly", "-o", "ids"]).await?;
     assert_eq!(found.stdout, run.stdout);
+    let shown = on(&ground.url, &["get", run.stdout.trim()]).await?.stdout;
+    let trigger = shown.lines().find(|line| line.contains("trigger")).expect("a trigger");
+    assert!(trigger.contains("cron nightly of 20") && trigger.contains(" by "), "{trigger}");
     assert_eq!(schedules(&["delete", "nightly", "alarm"]).await?.stdout, "deleted 2 schedules\n");
     assert_eq!(schedules(&["get", "nightly"]).await?.code, Some(4));
     Ok(())

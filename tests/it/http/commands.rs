@@ -64,3 +64,18 @@ async fn a_signal_carries_its_payload() {
     let run = get(&app, &format!("/api/v1/runs/{id}")).await.json();
     assert_eq!((&run["status"], &run["output"]), (&json!("SUCCEEDED"), &json!("on your marks")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_goes_to_all_that_a_filter_finds() {
+    let stage = Stage::new().await;
+    let app = stage.as_caller(Access::all("ada"));
+    let run = start(&app, json!({ "workflow": "gate", "input": 1, "metadata": { "order": "7" } })).await;
+    start(&app, json!({ "workflow": "gate", "input": 1, "metadata": { "order": "8" } })).await;
+    let sent = post(&app, "/api/v1/signals/go", r#"{"q":"meta.order:7","payload":"on"}"#).await;
+    assert_eq!((sent.status.as_u16(), sent.json()), (202, json!({ "sent": 1, "ended": 0 })), "{sent:?}");
+    ended(&stage, &run).await;
+    post(&app, "/api/v1/signals/go", r#"{"q":"statuss:failed"}"#).await.assert_problem(400, "invalid_filter");
+    post(&app, "/api/v1/signals/go", "{}").await.assert_problem(422, "schema_violation");
+    let one = stage.as_caller(Access::none("bob").allow(runlog::http::Action::Signal));
+    post(&one, "/api/v1/signals/go", r#"{"q":""}"#).await.assert_problem(403, "forbidden");
+}

@@ -9,6 +9,7 @@ mod commands;
 mod events;
 mod explain;
 mod import;
+mod limits;
 mod lists;
 mod logs;
 mod once;
@@ -24,6 +25,7 @@ mod service;
 mod start;
 mod stream;
 mod tokens;
+mod triggers;
 mod trace;
 
 use axum::Router;

@@ -15,3 +15,4 @@ pub(crate) mod filters;
 mod filter;
 mod divergence;
 mod schedule;
+mod trigger;

@@ -77,8 +77,9 @@ async fn a_full_workflow_leaves_room_for_the_others(ground: impl Ground) {
 }
 
 async fn a_run_that_waits_for_a_slot_is_cancelled_at_once(ground: impl Ground) {
-    let node = ground.builder().workflow(nap(Naps::default())).workflow_slots("nap", 1);
-    let node = node.start().await.unwrap();
+    // A nap that is parked holds no slot.
+    let node = ground.builder().park_after(Duration::from_secs(600)).workflow(nap(Naps::default()));
+    let node = node.workflow_slots("nap", 1).start().await.unwrap();
     node.run(&nap(Naps::default()), 60_000).start().await.unwrap();
     let waits = node.run(&nap(Naps::default()), 60_000).start().await.unwrap();
     let says = waits.get().await.unwrap().waiting[0].to_string();

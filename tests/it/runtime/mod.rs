@@ -23,4 +23,6 @@ mod logs;
 mod stream;
 mod retention;
 mod schedules;
+mod triggers;
+mod signal_all;
 mod check;

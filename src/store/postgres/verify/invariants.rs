@@ -69,6 +69,7 @@ invariants! {
     "a_parents_end_reaches_its_children" says "a parent that ends without success takes its live children along";
     "a_parked_run_can_wake" says "a run that nobody owns is due no later than its queue, timers and messages ask";
     "an_owner_is_alive" says "no live run stays with a dead node";
+    "no_more_run_than_the_limit" says "at no time more runs of a key run than its limit has slots";
     "no_wake_up_is_overdue" says "no run that nobody owns stays overdue while a node has room for it";
     "no_timer_is_overdue" says "no timer or timeout of a run that a node owns stays overdue";
     "no_message_is_forgotten" says "no message stays in a live run's inbox";
@@ -76,6 +77,8 @@ invariants! {
     "an_occurrence_has_its_run" says "an occurrence of a schedule that was started is a run";
     "a_scheduled_run_has_its_occurrence" says "a schedule starts one run for an occurrence";
     "no_schedule_is_overdue" says "no schedule stays overdue";
+    "a_trigger_event_has_its_runs" says "a run that a trigger event started is there and says so";
+    "a_run_of_an_event_is_its_outcome" says "a trigger event starts the runs that it is recorded to have started, and no others";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";
     "a_stream_is_dense" says "a stream counts its chunks 1, 2, 3, … without a hole";
     "retention_touches_no_live_run" says "what is archived is nowhere else, and no live parent asks for it";

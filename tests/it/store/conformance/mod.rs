@@ -11,6 +11,7 @@ mod birth;
 mod create;
 mod claim;
 mod flow;
+mod limits;
 mod mail;
 mod read;
 mod register;
@@ -21,6 +22,7 @@ mod writings;
 mod outbox;
 mod lists;
 mod schedules;
+mod triggers;
 
 use super::{Backend, Memory, Postgres};
 
@@ -151,6 +153,23 @@ macro_rules! contract {
                 a_pause_stays_as_it_was_made_until_it_is_ended
                 a_run_that_a_pause_holds_back_is_not_late
             }
+            limits {
+                no_more_runs_of_a_key_are_let_in_than_there_are_slots
+                a_slot_is_given_on_when_its_run_ends
+                a_parked_run_keeps_its_slot_and_is_not_held_back
+                a_run_of_a_dead_node_keeps_its_slot
+                what_a_message_brings_from_a_gate_is_held_back_and_stands_there_again
+                a_run_that_ends_at_its_gate_frees_no_slot
+                a_run_that_is_to_start_later_takes_no_slot_before
+                under_the_policy_queue_the_longest_due_goes_first
+                under_round_robin_the_keys_take_turns
+                under_cancel_newest_a_run_without_a_slot_is_cancelled
+                under_cancel_oldest_as_many_are_cancelled_as_wait
+                a_limit_that_grows_lets_more_in
+                a_limit_that_is_gone_holds_nobody_back
+                gates_limits_and_keys_are_told
+                many_claimers_let_in_no_more_than_there_are_slots
+            }
             mail {
                 an_accepted_message_tells_the_owner
                 a_message_to_an_ended_run_says_how_it_ended
@@ -230,6 +249,14 @@ macro_rules! contract {
                 a_one_off_schedule_ends_and_is_due_again_when_it_is_moved
                 schedules_are_listed_by_name_in_pages
                 a_deleted_schedule_leaves_its_runs
+            }
+            triggers {
+                a_subscription_is_kept_once_by_its_name
+                subscriptions_are_found_by_key_and_listed_by_name
+                an_event_starts_its_runs_once_by_its_id
+                what_an_event_starts_is_told_to_the_exporter
+                of_those_who_push_an_event_at_once_one_starts_its_runs
+                events_are_listed_newest_first_in_pages
             }
             register {
                 a_shape_is_registered_again_and_again

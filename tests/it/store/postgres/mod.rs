@@ -12,6 +12,7 @@ mod list;
 mod lines;
 mod retention;
 mod outbox;
+mod triggers;
 pub(crate) mod verify;
 
 use std::time::Duration;
@@ -120,6 +121,7 @@ pub(crate) fn born(run: RunId, key: Option<&str>, status: Status) -> Append {
         trigger: Trigger::Manual,
         parent: None,
         trace: None,
+        limit: None,
     });
     let row = NewRun {
         namespace: Namespace::default(),
@@ -133,6 +135,7 @@ pub(crate) fn born(run: RunId, key: Option<&str>, status: Status) -> Append {
         trigger: (&Trigger::Manual).into(),
         parent: None,
         metadata: Default::default(),
+        limit_key: None,
     };
     Append { born: Some(Box::new(row)), events: vec![Event::from(created).encode().unwrap()], ..next(run, 0) }
 }

@@ -50,6 +50,10 @@ fn every_invariant_has_a_corruption_that_it_alone_reports() {
 }
 
 corruptions! {
+    an_event_with_a_run_of_another: a_trigger_event_has_its_runs of "echo" "echo" at [],
+        "update runlog.trigger_events set outcomes = outcomes::jsonb || '{\"subscription\": \"s\", \"run\": \"{run}\"}'";
+    a_run_that_no_event_started: a_run_of_an_event_is_its_outcome of "echo" "echo" at [1],
+        "update runlog.runs set trigger = 'event', trigger_id = 'evt_1', trigger_key = 'said' where id = '{run}'";
     an_occurrence_of_a_run_that_nobody_scheduled: an_occurrence_has_its_run of "echo" "echo" at [],
         "insert into runlog.occurrences (schedule, due, run_id) select id, now(), '{run}' from runlog.schedules";
     a_run_for_an_occurrence_of_another: a_scheduled_run_has_its_occurrence of "echo" "echo" at [1],
@@ -154,6 +158,10 @@ corruptions! {
         "update runlog.runs set wake_at = now() - interval '1 h' where id = '{run}'";
     a_deadline_that_nobody_keeps: no_wake_up_is_overdue of "gate" "waiting" at [],
         "update runlog.runs set deadline_at = now() - interval '1 h' where id = '{run}'";
+    a_run_more_than_the_limit_has_slots: no_more_run_than_the_limit of "gate" "waiting" at [2],
+        "alter table runlog.limits drop constraint limits_slots_check;
+         insert into runlog.limits values ('gate', 'none', 0, 'queue', '\"workflow\"', '2000-01-01');
+         select set('{run}', 1, '{limit}', '{\"name\": \"none\", \"key\": \"\", \"problem\": null}')";
     a_timer_that_does_not_fire: no_timer_is_overdue of "sleeper" "napping" at [4],
         "select set('{run}', 4, '{fire_at}', to_jsonb(now() - interval '1 h'));
          update runlog.runs set owner = living(8), claimed_at = now() - interval '1 h', wake_at = null where id = '{run}'";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use runlog::{
     CancelOptions, Cx, CxError, Either, ReplayOptions, Retry, RunHandle, Runtime, Schedule, Status,
-    TaskErrors, When, Workflow,
+    Subscription, TaskErrors, TriggerEvent, When, Workflow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -204,6 +204,9 @@ pub(crate) async fn play(pool: &PgPool) -> Runtime {
     let yearly = Schedule::cron_by_name("yearly", "0 0 1 7 *", "echo", "1");
     second.schedules().create(yearly).await.unwrap();
     let scheduled = second.schedules().trigger("yearly", Some("ada")).await.unwrap().id();
+    second.triggers().subscribe(Subscription::by_name("echoes", "said", "echo")).await.unwrap();
+    let said = second.push(TriggerEvent::new("evt_1", "said", &1)).await.unwrap();
+    let said = said.outcomes[0].run.expect("a run");
     let cancelled = cancelled(&second).await;
     let timed_out = second.run(&gate(), 1.into()).key("timed out").timeout(millis(60)).start().await.unwrap();
     let never = second.run(&gate(), 1.into()).key("not started").delay(Duration::from_secs(600));
@@ -222,8 +225,10 @@ pub(crate) async fn play(pool: &PgPool) -> Runtime {
     let paced = (0..10).map(async |n| second.find("paced", &format!("paced {n}")).await.unwrap().unwrap());
     let paced = futures_util::future::join_all(paced).await;
     let others = many.iter().map(|started| started.run.id());
-    let others =
-        others.chain([timed_out.id(), never.id(), racing, taken, scheduled]).chain(paced).chain(cancelled);
+    let others = others
+        .chain([timed_out.id(), never.id(), racing, taken, scheduled, said])
+        .chain(paced)
+        .chain(cancelled);
     for run in ended.into_iter().chain(others) {
         soon("a run's end", second.handle(run).wait()).await.unwrap();
     }

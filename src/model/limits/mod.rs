@@ -1,6 +1,10 @@
 //! Every bound of the product, with its unit and the reason for the number.
 
+mod triggers;
+
 use std::time::Duration;
+
+pub use self::triggers::*;
 
 /// Bytes of one payload (input, output, signal): 1 MiB keeps one group commit under Postgres' and the driver's
 /// comfortable message size even when a batch holds many of them. Larger data belongs in object storage.
@@ -85,6 +89,9 @@ pub const PRIORITY_MAX: i16 = 1_000;
 /// What one step of priority counts for in the queue: a run goes before those that were due up to so much earlier. The
 /// statements of `store/postgres` have the same number.
 pub const PRIORITY_STEP: Duration = Duration::from_secs(60);
+
+/// Slots of a limit of concurrency: who wants more wants none.
+pub const LIMIT_SLOTS_MAX: u32 = 100_000;
 
 /// Longest delay, timeout or sleep: 100 years keeps every instant inside the database's and chrono's range.
 pub const WAIT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
@@ -351,33 +358,3 @@ pub const EXPORT_INTERVAL_MIN: Duration = Duration::from_millis(10);
 
 /// Longest such time: with a longer one the outbox might close in between.
 pub const EXPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
-
-/// Bytes of a cron expression: twelve lists of every minute would fit.
-pub const CRON_BYTES_MAX: usize = 1 << 10;
-
-/// How late an occurrence may be without having been missed: longer than a failover or a restart takes.
-pub const MISFIRE_GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
-
-/// Missed occurrences of one schedule that are made up for, and occurrences of one schedule that are started at once.
-pub const MISFIRES_MAX: u16 = 100;
-
-/// Schedules that are created, changed or deleted by one call.
-pub const SCHEDULES_AT_ONCE_MAX: usize = 1_000;
-
-/// Due schedules that one statement takes up: a few milliseconds of work.
-pub const SCHEDULES_FIRED_MAX: u32 = 200;
-
-/// How long after its end a one-off schedule is still listed.
-pub const SCHEDULE_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
-
-/// How long it is known of an occurrence that it was started, besides by its run: the schedule itself never goes back.
-pub const OCCURRENCE_KEPT: Duration = Duration::from_secs(24 * 3_600);
-
-/// The first pause before an occurrence that could not be started is tried again; it doubles up to the other.
-pub const SCHEDULE_RETRY_MIN: Duration = Duration::from_secs(1);
-/// See [`SCHEDULE_RETRY_MIN`].
-pub const SCHEDULE_RETRY_MAX: Duration = Duration::from_secs(60);
-
-/// How far apart two looks for due schedules are when nothing says that one is due, unless the poll interval is longer: what
-/// another process made in between is heard of at once where there is `LISTEN`.
-pub const SCHEDULE_POLL: Duration = Duration::from_secs(5);

@@ -1,0 +1,74 @@
+//! One signal to many runs.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::{accepted, lists};
+use crate::http::access::{Action, Caller};
+use crate::http::body::ProblemBody;
+use crate::http::extract::{Json, Named, Params};
+use crate::http::problem::{Problem, named, paid};
+use crate::http::service::Service;
+use crate::inspect::Search;
+use crate::model::{Filter, Payload, SignalName};
+
+/// A signal to many runs.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct SignalAll {
+    /// Which runs: a filter. Only live ones are meant.
+    q: String,
+    /// What it carries; null unless told.
+    #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload: Option<Box<RawValue>>,
+}
+
+/// What became of a signal to many runs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignalledAll)]
+pub(super) struct SignalledAllBody {
+    /// Runs that have it, and take it when their code asks for it.
+    sent: u64,
+    /// Runs that ended before it came to them.
+    ended: u64,
+}
+
+/// Sends a signal to every live run that a filter finds, whether it waits for it already or will ask for it later
+///
+/// When this answers, the signal is durable for each. A run that is started meanwhile may miss it.
+#[utoipa::path(
+    post, path = "/signals/{name}", tag = "runs", request_body = SignalAll,
+    params(
+        ("name" = String, Path, description = "the signal's name"),
+        ("namespace" = Option<String>, Query, description = "whose runs; `default` unless told; a bound caller's own"),
+    ),
+    responses(
+        (status = 202, description = "it is accepted", body = SignalledAllBody),
+        (status = 400, description = "`invalid_filter`", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 422, description = "`schema_violation`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+    )
+)]
+pub(super) async fn signal_all(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Named(name): Named,
+    params: Params,
+    Json(signal): Json<SignalAll>,
+) -> Result<Response, Problem> {
+    caller.require(Action::Bulk)?;
+    let name = SignalName::new(name).map_err(named(""))?;
+    let text = signal.payload.map_or_else(|| "null".to_owned(), |payload| Box::<str>::from(payload).into());
+    let payload = Payload::parse(text).map_err(paid("/payload"))?;
+    let filter: Filter = signal.q.parse()?;
+    let search = Search::new(filter).namespace(lists::namespace(&caller, &params)?);
+    let done = service.runtime.signal_all(&search, name.as_str(), &payload).await?;
+    Ok(accepted(SignalledAllBody { sent: done.sent, ended: done.ended }))
+}
