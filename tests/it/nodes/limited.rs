@@ -1,11 +1,8 @@
 //! Limits of concurrency by key, over nodes.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use runlog::model::Waiting;
-use runlog::store::postgres::{Scope, verify};
 use runlog::workflow::BuildError;
 use runlog::{
     CancelOptions, Concurrency, Cx, Error, RunHandle, Runtime, Schedule, Status, Subscription, TriggerEvent,
@@ -13,7 +10,7 @@ use runlog::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Ground, Postgres, on_both, soon, until};
+use crate::support::{Ground, on_both, soon, until};
 
 /// Waits for the signal `go`; at most two of a tenant at once.
 fn import(limit: Concurrency<Value>) -> Workflow<Value, String> {
@@ -43,8 +40,7 @@ on_both! {
     a_key_may_come_from_the_metadata_or_from_code
     a_run_without_a_key_fails_and_says_why
     child_runs_are_under_their_limit
-    what_a_schedule_starts_is_under_its_limit
-    what_an_event_starts_is_under_its_limit
+    what_a_schedule_or_an_event_starts_is_under_its_limit
 }
 
 async fn no_more_runs_of_a_key_run_than_the_limit_says(ground: impl Ground) {
@@ -198,24 +194,7 @@ async fn child_runs_are_under_their_limit(ground: impl Ground) {
     assert_eq!(soon("its output", run.output()).await.expect("an output"), "xxx");
 }
 
-async fn what_an_event_starts_is_under_its_limit(ground: impl Ground) {
-    let imports = Subscription::new("imports", "file.came", &import(two()));
-    let node = ground.builder().workflow(import(two())).subscription(imports).start().await.expect("a node");
-    let mut runs = Vec::new();
-    for n in 0..3 {
-        let event = TriggerEvent::new(format!("evt_{n}"), "file.came", &json!({ "tenant": "acme" }));
-        let pushed = node.push(event).await.expect("an answer");
-        runs.push(node.handle(pushed.outcomes[0].run.expect("a run")));
-    }
-    for run in &runs[..2] {
-        until("it runs", async || run.get().await.expect("a view").status == Status::Running).await;
-    }
-
-    let waiting = runs[2].get().await.expect("a view").waiting;
-    assert!(matches!(&waiting[..], [Waiting::Limit { key, .. }] if key == "acme"), "{waiting:?}");
-}
-
-async fn what_a_schedule_starts_is_under_its_limit(ground: impl Ground) {
+async fn what_a_schedule_or_an_event_starts_is_under_its_limit(ground: impl Ground) {
     let acme = Schedule::cron("yearly", "0 0 1 1 *", &import(two()), json!({ "tenant": "acme" }));
     let node = ground.builder().workflow(import(two())).schedule(acme).start().await.expect("a node");
     for _ in 0..2 {
@@ -228,6 +207,14 @@ async fn what_a_schedule_starts_is_under_its_limit(ground: impl Ground) {
         let waiting = run.get().await.expect("a view").waiting;
         assert!(matches!(&waiting[..], [Waiting::Limit { key, .. }] if key == "acme"), "{waiting:?}");
     }
+
+    let subscription = Subscription::by_name("imports", "tenant.exported", "import");
+    elsewhere.triggers().subscribe(subscription).await.expect("a subscription");
+    let event = TriggerEvent::new("1", "tenant.exported", &json!({ "tenant": "acme" }));
+    let pushed = elsewhere.push(event).await.expect("pushed");
+    let run = pushed.outcomes[0].run.expect("a run");
+    let waiting = elsewhere.get(run).await.expect("an answer").expect("a run").waiting;
+    assert!(matches!(&waiting[..], [Waiting::Limit { key, .. }] if key == "acme"), "{waiting:?}");
 
     let by_code = Concurrency::limit("tenant", 2).by(|input: Value| input["tenant"].to_string());
     ground.builder().workflow(import(by_code)).start().await.expect("a node");
@@ -250,73 +237,4 @@ async fn what_cannot_be_a_limit_is_refused() {
     }
     let twice = import(two()).concurrency(two()).check().expect_err("a refusal");
     assert!(matches!(twice, BuildError::SecondLimit { .. }), "{twice}");
-}
-
-/// How many runs of each key are at work, the most there ever were, and who began in which order.
-#[derive(Default)]
-struct AtWork {
-    now: BTreeMap<String, usize>,
-    most: usize,
-    began: Vec<String>,
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_nodes_keep_the_limit_and_are_fair_to_every_key() {
-    const KEYS: usize = 10;
-    const EACH: usize = 40;
-    let ground = Postgres::new().await;
-    let at_work: Arc<Mutex<AtWork>> = Arc::default();
-    let work = |at_work: Arc<Mutex<AtWork>>| {
-        let code = move |cx: Cx, key: String| {
-            let at_work = Arc::clone(&at_work);
-            async move {
-                let body = || async {
-                    {
-                        let mut at_work = at_work.lock().expect("no panic");
-                        let now = at_work.now.entry(key.clone()).or_default();
-                        *now += 1;
-                        let now = *now;
-                        at_work.most = at_work.most.max(now);
-                        at_work.began.push(key.clone());
-                    }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                    *at_work.lock().expect("no panic").now.entry(key.clone()).or_default() -= 1;
-                    anyhow::Ok(())
-                };
-                anyhow::Ok(cx.step("work", body).await?)
-            }
-        };
-        let limit = Concurrency::limit("key", 2).by_input("").round_robin();
-        Workflow::function("work", code).concurrency(limit)
-    };
-    let client =
-        ground.builder().workflow(work(Arc::clone(&at_work))).client().start().await.expect("a client");
-    let mut nodes = Vec::new();
-    for _ in 0..8 {
-        let node = ground.builder().workflow(work(Arc::clone(&at_work))).workflow_slots("work", 1);
-        nodes.push(node.start().await.expect("a node"));
-    }
-    // One key after the other, and twice as many of the first.
-    let workflow = work(Arc::clone(&at_work));
-    let keys = (0..=KEYS).map(|n| format!("k{}", n.saturating_sub(1)));
-    let runs = keys.flat_map(|key| vec![key; EACH]).map(|key| client.run(&workflow, key)).collect();
-    let started = client.start_many(runs).await.expect("runs");
-    for started in &started {
-        assert_eq!(soon("its end", started.run.wait()).await.expect("an end"), Status::Succeeded);
-    }
-
-    let report =
-        verify(&ground.pool, &Scope { grace: Duration::ZERO, ..Scope::default() }).await.expect("a check");
-    assert!(report.holds(), "{:?}", report.violations().collect::<Vec<_>>());
-
-    let at_work = at_work.lock().expect("no panic");
-    assert!(at_work.most <= 2, "{} of a key at once", at_work.most);
-    // While all keys have work, each has its tenth. So short a stretch shows that but to a fifth: the keys do not all begin at
-    // once, and nodes that look at the same moment overtake each other.
-    let fair: Vec<&String> = at_work.began.iter().take(KEYS * EACH * 3 / 4).collect();
-    for n in 0..KEYS {
-        let of_key = fair.iter().filter(|key| ***key == format!("k{n}")).count();
-        let share = EACH * 3 / 4;
-        assert!(of_key.abs_diff(share) <= share / 5, "k{n} began {of_key} times of {share}");
-    }
 }

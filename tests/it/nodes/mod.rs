@@ -8,6 +8,7 @@ mod triggers;
 mod slots;
 mod paused;
 mod limited;
+mod turns;
 mod waiting;
 mod poison;
 mod failover;
