@@ -47,7 +47,7 @@ pub use self::runtime::{
     Runtime, RuntimeBuilder, Schedule, Subscription, TriggerEvent,
 };
 pub use self::workflow::check::CheckReport;
-pub use self::workflow::{Cx, CxError, Dag, Either, Task, TaskErrors, When, Workflow, spawn};
+pub use self::workflow::{Concurrency, Cx, CxError, Dag, Either, Task, TaskErrors, When, Workflow, spawn};
 
 /// The code in the documents compiles.
 #[cfg(doctest)]

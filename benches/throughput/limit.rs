@@ -85,6 +85,7 @@ impl Template {
             trigger: (&Trigger::Manual).into(),
             parent: None,
             metadata: Default::default(),
+            limit_key: None,
         }
     }
 }
@@ -198,7 +199,7 @@ impl Journal {
         let (senders, mut lanes) = self.drains();
         let (workflow, version) = (template.workflow.clone(), template.version.clone());
         let served = vec![Served { workflow, version, slots: usize::MAX }];
-        let wanted = Wanted { served, runs: Vec::new(), limit: CLAIM };
+        let wanted = Wanted { served, limit: CLAIM, ..Wanted::default() };
         while !rests.is_empty() {
             for run in self.store.claim(self.node, &wanted).await?.runs {
                 let left = rests.remove(&run).context("a run of somebody else was claimed")?;

@@ -9,12 +9,13 @@ use crate::model::command::Now;
 use crate::model::decide::{after, decide};
 use crate::model::event::{Event, Parent, Recorded, RunCreated, RunEvent, Trigger};
 use crate::model::evolve::{born, evolve, fold_in};
+use crate::model::limit::Limited;
 use crate::model::{
     Command, Key, Namespace, Payload, Rules, RunId, RunState, Status, Timestamp, TraceContext, Version,
     WorkflowName,
 };
-use crate::store::{Append, NewRun, StoreError};
-use crate::workflow::Definition;
+use crate::store::{Append, NewRun, Registered, StoreError};
+use crate::workflow::{CheckedLimit, Definition};
 
 /// What a run is started with.
 #[derive(Clone, Debug)]
@@ -33,8 +34,46 @@ pub(crate) struct Start {
     pub(crate) parent: Option<Parent>,
     /// The span that it is started under.
     pub(crate) trace: Option<TraceContext>,
+    /// The limit that it is under.
+    pub(crate) limit: Option<Limited>,
     /// What a replay takes over.
     pub(crate) taken_over: Vec<Event>,
+}
+
+/// The version that a run is to be of, with what the start leaves to it.
+pub(crate) struct Target {
+    pub(crate) version: Version,
+    pub(crate) timeout: Option<std::time::Duration>,
+    pub(crate) start_timeout: Option<std::time::Duration>,
+    limit: Option<CheckedLimit>,
+}
+
+impl From<&Definition> for Target {
+    fn from(code: &Definition) -> Target {
+        let (timeout, start_timeout) = (code.timeout, code.start_timeout);
+        Target { version: code.version.clone(), timeout, start_timeout, limit: code.limit.clone() }
+    }
+}
+
+impl From<Registered> for Target {
+    fn from(registered: Registered) -> Target {
+        let Registered { version, timeout, start_timeout, limit } = registered;
+        Target { version, timeout, start_timeout, limit: limit.map(CheckedLimit::without_code) }
+    }
+}
+
+impl Target {
+    /// Finds the place of a run to be under the workflow's limit.
+    ///
+    /// # Errors
+    /// The key is found by code that is not here.
+    pub(crate) fn limited(
+        &self,
+        input: &Payload,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Option<Limited>, String> {
+        self.limit.as_ref().map(|limit| limit.of_run(input, metadata)).transpose()
+    }
 }
 
 /// A run to be created.
@@ -57,8 +96,9 @@ impl Born {
     /// Makes a run that this node starts at once if it has the code and a free slot; else one that waits in the queue.
     pub(crate) fn here(engine: &Engine, run: RunId, start: &Start) -> Result<Born, StoreError> {
         let definition = engine.registry.get(&start.workflow, &start.version).map(Arc::clone);
-        let due =
-            start.start_at.is_none_or(|at| at <= engine.clock.now()) && !engine.paused.holds(&start.workflow);
+        // What a limit or a pause may hold back goes through the queue.
+        let free = start.limit.is_none() && !engine.paused.holds(&start.workflow);
+        let due = free && start.start_at.is_none_or(|at| at <= engine.clock.now());
         let slot = |code: Arc<Definition>| Some((engine.admission.try_start(&code.name)?, code));
         let Some((slot, definition)) = definition.filter(|_| due).and_then(slot) else {
             return Born::queued(run, start, engine.clock.now());
@@ -126,6 +166,7 @@ fn created(run: RunId, start: &Start, now: Timestamp) -> Event {
         trigger: start.trigger.clone(),
         parent: start.parent.clone(),
         trace: start.trace.clone().map(Box::new),
+        limit: start.limit.clone().map(Box::new),
     };
     RunEvent::from(created).into()
 }
@@ -149,6 +190,11 @@ fn append(run: RunId, start: &Start, events: &[Event], state: &RunState) -> Resu
         trigger: (&start.trigger).into(),
         parent: start.parent.as_ref().map(|parent| parent.run),
         metadata: start.metadata.clone(),
+        limit_key: start
+            .limit
+            .as_ref()
+            .filter(|limit| limit.problem.is_none())
+            .map(|limit| limit.key.clone()),
     };
     let events = events.iter().map(Event::encode).collect::<Result<_, _>>().map_err(bug)?;
     Ok(Append {

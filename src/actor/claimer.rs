@@ -121,6 +121,7 @@ impl Claimer {
                 served: self.engine.served(|name| self.engine.admission.free_for(name)),
                 runs,
                 limit,
+                limited: self.engine.registry.is_limited(),
             };
             let claimed = self.engine.store.claim(self.node.id, &wanted).await?;
             let Claimed { runs, held_back, mailed, next_due, paused } = claimed;

@@ -31,7 +31,7 @@ mod moment;
 #[cfg(feature = "otel")]
 mod reporter;
 
-pub(crate) use self::birth::{Born, Start};
+pub(crate) use self::birth::{Born, Start, Target};
 #[cfg(feature = "otel")]
 pub(crate) use self::exporter::ExportSettings;
 pub(crate) use self::followers::SAY_EVERY;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::birth::{Born, Start};
+use super::birth::{Born, Start, Target};
 use super::supervisor::Engine;
 use crate::model::event::Trigger;
 use crate::model::limits::{SCHEDULE_POLL, SCHEDULE_RETRY_MAX, SCHEDULE_RETRY_MIN, SCHEDULES_FIRED_MAX};
 use crate::model::schedule::due;
 use crate::model::{Timestamp, WorkflowName};
-use crate::store::{Append, Firing, Registered, ScheduleRow, StoreError, Times};
+use crate::store::{Append, Firing, ScheduleRow, StoreError, Times};
 
 /// The agent that starts the occurrences that are due, on every node: the database says whose statement was first, so nobody
 /// need be in charge.
@@ -153,10 +153,13 @@ impl Scheduler {
         let due = due(&timing, row.spec.misfire, next_at, now);
         let mut occurrences = Vec::with_capacity(due.fire.len());
         for at in due.fire {
-            let Some(version) = versions.of(&self.engine, &row.spec.workflow).await? else {
+            let Some(target) = versions.of(&self.engine, &row.spec.workflow).await? else {
                 return Ok(Err(unknown(&row.spec.workflow)));
             };
-            occurrences.push((at, occurrence(&self.engine, row, at, None, version)?));
+            match occurrence(&self.engine, row, at, None, target)? {
+                Ok(append) => occurrences.push((at, append)),
+                Err(problem) => return Ok(Err(problem)),
+            }
         }
         let (schedule, revision, next_at) = (row.id, row.revision, due.next);
         Ok(Ok(Firing { schedule, revision, occurrences, next_at }))
@@ -172,14 +175,14 @@ impl Scheduler {
 
 /// The versions that starts by name get, each asked for once.
 #[derive(Default)]
-pub(crate) struct Versions(BTreeMap<WorkflowName, Option<Registered>>);
+pub(crate) struct Versions(BTreeMap<WorkflowName, Option<Target>>);
 
 impl Versions {
     pub(crate) async fn of(
         &mut self,
         engine: &Engine,
         workflow: &WorkflowName,
-    ) -> Result<Option<&Registered>, StoreError> {
+    ) -> Result<Option<&Target>, StoreError> {
         Ok(match self.0.entry(workflow.clone()) {
             Entry::Occupied(known) => known.into_mut().as_ref(),
             Entry::Vacant(place) => place.insert(engine.version_for(workflow).await?).as_ref(),
@@ -191,14 +194,18 @@ fn unknown(workflow: &WorkflowName) -> String {
     format!("workflow {:?} is unknown: no node ever served it", workflow.as_str())
 }
 
-/// Makes the run of an occurrence.
+/// Makes the run of an occurrence, or says why it cannot be made here.
 fn occurrence(
     engine: &Engine,
     row: &ScheduleRow,
     at: Timestamp,
     by: Option<String>,
-    version: &Registered,
-) -> Result<Append, StoreError> {
+    target: &Target,
+) -> Result<Result<Append, String>, StoreError> {
+    let limit = match target.limited(&row.spec.input, &row.spec.metadata) {
+        Ok(limit) => limit,
+        Err(problem) => return Ok(Err(problem)),
+    };
     let schedule = row.spec.name.to_string();
     let trigger = match row.spec.times {
         Times::Cron { .. } => Trigger::Cron { schedule, due: at, by },
@@ -206,49 +213,48 @@ fn occurrence(
     };
     let start = Start {
         workflow: row.spec.workflow.clone(),
-        version: version.version.clone(),
+        version: target.version.clone(),
         namespace: row.spec.namespace.clone(),
         key: None,
         input: row.spec.input.clone(),
         metadata: row.spec.metadata.clone(),
         priority: row.spec.priority,
         start_at: None,
-        timeout: version.timeout,
-        start_timeout: version.start_timeout,
+        timeout: target.timeout,
+        start_timeout: target.start_timeout,
         trigger,
         parent: None,
         trace: None,
+        limit,
         taken_over: Vec::new(),
     };
-    Ok(Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?.append)
+    Ok(Ok(Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?.append))
 }
 
 impl Engine {
     /// Finds the version that a start by name gets: that whose code is here, else the newest that other nodes serve.
-    pub(crate) async fn version_for(
-        &self,
-        workflow: &WorkflowName,
-    ) -> Result<Option<Registered>, StoreError> {
+    pub(crate) async fn version_for(&self, workflow: &WorkflowName) -> Result<Option<Target>, StoreError> {
         if let Some(here) = self.registry.newest(workflow.as_str()) {
-            return Ok(Some(Registered {
-                version: here.version.clone(),
-                timeout: here.timeout,
-                start_timeout: here.start_timeout,
-            }));
+            return Ok(Some(Target::from(here.as_ref())));
         }
-        self.store.registered(workflow).await
+        Ok(self.store.registered(workflow).await?.map(Target::from))
     }
 
     /// Makes an occurrence of a schedule out of turn, which changes nothing about the next one; `None` when its workflow is
-    /// unknown.
+    /// unknown, the inner error says why it cannot be started here.
     pub(crate) async fn out_of_turn(
         &self,
         row: &ScheduleRow,
         by: Option<String>,
-    ) -> Result<Option<Firing>, StoreError> {
-        let Some(version) = self.version_for(&row.spec.workflow).await? else { return Ok(None) };
+    ) -> Result<Option<Result<Firing, String>>, StoreError> {
+        let Some(target) = self.version_for(&row.spec.workflow).await? else { return Ok(None) };
         let now = self.clock.now();
-        let occurrences = vec![(now, occurrence(self, row, now, by, &version)?)];
-        Ok(Some(Firing { schedule: row.id, revision: row.revision, occurrences, next_at: row.next_at }))
+        let firing = |append| Firing {
+            schedule: row.id,
+            revision: row.revision,
+            occurrences: vec![(now, append)],
+            next_at: row.next_at,
+        };
+        Ok(Some(occurrence(self, row, now, by, &target)?.map(firing)))
     }
 }

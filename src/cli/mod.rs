@@ -116,6 +116,8 @@ enum Verb {
     Triggers(verbs::triggers::Arguments),
     /// Lists the workflows that are or were served; pauses and resumes them
     Workflows(verbs::workflows::Arguments),
+    /// Lists the limits of concurrency, or how the keys of one stand
+    Limits(verbs::limits::Arguments),
     /// Lists the processes that execute runs
     Nodes(verbs::nodes::Arguments),
     /// Says who did what
@@ -272,6 +274,7 @@ async fn dispatch(desk: &mut Desk, verb: Verb) -> Done {
         Verb::Retention(arguments) => verbs::retention::run(desk, arguments).await,
         Verb::Schedules(arguments) => verbs::schedules::run(desk, arguments).await,
         Verb::Triggers(arguments) => verbs::triggers::run(desk, arguments).await,
+        Verb::Limits(arguments) => verbs::limits::run(desk, arguments).await,
         Verb::Workflows(arguments) => verbs::workflows::run(desk, arguments).await,
         Verb::Nodes(arguments) => verbs::nodes::run(desk, arguments).await,
         Verb::Audit(arguments) => verbs::audit::run(desk, arguments).await,

@@ -100,6 +100,8 @@ pub const ROUTES: &[Route] = &[
     row(GET, "/api/v1/subscriptions", Action::Read, &["key", "after", "limit", "namespace"]),
     row(POST, "/api/v1/subscriptions", Action::Schedule, &[]),
     row(DELETE, "/api/v1/subscriptions/{name}", Action::Schedule, &["namespace"]),
+    row(GET, "/api/v1/limits", Action::Read, &["workflow", "limit"]),
+    row(GET, "/api/v1/limits/{workflow}/keys", Action::Read, &["namespace", "limit"]),
     row(POST, "/api/v1/workflows/{name}/pause", Action::Pause, &[]),
     row(POST, "/api/v1/workflows/{name}/resume", Action::Pause, &[]),
     row(POST, "/api/v1/bulk", Action::Bulk, &[]),

@@ -32,7 +32,7 @@ pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Similar, Site, 
 
 use crate::model::limits::PAGE_ROWS_MAX;
 use crate::model::{IllegalEvent, RunId, Status, Timestamp, Version, Waiting, WorkflowName};
-use crate::store::{Pause, RunRow, Serving, Store, StoreError};
+use crate::store::{AtGate, Pause, RunRow, Serving, Store, StoreError};
 
 /// Child runs that a view lists.
 const CHILDREN_SHOWN_MAX: u32 = 1_000;
@@ -101,10 +101,15 @@ pub async fn get(store: &dyn Store, run: RunId) -> Result<Option<RunView>, Inspe
 
 /// Says why a run that is due, or would be, is not taken by any node.
 async fn nobody(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, InspectError> {
-    let Some(wake_at) = row.wake_at.filter(|_| row.owner.is_none()) else { return Ok(None) };
-    if let (Status::Queued, Some(paused)) = (row.status, paused(store, row).await?) {
-        return Ok(Some(paused));
+    if row.status == Status::Queued && row.owner.is_none() {
+        if let Some(paused) = paused(store, row).await? {
+            return Ok(Some(paused));
+        }
+        if let Some(AtGate { limit, key, running, slots }) = store.at_gate(row.run).await? {
+            return Ok(Some(Waiting::Limit { name: limit, key, running, slots }));
+        }
     }
+    let Some(wake_at) = row.wake_at.filter(|_| row.owner.is_none()) else { return Ok(None) };
     let (now, takers) = takers(store, &row.workflow, &row.version).await?;
     Ok((wake_at <= now).then_some(takers))
 }

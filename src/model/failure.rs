@@ -41,6 +41,8 @@ pub const LOG_FULL: &str = "log_full";
 pub const POISON: &str = "poison";
 /// The code could not judge a condition of the task: it panicked, or could not read the value.
 pub const CONDITION: &str = "condition";
+/// The run's key under its workflow's limit could not be found.
+pub const LIMIT_KEY: &str = "limit_key";
 /// A child run ended without success.
 pub const CHILD: &str = "child";
 

@@ -29,6 +29,7 @@ pub mod divergence;
 pub mod schedule;
 pub mod trigger;
 pub mod snapshot;
+pub mod limit;
 pub mod limits;
 
 pub use self::command::{Command, Message, MessageBody, Now, Rejection, Report, Rules, TaskRules};

@@ -38,6 +38,17 @@ pub enum Waiting {
         /// Why.
         reason: Option<String>,
     },
+    /// A slot of its workflow's limit.
+    Limit {
+        /// The limit.
+        name: String,
+        /// The run's key.
+        key: String,
+        /// How many of the key were let in.
+        running: u32,
+        /// How many may be; `None` = the limit is gone, and the run is let in with the next look.
+        slots: Option<u32>,
+    },
     /// A signal.
     Signal {
         /// Its name.
@@ -161,6 +172,13 @@ impl fmt::Display for Waiting {
                 write!(f, "its workflow to be resumed: paused since {since:?}")?;
                 by.iter().try_for_each(|by| write!(f, " by {by}"))?;
                 reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
+            }
+            Waiting::Limit { name, key, running, slots } => {
+                write!(f, "limit `{name}`")?;
+                if !key.is_empty() {
+                    write!(f, " of key `{key}`")?;
+                }
+                slots.iter().try_for_each(|slots| write!(f, ": {running} of {slots} running"))
             }
             Waiting::Signal { name, deadline: None } => write!(f, "signal `{name}`"),
             Waiting::Signal { name, deadline: Some(at) } => write!(f, "signal `{name}` until {at:?}"),

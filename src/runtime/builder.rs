@@ -16,6 +16,7 @@ use super::subscription::Subscription;
 use crate::actor::Push;
 use crate::actor::{Engine, Settings};
 use crate::clock::Clock;
+use crate::model::limit::Limit;
 use crate::model::limits::{
     LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX, POLL_INTERVAL_MAX, POLL_INTERVAL_MIN, RETENTION_INTERVAL_MAX,
     RETENTION_INTERVAL_MIN, RETENTION_SHARE_MIN,
@@ -294,6 +295,7 @@ impl RuntimeBuilder {
                 shape: definition.shape(),
                 timeout: definition.timeout,
                 start_timeout: definition.start_timeout,
+                limit: limit(&registry, &definition.name),
             })
             .collect();
         if !self.settings.client {
@@ -315,6 +317,11 @@ impl RuntimeBuilder {
         }
         Ok(runtime)
     }
+}
+
+/// Returns the limit of a workflow: that of its newest version.
+fn limit(registry: &Registry, workflow: &WorkflowName) -> Option<Limit> {
+    registry.newest(workflow.as_str())?.limit.as_ref().map(|limit| limit.limit.clone())
 }
 
 #[cfg(feature = "otel")]

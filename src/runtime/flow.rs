@@ -4,7 +4,7 @@ use super::control::{Runtime, check_text};
 use super::error::Error;
 use crate::model::limits::PAGE_ROWS_MAX;
 use crate::model::{Namespace, WorkflowName};
-use crate::store::{NewPause, Pause};
+use crate::store::{KnownLimit, LimitKey, NewPause, Pause};
 
 /// Which workflow is paused, where, by whom and why.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +80,28 @@ impl Runtime {
     pub async fn pauses(&self, namespace: Option<&str>) -> Result<Vec<Pause>, Error> {
         let namespace = namespace.map(Namespace::new).transpose()?;
         Ok(self.engine.store.pauses(namespace.as_ref(), PAGE_ROWS_MAX).await?)
+    }
+}
+
+impl Runtime {
+    /// Lists the limits of concurrency that count, of one workflow or all, at most 500.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Store`].
+    pub async fn limits(&self, workflow: Option<&str>) -> Result<Vec<KnownLimit>, Error> {
+        let workflow = workflow.map(WorkflowName::new).transpose()?;
+        Ok(self.engine.store.limits(workflow.as_ref(), PAGE_ROWS_MAX).await?)
+    }
+
+    /// Lists the keys of a workflow's limit under which runs were let in or wait, of one namespace or all, at most 500: the
+    /// longest lines first. Of more than 20,000 runs only these are counted.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Store`].
+    pub async fn limit_keys(&self, workflow: &str, namespace: Option<&str>) -> Result<Vec<LimitKey>, Error> {
+        let namespace = namespace.map(Namespace::new).transpose()?;
+        let workflow = WorkflowName::new(workflow)?;
+        Ok(self.engine.store.limit_keys(&workflow, namespace.as_ref(), PAGE_ROWS_MAX).await?)
     }
 }
 

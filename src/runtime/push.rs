@@ -178,7 +178,7 @@ impl Runtime {
         versions: &mut Versions,
     ) -> Result<Result<Append, String>, Error> {
         let engine = &self.engine;
-        let Some(version) = versions.of(engine, &subscription.workflow).await? else {
+        let Some(target) = versions.of(engine, &subscription.workflow).await? else {
             return Ok(Err(format!("workflow {:?} is unknown", subscription.workflow.as_str())));
         };
         if let Some(code) = engine.registry.newest(subscription.workflow.as_str())
@@ -195,17 +195,21 @@ impl Runtime {
                 metadata.len()
             )));
         }
+        let limit = match target.limited(&event.payload, &metadata) {
+            Ok(limit) => limit,
+            Err(problem) => return Ok(Err(problem)),
+        };
         let start = Start {
             workflow: subscription.workflow.clone(),
-            version: version.version.clone(),
+            version: target.version.clone(),
             namespace: event.namespace.clone(),
             key: None,
             input: event.payload.clone(),
             metadata,
             priority: subscription.priority,
             start_at: None,
-            timeout: version.timeout,
-            start_timeout: version.start_timeout,
+            timeout: target.timeout,
+            start_timeout: target.start_timeout,
             trigger: Trigger::Event {
                 id: event.id.to_string(),
                 key: event.key.to_string(),
@@ -213,6 +217,7 @@ impl Runtime {
             },
             parent: None,
             trace: trace.or_else(crate::telemetry::caller),
+            limit,
             taken_over: Vec::new(),
         };
         Ok(Ok(Born::queued(engine.clock.new_run_id(), &start, engine.clock.now())?.append))

@@ -222,6 +222,7 @@ impl Schedules<'_> {
             let by = Some(by.unwrap_or("code").to_owned());
             let firing = engine.out_of_turn(&row, by).await?;
             let firing = firing.ok_or_else(|| self.runtime.unknown(&row.spec.workflow))?;
+            let firing = firing.map_err(|problem| Error::Field { field: "workflow", problem })?;
             if engine.store.fire(std::slice::from_ref(&firing)).await? == [true] {
                 engine.enqueued(firing.occurrences.iter().map(|(_, append)| append));
                 if let Some((_, append)) = firing.occurrences.first() {

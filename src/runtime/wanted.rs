@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::control::Runtime;
 use super::error::Error;
-use crate::actor::Start;
+use crate::actor::{Start, Target};
 use crate::model::decide::after;
 use crate::model::event::Trigger;
 use crate::model::ids::{NameError, check_metadata_name};
+use crate::model::limit::Limited;
 use crate::model::limits::{METADATA_PAIRS_MAX, METADATA_VALUE_BYTES_MAX, PRIORITY_MAX, WAIT_MAX};
 use crate::model::{Key, Namespace, Payload, Timestamp, TraceContext, TraceState, Version, WorkflowName};
 use crate::store::Registered;
@@ -64,24 +65,21 @@ impl Wanted {
 
     /// Finds the version to start where the code is not here. Its input is checked by the node that runs it.
     pub(super) async fn located(self, runtime: &Runtime) -> Result<Located, Error> {
-        Ok(match &self.code {
-            Code::Here(code) => Located {
-                workflow: code.name.clone(),
-                version: code.version.clone(),
-                timeout: self.timeout.or(code.timeout),
-                start_timeout: self.start_timeout.or(code.start_timeout),
-                wanted: self,
-            },
+        let (workflow, target) = match &self.code {
+            Code::Here(code) => (code.name.clone(), Target::from(code.as_ref())),
             Code::Elsewhere(workflow) => {
-                let Registered { version, timeout, start_timeout } = runtime.registered(workflow).await?;
-                Located {
-                    workflow: workflow.clone(),
-                    version,
-                    timeout: self.timeout.or(timeout),
-                    start_timeout: self.start_timeout.or(start_timeout),
-                    wanted: self,
-                }
+                (workflow.clone(), Target::from(runtime.registered(workflow).await?))
             }
+        };
+        let limit = target.limited(&self.input, &self.metadata);
+        let limit = limit.map_err(|problem| Error::Field { field: "workflow", problem })?;
+        Ok(Located {
+            workflow,
+            timeout: self.timeout.or(target.timeout),
+            start_timeout: self.start_timeout.or(target.start_timeout),
+            version: target.version,
+            limit,
+            wanted: self,
         })
     }
 }
@@ -104,6 +102,7 @@ pub(super) struct Located {
     version: Version,
     timeout: Option<Duration>,
     start_timeout: Option<Duration>,
+    limit: Option<Limited>,
     wanted: Wanted,
 }
 
@@ -114,7 +113,7 @@ impl Located {
     }
 
     pub(super) fn into_start(self, now: Timestamp) -> Start {
-        let Located { workflow, version, timeout, start_timeout, wanted } = self;
+        let Located { workflow, version, timeout, start_timeout, limit, wanted } = self;
         let trace = wanted.trace.map(|trace| TraceContext { state: wanted.tracestate, ..trace });
         let delayed = wanted.delay.map(|delay| after(now, delay));
         Start {
@@ -131,6 +130,7 @@ impl Located {
             trigger: wanted.trigger,
             parent: None,
             trace: trace.or_else(telemetry::caller),
+            limit,
             taken_over: Vec::new(),
         }
     }

@@ -61,6 +61,8 @@ pub struct NewRun {
     pub parent: Option<RunId>,
     /// Tags.
     pub metadata: BTreeMap<String, String>,
+    /// What it counts for under its workflow's limit; then it is QUEUED, and due once it is let in.
+    pub limit_key: Option<String>,
 }
 
 /// What changes in a run's row. The store sets `started_at` and `finished_at` with the move of the status.

@@ -1,6 +1,7 @@
 //! What holds runs back.
 
 use super::Answer;
+use crate::model::limit::Limit;
 use crate::model::{Namespace, RunId, Timestamp, WorkflowName};
 
 /// What holds runs back before their start. [`Store::claim`](super::Store::claim) goes by it.
@@ -24,8 +25,60 @@ pub trait Flow: Send + Sync + 'static {
         namespace: &'a Namespace,
     ) -> Answer<'a, Option<Pause>>;
 
+    /// Says where a queued run stands that was not let in under its workflow's limit; `None` for every other run.
+    fn at_gate(&self, run: RunId) -> Answer<'_, Option<AtGate>>;
+
+    /// Lists the limits, of one workflow or all, at most `rows`.
+    fn limits<'a>(&'a self, workflow: Option<&'a WorkflowName>, rows: u32) -> Answer<'a, Vec<KnownLimit>>;
+
+    /// Lists the keys of a workflow's limit under which runs were let in or wait, of one namespace or all, at most `rows`:
+    /// those with the most waiting runs first.
+    fn limit_keys<'a>(
+        &'a self,
+        workflow: &'a WorkflowName,
+        namespace: Option<&'a Namespace>,
+        rows: u32,
+    ) -> Answer<'a, Vec<LimitKey>>;
+
     /// Lists those of some runs that may not start now; a claim says it of the runs that it gives.
     fn held_back<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunId>>;
+}
+
+/// A run that waits to be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtGate {
+    /// The limit's name; empty when the workflow has none any more.
+    pub limit: String,
+    /// The run's key.
+    pub key: String,
+    /// How many runs of the key were let in and have not ended.
+    pub running: u32,
+    /// How many may be; `None` when the workflow has no limit any more.
+    pub slots: Option<u32>,
+}
+
+/// A workflow's limit, as it counts now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownLimit {
+    /// The workflow.
+    pub workflow: WorkflowName,
+    /// The limit.
+    pub limit: Limit,
+    /// Since when it has so many slots.
+    pub since: Timestamp,
+}
+
+/// How a key stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitKey {
+    /// In which namespace.
+    pub namespace: Namespace,
+    /// The key.
+    pub key: String,
+    /// Runs that were let in and have not ended.
+    pub running: u32,
+    /// Runs that wait to be let in.
+    pub waiting: u32,
 }
 
 /// A pause to be.

@@ -27,7 +27,7 @@ pub use self::access::{Audited, Begun, BulkItem, BulkRow, Deed, KeptAnswer, NewB
 pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
-pub use self::flow::{Flow, NewPause, Pause};
+pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
 pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
 pub use self::outbox::Outbox;
 pub use self::retention::{
@@ -92,14 +92,16 @@ pub trait Store: Archive + Flow + Outbox + Schedules + Triggers + Writings {
     /// it is unknown which.
     fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended>;
 
-    /// Creates runs that nobody owns yet, all or none, in the order given. Answers for each whether it was created,
+    /// Creates runs that nobody owns yet, all or none, in the order given; one with a key under a limit is due once a claim
+    /// let it in. Answers for each whether it was created,
     /// or which run has its key.
     fn create<'a>(&'a self, runs: &'a [Append]) -> Answer<'a, Vec<Created>>;
 
     /// Gives unowned runs to `node`: those of the served workflows that are due, those named, those with a message,
     /// those past their deadline, and poison. Only live ones; at most `wanted.limit`. Of those that are due the longest due
     /// goes first, each step of its priority counting as a minute; one that has not started is not due while its workflow is
-    /// paused.
+    /// paused. Before that it lets runs in that stand at their gates: at no time more of a key than its limit has slots, and
+    /// none stands there while there is a free one.
     ///
     /// Suspects, whose nodes died twice and more without their getting any further, are given in groups of 64, 8 and 1,
     /// the fewer the more deaths, and only while the node has owned no other suspect for a minute.
@@ -337,6 +339,8 @@ pub struct Wanted {
     pub runs: Vec<RunId>,
     /// How many at most.
     pub limit: usize,
+    /// Whether a served workflow has a limit of concurrency: then runs are let in first.
+    pub limited: bool,
 }
 
 /// What a claim gave.

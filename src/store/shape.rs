@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::limit::Limit;
 use crate::model::{TaskName, Version, WorkflowName};
 
 /// A workflow's name, version and shape.
@@ -19,6 +20,8 @@ pub struct Shape {
     pub timeout: Option<Duration>,
     /// How long a run may wait for its start, unless its start says otherwise.
     pub start_timeout: Option<Duration>,
+    /// The workflow's limit of concurrency: that of its newest version.
+    pub limit: Option<Limit>,
 }
 
 /// What is known of a workflow without its code.
@@ -30,4 +33,6 @@ pub struct Registered {
     pub timeout: Option<Duration>,
     /// How long a run may wait for its start, unless its start says otherwise.
     pub start_timeout: Option<Duration>,
+    /// The workflow's limit of concurrency.
+    pub limit: Option<Limit>,
 }

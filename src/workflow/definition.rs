@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::context::{Cx, TaskErrors};
 use super::error::BuildError;
+use super::limit::CheckedLimit;
 use crate::model::condition::Term;
 use crate::model::limits::WAIT_MAX;
 use crate::model::{Failure, Payload, PayloadError, Plan, Rules, Verdict, Version, WorkflowName};
@@ -76,6 +77,7 @@ pub(crate) struct Definition {
     pub(crate) code: Vec<TaskCode>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) start_timeout: Option<Duration>,
+    pub(crate) limit: Option<CheckedLimit>,
     pub(crate) check_input: fn(&Payload) -> Result<(), PayloadError>,
 }
 

@@ -109,6 +109,26 @@ pub enum BuildError {
         /// Its value.
         value: std::time::Duration,
     },
+    /// A limit of concurrency cannot be kept.
+    #[error("workflow {workflow}: limit {limit:?}: {problem}")]
+    Limit {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// The limit's name.
+        limit: String,
+        /// What is wrong with it, and what would do.
+        problem: String,
+    },
+    /// A second limit of concurrency.
+    #[error(
+        "workflow {workflow}: limit {limit:?} is its second one: a workflow has one limit of concurrency"
+    )]
+    SecondLimit {
+        /// The workflow.
+        workflow: WorkflowName,
+        /// The second one's name.
+        limit: String,
+    },
     /// Two workflows of one name and version.
     #[error("workflow {workflow} version {version} is given twice: give the second another version")]
     DuplicateWorkflow {

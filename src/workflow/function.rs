@@ -108,6 +108,7 @@ fn definition(
         code: vec![code],
         timeout: None,
         start_timeout: None,
+        limit: None,
         check_input,
     })
 }

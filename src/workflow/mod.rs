@@ -6,6 +6,7 @@
 mod definition;
 mod dag;
 mod function;
+mod limit;
 mod registry;
 mod error;
 pub(crate) mod context;
@@ -17,6 +18,8 @@ pub use self::context::{
 pub use self::dag::{Dag, Deps, Optional, Outcome, Task, When};
 pub use self::definition::Workflow;
 pub use self::error::{BuildError, CxError};
+pub(crate) use self::limit::CheckedLimit;
+pub use self::limit::Concurrency;
 
 pub(crate) use self::definition::{Definition, Inputs, Judge, TaskFailure};
 pub(crate) use self::error::{by_whom, for_what};

@@ -41,6 +41,11 @@ impl Registry {
         self.get(&workflow, self.newest.get(&workflow)?)
     }
 
+    /// Says whether any workflow has a limit of concurrency.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.definitions.values().flat_map(HashMap::values).any(|definition| definition.limit.is_some())
+    }
+
     /// Lists every workflow, by name and version.
     pub(crate) fn all(&self) -> Vec<&Arc<Definition>> {
         let mut all: Vec<_> = self.definitions.values().flat_map(HashMap::values).collect();

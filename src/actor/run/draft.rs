@@ -236,6 +236,7 @@ impl Live {
                     trigger: Trigger::Parent,
                     parent: Some(Parent { run: self.run, task, op: birth.op, depth }),
                     trace: Some(trace),
+                    limit: birth.limit,
                     taken_over: Vec::new(),
                 };
                 Some(Born::here(&self.engine, birth.run, &start))

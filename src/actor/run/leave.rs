@@ -74,6 +74,13 @@ impl Live {
         self.myself.stop(None);
     }
 
+    /// Lets the claimers know that another run of the same key may be let in.
+    pub(super) fn free_slot(&self) {
+        if self.state.as_ref().is_some_and(|state| state.origin.limit.is_some()) {
+            self.engine.queued();
+        }
+    }
+
     /// Tells whoever waits in this process how the run ended.
     pub(super) fn announce_end(&self) {
         let Some(state) = &self.state else { return };

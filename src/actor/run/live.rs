@@ -383,6 +383,7 @@ impl Live {
         self.after_commit(draft, &events, at);
         self.engine.grown(self.run);
         if ended {
+            self.free_slot();
             self.announce_end();
             self.stop();
         } else if released {

@@ -26,6 +26,27 @@ pub(in crate::cli) struct Pause {
     pub(in crate::cli) reason: Option<String>,
 }
 
+/// A workflow's limit.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct Limit {
+    pub(in crate::cli) workflow: String,
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) slots: u32,
+    pub(in crate::cli) policy: String,
+    pub(in crate::cli) by: String,
+    pub(in crate::cli) at: Option<String>,
+    pub(in crate::cli) since: Timestamp,
+}
+
+/// How a key stands.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli) struct LimitKey {
+    pub(in crate::cli) namespace: String,
+    pub(in crate::cli) key: String,
+    pub(in crate::cli) running: u32,
+    pub(in crate::cli) waiting: u32,
+}
+
 /// What pausing or resuming came to.
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct Paused {

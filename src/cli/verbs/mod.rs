@@ -10,6 +10,7 @@ pub(super) mod failures;
 pub(super) mod get;
 pub(super) mod graph;
 pub(super) mod import;
+pub(super) mod limits;
 pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod nodes;

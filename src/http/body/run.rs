@@ -207,14 +207,14 @@ impl CancelBody {
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = Waiting)]
 pub(in crate::http) struct WaitingBody {
-    /// `start`, `node`, `serving`, `slot`, `paused`, `signal`, `timer`, `retry`, `child`, `condition`, `cancellation` or
-    /// `blocked`; more may come.
+    /// `start`, `node`, `serving`, `slot`, `paused`, `limit`, `signal`, `timer`, `retry`, `child`, `condition`,
+    /// `cancellation` or `blocked`; more may come.
     kind: &'static str,
     /// The same for people.
     text: String,
     /// Until when: the latest for `signal` and `cancellation`, exactly for the others.
     until: Option<Time>,
-    /// The signal's, sleep's or task's name.
+    /// The signal's, sleep's, task's or limit's name.
     name: Option<String>,
     /// The child run.
     run: Option<String>,
@@ -233,6 +233,7 @@ impl From<&Waiting> for WaitingBody {
             Waiting::Node => of("node"),
             Waiting::Serving { .. } => of("serving"),
             Waiting::Slot { nodes } => WaitingBody { nodes: Some(*nodes), ..of("slot") },
+            Waiting::Limit { name, .. } => WaitingBody { name: Some(name.clone()), ..of("limit") },
             Waiting::Paused { by, .. } => WaitingBody { by: by.clone(), ..of("paused") },
             Waiting::Signal { name, deadline } => {
                 WaitingBody { name: Some(name.to_string()), until: deadline.map(Time), ..of("signal") }

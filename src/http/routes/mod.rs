@@ -18,6 +18,7 @@ mod signals;
 mod replay;
 mod workflows;
 mod pauses;
+mod limits;
 mod nodes;
 mod audit;
 mod retention;
@@ -177,6 +178,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(signals::signal_all))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
+        .routes(routes!(limits::list))
+        .routes(routes!(limits::keys))
         .routes(routes!(pauses::pause))
         .routes(routes!(pauses::resume))
         .routes(routes!(nodes::list))

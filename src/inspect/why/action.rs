@@ -127,6 +127,7 @@ fn by_wait(waiting: &Waiting, leaf: &super::Hop, cause: &Cause) -> Option<Action
         | Waiting::Condition { .. }
         | Waiting::Start { .. }
         | Waiting::Node
+        | Waiting::Limit { .. }
         | Waiting::Timer { .. }
         | Waiting::Retry { .. }
         | Waiting::Child { .. }

@@ -155,6 +155,7 @@ fn wait_text(waiting: &Waiting) -> String {
         Waiting::Node
         | Waiting::Serving { .. }
         | Waiting::Slot { .. }
+        | Waiting::Limit { .. }
         | Waiting::Signal { deadline: None, .. }
         | Waiting::Child { .. }
         | Waiting::Blocked { .. } => waiting.to_string(),

@@ -14,8 +14,9 @@ use super::event::RunEvent;
 use super::event::{
     AttemptStarted, Event, Place, RunBlocked, RunCancelled, RunFailed, RunStarted, TaskEvent,
 };
-use super::failure::{Failure, LOG_FULL, POISON};
+use super::failure::{Failure, LIMIT_KEY, LOG_FULL, POISON};
 use super::ids::TaskName;
+use super::limit::Limited;
 use super::limits::{EVENTS_MAX, WAIT_MAX};
 use super::plan::{PlannedTask, Role};
 use super::state::RunState;
@@ -99,6 +100,10 @@ fn start(
     let overdue = tick::decide(state, now);
     if !overdue.is_empty() || state.queued_until() > now.at {
         return Ok(overdue);
+    }
+    if let Some(Limited { name, problem: Some(problem), .. }) = state.origin.limit.as_deref() {
+        let error = Failure::new(LIMIT_KEY, format!("the key of limit `{name}` cannot be found: {problem}"));
+        return Ok(vec![RunEvent::from(RunFailed { task: None, error }).into()]);
     }
     if plan.is_conditional() {
         return Ok(vec![RunEvent::from(RunStarted { plan, assigned_at }).into()]);

@@ -8,6 +8,7 @@ use super::ReplayFrom;
 use crate::model::Timestamp;
 use crate::model::failure::Failure;
 use crate::model::ids::{Key, Namespace, OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
+use crate::model::limit::Limited;
 use crate::model::payload::Payload;
 use crate::model::plan::Plan;
 use crate::model::trace::TraceContext;
@@ -49,6 +50,9 @@ pub struct RunCreated {
     /// The span that it was started under, in the caller's trace; `None` = it begins a trace of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Box<TraceContext>>,
+    /// The limit of concurrency that it is under, with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Box<Limited>>,
 }
 
 fn is_zero(n: &i16) -> bool {

@@ -26,6 +26,7 @@ pub(super) fn created(run: RunId, recorded: &Recorded, event: &RunCreated) -> Ru
         trigger: event.trigger.clone(),
         parent: event.parent.clone(),
         trace: event.trace.clone(),
+        limit: event.limit.clone(),
     };
     RunState {
         id: run,

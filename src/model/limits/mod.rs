@@ -90,6 +90,9 @@ pub const PRIORITY_MAX: i16 = 1_000;
 /// statements of `store/postgres` have the same number.
 pub const PRIORITY_STEP: Duration = Duration::from_secs(60);
 
+/// Slots of a limit of concurrency: who wants more wants none.
+pub const LIMIT_SLOTS_MAX: u32 = 100_000;
+
 /// Longest delay, timeout or sleep: 100 years keeps every instant inside the database's and chrono's range.
 pub const WAIT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 

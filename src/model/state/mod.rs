@@ -13,6 +13,7 @@ use super::condition::Term;
 use super::event::{ChildOutcome, Parent, Timeout, Trigger};
 use super::failure::Failure;
 use super::ids::{Key, Namespace, NodeId, OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
+use super::limit::Limited;
 use super::payload::Payload;
 use super::plan::Plan;
 use super::status::{Status, TaskStatus};
@@ -79,6 +80,7 @@ pub struct Origin {
     pub trigger: Trigger,
     pub parent: Option<Parent>,
     pub trace: Option<Box<TraceContext>>,
+    pub limit: Option<Box<Limited>>,
 }
 
 /// A wish to cancel.

@@ -189,6 +189,11 @@ impl Code {
         let start_timeout =
             origin.start_deadline.and_then(|deadline| (deadline - origin.created_at).to_std().ok());
         let Wish { from, input, by, reason, parent, trace, .. } = wish;
+        // Without the code the original's place counts.
+        let limit = match of_code {
+            Some(code) => code.limited(&input, &origin.metadata),
+            None => origin.limit.map(|limit| *limit),
+        };
         Start {
             workflow: origin.workflow,
             version: self.version,
@@ -203,6 +208,7 @@ impl Code {
             trigger: Trigger::Replay { of, by, reason, from: Some(from), trace: origin.trace },
             parent,
             trace,
+            limit,
             taken_over,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::simulated::Seen;
-use super::world::{Entry, FullKey, Listed, Run, World, full_key};
+use super::world::{Entry, FullKey, Gate, Listed, Run, World, full_key};
 use crate::model::{NodeId, RunId, Status, Timestamp};
 use crate::store::{Append, Appended, Commit, Created, NewRun, Release, RowChange, RunRow, StoreError};
 
@@ -223,12 +223,23 @@ impl World {
             node: None,
             failure: None,
         };
+        let key = born.limit_key.clone().filter(|_| !running);
+        let due = row.wake_at.unwrap_or(at);
+        let gate = key.map(|key| Gate { key, at: Some(due), since: due, gives_way: false });
         self.keys.extend(full_key(born).map(|key| (key, id)));
         self.children.extend(born.parent.map(|parent| (parent, id)));
         self.replays.extend(born.trigger.replay_of.map(|of| (of, id)));
         self.runs.insert(
             id,
-            Run { row, listed, log: Vec::new(), snapshot: None, died_with: None, kept_at: BTreeSet::new() },
+            Run {
+                row,
+                listed,
+                log: Vec::new(),
+                snapshot: None,
+                died_with: None,
+                kept_at: BTreeSet::new(),
+                gate,
+            },
         );
         self.change(id, |_| {});
     }

@@ -80,6 +80,7 @@ impl World {
             match (row.wake_at, row.status) {
                 (Some(_), Status::Queued) => live.queued += 1,
                 (Some(_), _) => live.scheduled += 1,
+                (None, Status::Queued) => live.queued += 1,
                 (None, _) => live.parked += 1,
             }
             let due = row.wake_at.filter(|_| !self.may_not_start(row));

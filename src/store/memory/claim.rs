@@ -33,6 +33,7 @@ impl World {
         now: Timestamp,
     ) -> Result<Candidates, StoreError> {
         self.fence_all(node, now)?;
+        self.let_in(now);
         let owner = |run: &RunId| self.runs.get(run).and_then(|run| run.row.owner);
         let mailed = self.inboxes.keys().filter(|run| owner(run) == Some(node));
         let mailed: Vec<RunId> = mailed.take(MAILED_RUNS_MAX).copied().collect();
@@ -80,7 +81,7 @@ impl World {
                 POISON_DEATHS.. => true,
                 _ => suspects.contains(&row.run) || served(wanted, row).is_none(),
             })
-            .map(|row| (place(row, row.wake_at.unwrap_or(now)), row))
+            .map(|row| (place(row, self.since(row, now)), row))
             .collect();
         found.sort_unstable_by_key(|(place, row)| (*place, row.run));
         let mut slots: BTreeMap<&WorkflowName, usize> = BTreeMap::new();
@@ -139,7 +140,7 @@ impl World {
     fn next_due(&self, wanted: &Wanted, now: Timestamp) -> Option<Timestamp> {
         let wake = |row: &RunRow| row.wake_at.filter(|_| served(wanted, row).is_some());
         self.unowned_rows()
-            .flat_map(|row| [wake(row), row.deadline_at])
+            .flat_map(|row| [wake(row), row.deadline_at, self.gate_of(row.run).and_then(|gate| gate.at)])
             .flatten()
             .filter(|at| *at > now)
             .min()

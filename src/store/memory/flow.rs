@@ -1,11 +1,15 @@
 //! What holds runs back.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::MemoryStore;
 use super::faults::Call;
-use super::world::World;
-use crate::model::limits::PRIORITY_STEP;
-use crate::model::{Namespace, RunId, Status, Timestamp, WorkflowName};
-use crate::store::{Answer, Flow, NewPause, Pause, RunRow};
+use super::world::{Gate, Run, World};
+use crate::model::limit::Policy;
+use crate::model::limits::{CANCEL_GRACE_DEFAULT, PRIORITY_STEP};
+use crate::model::{MessageBody, Namespace, RunId, Status, Timestamp, WorkflowName};
+use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, RunRow, Shape};
 
 impl Flow for MemoryStore {
     fn pause<'a>(&'a self, pause: &'a NewPause) -> Answer<'a, bool> {
@@ -38,6 +42,32 @@ impl Flow for MemoryStore {
         })
     }
 
+    fn at_gate(&self, run: RunId) -> Answer<'_, Option<AtGate>> {
+        self.call(Call::of("at_gate"), move |world, _| Ok(world.at_gate(run)))
+    }
+
+    fn limits<'a>(&'a self, workflow: Option<&'a WorkflowName>, rows: u32) -> Answer<'a, Vec<KnownLimit>> {
+        self.call(Call::of("limits"), move |world, _| {
+            let of_it = |known: &&KnownLimit| workflow.is_none_or(|workflow| known.workflow == *workflow);
+            let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+            Ok(world.limits.values().filter(of_it).take(rows).cloned().collect())
+        })
+    }
+
+    fn limit_keys<'a>(
+        &'a self,
+        workflow: &'a WorkflowName,
+        namespace: Option<&'a Namespace>,
+        rows: u32,
+    ) -> Answer<'a, Vec<LimitKey>> {
+        self.call(Call::of("limit_keys"), move |world, _| {
+            let mut keys = world.limit_keys(workflow);
+            keys.retain(|key| namespace.is_none_or(|namespace| key.namespace == *namespace));
+            keys.truncate(usize::try_from(rows).unwrap_or(usize::MAX));
+            Ok(keys)
+        })
+    }
+
     fn held_back<'a>(&'a self, runs: &'a [RunId]) -> Answer<'a, Vec<RunId>> {
         self.call(Call::of("held_back"), move |world, _| Ok(world.held_back(runs)))
     }
@@ -60,12 +90,170 @@ impl World {
     /// Says whether a run that has not started may not do so now.
     pub(super) fn may_not_start(&self, row: &RunRow) -> bool {
         let place = || (row.workflow.clone(), row.namespace.clone());
-        row.status == Status::Queued && !self.pauses.is_empty() && self.pauses.contains_key(&place())
+        let is_paused = || !self.pauses.is_empty() && self.pauses.contains_key(&place());
+        let at_gate = || self.gate_of(row.run).is_some_and(|gate| gate.at.is_some());
+        row.status == Status::Queued && (at_gate() || is_paused())
     }
 
     /// Lists the workflows that are paused in some namespace.
     pub(super) fn paused(&self) -> impl Iterator<Item = &WorkflowName> {
         self.pauses.keys().map(|(workflow, _)| workflow)
+    }
+}
+
+/// The runs of one key.
+type OfKey = (Namespace, WorkflowName, String);
+
+impl World {
+    pub(super) fn gate_of(&self, run: RunId) -> Option<&Gate> {
+        self.runs.get(&run)?.gate.as_ref()
+    }
+
+    /// Returns since when a run is due, as its place in the queue counts it.
+    pub(super) fn since(&self, row: &RunRow, now: Timestamp) -> Timestamp {
+        let gate = self.gate_of(row.run).filter(|_| row.status == Status::Queued);
+        gate.map_or(row.wake_at.unwrap_or(now), |gate| gate.since)
+    }
+
+    pub(super) fn register_limit(&mut self, shape: &Shape, now: Timestamp) {
+        let Some(limit) = shape.limit.clone() else {
+            self.limits.remove(&shape.workflow);
+            return;
+        };
+        let before = self.limits.get(&shape.workflow).filter(|before| before.limit.slots == limit.slots);
+        let since = before.map_or(now, |before| before.since);
+        let workflow = shape.workflow.clone();
+        self.limits.insert(workflow.clone(), KnownLimit { workflow, limit, since });
+    }
+
+    fn of_key(run: &Run) -> Option<OfKey> {
+        let key = run.gate.as_ref()?.key.clone();
+        Some((run.row.namespace.clone(), run.row.workflow.clone(), key))
+    }
+
+    /// Counts the runs of each key that were let in and have not ended.
+    fn running(&self) -> BTreeMap<OfKey, u32> {
+        let mut running = BTreeMap::new();
+        let live = self.runs.values().filter(|run| !run.row.status.is_terminal());
+        let in_it = live.filter(|run| run.gate.as_ref().is_some_and(|gate| gate.at.is_none()));
+        for key in in_it.filter_map(World::of_key) {
+            *running.entry(key).or_default() += 1;
+        }
+        running
+    }
+
+    /// Lets runs in, as many of each key as there are free slots.
+    pub(super) fn let_in(&mut self, now: Timestamp) {
+        let stands = |run: &RunId| {
+            let run = self.runs.get(run)?;
+            let gate = run.gate.as_ref().filter(|gate| gate.waits(now))?;
+            Some((place(&run.row, gate.since), run.row.run))
+        };
+        let mut waiting: Vec<(Timestamp, RunId)> = self.unowned.iter().filter_map(stands).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        waiting.sort_unstable();
+        let mut running = self.running();
+        for (_, id) in waiting {
+            let Some((run, key)) = self.runs.get(&id).and_then(|run| Some((run, World::of_key(run)?))) else {
+                continue;
+            };
+            let limit = self.limits.get(&run.row.workflow).map(|known| known.limit.clone());
+            let running = running.entry(key).or_default();
+            if limit.as_ref().is_some_and(|limit| *running >= limit.slots) {
+                continue;
+            }
+            *running += 1;
+            let takes_turns = limit.is_some_and(|limit| limit.policy == Policy::RoundRobin);
+            let mut due = now;
+            if let Some(gate) = self.runs.get_mut(&id).and_then(|run| run.gate.as_mut()) {
+                due = gate.at.take().unwrap_or(now);
+                if takes_turns {
+                    gate.since = now;
+                }
+            }
+            self.change(id, |row| row.wake_at = Some(due));
+        }
+        self.give_way(now);
+    }
+
+    /// Cancels by the policies of the limits, once a run: those that found no slot, or as many of those that were created
+    /// first.
+    fn give_way(&mut self, now: Timestamp) {
+        let mut lines: BTreeMap<OfKey, Vec<RunId>> = BTreeMap::new();
+        for run in self.runs.values().filter(|run| run.gate.as_ref().is_some_and(|gate| gate.waits(now))) {
+            if let Some(key) = World::of_key(run) {
+                lines.entry(key).or_default().push(run.row.run);
+            }
+        }
+        for (key, line) in lines {
+            let Some(limit) = self.limits.get(&key.1).map(|known| known.limit.clone()) else { continue };
+            let chosen = match limit.policy {
+                Policy::Queue | Policy::RoundRobin => continue,
+                Policy::CancelNewest => line,
+                Policy::CancelOldest => self.oldest(&key, line.len()),
+            };
+            let (reason, by) = (Some(limit.cancels(&key.2)), Some(format!("limit `{}`", limit.name)));
+            let grace_ms = u64::try_from(CANCEL_GRACE_DEFAULT.as_millis()).unwrap_or(u64::MAX);
+            let body = MessageBody::Cancel { reason, by, grace_ms };
+            for run in chosen {
+                if let Some(gate) = self.runs.get_mut(&run).and_then(|run| run.gate.as_mut()) {
+                    gate.gives_way = true;
+                }
+                self.send(run, &body, now);
+            }
+        }
+    }
+
+    /// Lists those of the oldest `count` runs of a key under way that were not told to give way.
+    fn oldest(&self, key: &OfKey, count: usize) -> Vec<RunId> {
+        let gives_way = |run: &Run| run.gate.as_ref().is_some_and(|gate| gate.gives_way);
+        let let_in = |run: &&Run| {
+            let is_in = run.gate.as_ref().is_some_and(|gate| gate.at.is_none());
+            is_in && !run.row.status.is_terminal() && World::of_key(run).as_ref() == Some(key)
+        };
+        let told = self.runs.values().filter(let_in).filter(|run| gives_way(run)).count();
+        let others = self.runs.values().filter(let_in).filter(|run| !gives_way(run));
+        others.take(count.saturating_sub(told)).map(|run| run.row.run).collect()
+    }
+
+    fn at_gate(&self, id: RunId) -> Option<AtGate> {
+        let run = self.runs.get(&id)?;
+        let gate = run.gate.as_ref().filter(|gate| gate.at.is_some())?;
+        let limit = self.limits.get(&run.row.workflow).map(|known| &known.limit);
+        let running = World::of_key(run).and_then(|key| self.running().get(&key).copied());
+        Some(AtGate {
+            limit: limit.map(|limit| limit.name.clone()).unwrap_or_default(),
+            key: gate.key.clone(),
+            running: running.unwrap_or_default(),
+            slots: limit.map(|limit| limit.slots),
+        })
+    }
+
+    fn limit_keys(&self, workflow: &WorkflowName) -> Vec<LimitKey> {
+        let mut keys: BTreeMap<OfKey, (u32, u32)> = BTreeMap::new();
+        for (key, running) in self.running() {
+            keys.entry(key).or_default().0 += running;
+        }
+        let waiting =
+            self.runs.values().filter(|run| run.gate.as_ref().is_some_and(|gate| gate.at.is_some()));
+        for key in waiting.filter_map(World::of_key) {
+            keys.entry(key).or_default().1 += 1;
+        }
+        let of_it = keys.into_iter().filter(|((_, of, _), _)| of == workflow);
+        let mut keys: Vec<LimitKey> = of_it
+            .map(|((namespace, _, key), (running, waiting))| LimitKey { namespace, key, running, waiting })
+            .collect();
+        keys.sort_by_key(|key| (Reverse(key.waiting), Reverse(key.running)));
+        keys
+    }
+}
+
+impl Gate {
+    /// Says whether the run waits to be let in.
+    fn waits(&self, now: Timestamp) -> bool {
+        !self.gives_way && self.at.is_some_and(|at| at <= now)
     }
 }
 

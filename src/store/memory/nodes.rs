@@ -153,7 +153,8 @@ impl World {
         let found = versions
             .max_by_key(|known| (is_served(&known.shape), known.place, known.shape.version.clone()))?;
         let Shape { version, timeout, start_timeout, .. } = found.shape.clone();
-        Some(Registered { version, timeout, start_timeout })
+        let limit = self.limits.get(workflow).map(|known| known.limit.clone());
+        Some(Registered { version, timeout, start_timeout, limit })
     }
 
     pub(super) fn serving(&self, workflow: &WorkflowName, version: &Version, now: Timestamp) -> Serving {

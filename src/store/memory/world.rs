@@ -13,7 +13,7 @@ use crate::model::{
     Event, FailureSummary, Key, Message, Namespace, NodeId, Recorded, RunId, TaskName, Timestamp,
     TriggerSummary, Version, WorkflowName,
 };
-use crate::store::{NewRun, NodeInfo, Pause, RunRow, Shape, StoreError};
+use crate::store::{KnownLimit, NewRun, NodeInfo, Pause, RunRow, Shape, StoreError};
 
 /// What makes a run's key unique.
 pub(super) type FullKey = (Namespace, WorkflowName, Key);
@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) tasks: BTreeSet<(TaskName, WorkflowName, Version)>,
     /// Paused workflows.
     pub(super) pauses: BTreeMap<(WorkflowName, Namespace), Pause>,
+    /// Limits of concurrency.
+    pub(super) limits: BTreeMap<WorkflowName, KnownLimit>,
     pub(super) last_message: i64,
     pub(super) papers: Papers,
     pub(super) waiting_for_export: Waiting,
@@ -79,6 +81,19 @@ pub(super) struct Run {
     pub(super) died_with: Option<NodeId>,
     /// The seqs at which a release was left out, so that a batch that comes again is answered as the first time.
     pub(super) kept_at: BTreeSet<u32>,
+    /// Its place under its workflow's limit.
+    pub(super) gate: Option<Gate>,
+}
+
+/// A run's place under a limit.
+pub(super) struct Gate {
+    pub(super) key: String,
+    /// Since when, or from when on, it stands there; nothing once it was let in.
+    pub(super) at: Option<Timestamp>,
+    /// What its place in the queue counts from.
+    pub(super) since: Timestamp,
+    /// Its limit had it cancelled.
+    pub(super) gives_way: bool,
 }
 
 /// Columns that only lists read.
@@ -113,6 +128,13 @@ impl World {
         }
         self.unowned.remove(&id);
         change(&mut run.row);
+        if let Some(gate) = run.gate.as_mut().filter(|gate| gate.at.is_some()) {
+            match run.row.status.is_terminal() {
+                true => gate.at = None,
+                // It is due once it is let in.
+                false => run.row.wake_at = None,
+            }
+        }
         if run.row.status.is_terminal() {
             self.inboxes.remove(&id);
         } else if let Some(owner) = run.row.owner {
@@ -163,6 +185,7 @@ impl World {
             self.shapes.insert(place, Known { shape: registered.clone(), place: order, at });
             let named = |task: &TaskName| (task.clone(), workflow.clone(), version.clone());
             self.tasks.extend(tasks.iter().map(named));
+            self.register_limit(registered, now);
         }
         Ok(())
     }

@@ -110,6 +110,7 @@ async fn execute(
         rows.failures.locations.as_slice() as _,
         rows.failures.fingerprints.as_slice() as _,
         rows.failures.caused_by.as_slice() as _,
+        births.limit_keys.as_slice() as _,
     );
     statement.fetch_one(connection).await
 }

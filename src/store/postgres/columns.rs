@@ -72,6 +72,7 @@ pub(super) struct Births<'a> {
     pub(super) trigger_keys: Vec<Option<&'a str>>,
     pub(super) replays_of: Vec<Option<Uuid>>,
     pub(super) metadata: Vec<Option<String>>,
+    pub(super) limit_keys: Vec<Option<&'a str>>,
     pub(super) mail: Vec<i32>,
     /// The keyed run that must be born for this one to be.
     pub(super) births: Vec<Option<Uuid>>,
@@ -118,6 +119,7 @@ impl<'a> Births<'a> {
         self.trigger_keys.push(new.trigger.key.as_deref());
         self.replays_of.push(new.trigger.replay_of.map(|of| of.uuid()));
         self.metadata.push(metadata(new)?);
+        self.limit_keys.push(new.limit_key.as_deref());
         self.mail.push(row.mail);
         self.births.push(birth);
         Ok(())
@@ -125,9 +127,9 @@ impl<'a> Births<'a> {
 }
 
 impl Births<'_> {
-    /// Says whether code or a parent started them all: the trigger's kind is all there is to keep of it.
+    /// Says whether code or a parent started them all, under no limit: the trigger's kind is all there is to keep of it.
     pub(super) fn are_plainly_triggered(&self) -> bool {
-        self.trigger_ids.iter().chain(&self.trigger_keys).all(Option::is_none)
+        self.trigger_ids.iter().chain(&self.trigger_keys).chain(&self.limit_keys).all(Option::is_none)
             && self.replays_of.iter().all(Option::is_none)
     }
 }

@@ -77,6 +77,7 @@ async fn insert(connection: &mut PgConnection, runs: &[Append]) -> Result<HashSe
         births.trigger_ids.as_slice() as _,
         births.trigger_keys.as_slice() as _,
         births.replays_of.as_slice() as _,
+        births.limit_keys.as_slice() as _,
     );
     let born = statement.fetch_all(connection).await.map_err(classify)?;
     Ok(born.into_iter().collect())

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::errors::{classify, late};
@@ -14,9 +14,13 @@ use crate::store::StoreError;
 /// answer is worth nothing to the engine.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// Uses after which a connection's statements are planned anew: a plan made while a table was small reads the whole
-/// table, and the server keeps it until the next `analyze`. Planning takes about 1 % of this many appends.
+/// Uses after which a connection's statements are planned anew: a plan made while a table was small is none for a large
+/// one, and the server keeps it until the next `analyze`. Planning takes about 1 % of this many appends.
 const USES_PER_PLAN: u32 = 128;
+
+/// Runs of a commit up to which one plan does for all of them: making a plan takes as long as writing some dozen runs, and
+/// one that was made without knowing how many there are takes a few.
+const RUNS_PER_KEPT_PLAN: usize = 64;
 
 /// Gives up on `call` after [`ANSWER_MAX`].
 pub(super) async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -42,19 +46,35 @@ pub(super) struct Dedicated {
     idle: Mutex<Option<Idle>>,
 }
 
-/// How long a connection's plans are used.
-#[derive(Clone, Copy, Debug)]
+/// How long the plan of a statement is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plans {
-    /// For [`USES_PER_PLAN`] uses: for small statements that come by the thousand.
+    /// For [`USES_PER_PLAN`] uses: for small statements that come by the thousand. Left to itself the server would plan them
+    /// anew each time, for it expects arrays of ten where there is one.
     Kept,
-    /// Once: for statements that come seldom and move many rows, which a plan for a smaller table makes quadratic.
+    /// Once: for statements that come seldom or move many rows, which a plan for a smaller table makes quadratic.
     Fresh,
+}
+
+impl Plans {
+    /// Chooses for a commit of so many runs.
+    pub(super) fn for_runs(runs: usize) -> Plans {
+        if runs <= RUNS_PER_KEPT_PLAN { Plans::Kept } else { Plans::Fresh }
+    }
+
+    fn mode(self) -> &'static str {
+        match self {
+            Plans::Kept => "force_generic_plan",
+            Plans::Fresh => "force_custom_plan",
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Idle {
     connection: PgConnection,
     uses: u32,
+    plans: Plans,
 }
 
 /// A connection in use.
@@ -62,6 +82,7 @@ pub(super) struct Taken<'a> {
     place: MutexGuard<'a, Option<Idle>>,
     route: Route,
     uses: u32,
+    plans: Plans,
     /// The connection.
     pub(super) connection: PgConnection,
 }
@@ -74,9 +95,9 @@ impl Dedicated {
     /// Waits for the connection, opens it if there is none, and begins the call on it.
     pub(super) async fn take(&self) -> Result<Taken<'_>, StoreError> {
         let mut place = self.idle.lock().await;
-        let Idle { mut connection, uses } = match place.take() {
+        let Idle { mut connection, uses, plans } = match place.take() {
             Some(idle) => idle,
-            None => Idle { connection: self.connect().await.map_err(classify)?, uses: 0 },
+            None => Idle { connection: self.connect().await.map_err(classify)?, uses: 0, plans: self.plans },
         };
         match self.route {
             Route::Direct if uses % USES_PER_PLAN == USES_PER_PLAN - 1 => {
@@ -85,7 +106,7 @@ impl Dedicated {
             Route::Direct => {}
             Route::Pooled => self.route.begin(&mut connection).await?,
         }
-        Ok(Taken { place, route: self.route, uses, connection })
+        Ok(Taken { place, route: self.route, uses, plans, connection })
     }
 
     /// Closes the connection until it is needed again.
@@ -102,7 +123,7 @@ impl Dedicated {
         let options = self.pool.connect_options();
         let wanted: &[(&str, &str)] = match (self.route, self.plans) {
             (Route::Pooled, _) => return PgConnection::connect_with(&options).await,
-            (Route::Direct, Plans::Kept) => &[("jit", "off")],
+            (Route::Direct, Plans::Kept) => &[("jit", "off"), ("plan_cache_mode", "force_generic_plan")],
             (Route::Direct, Plans::Fresh) => &[("jit", "off"), ("plan_cache_mode", "force_custom_plan")],
         };
         let wanted = options.as_ref().clone().options(wanted.iter().copied());
@@ -114,11 +135,22 @@ impl Dedicated {
 }
 
 impl Taken<'_> {
+    /// Says how long the plans of what follows are used. Through a pooler nothing is kept.
+    pub(super) async fn plan(&mut self, plans: Plans) -> Result<(), StoreError> {
+        if self.route == Route::Direct && self.plans != plans {
+            let set = AssertSqlSafe(format!("set plan_cache_mode = {}", plans.mode()));
+            sqlx::raw_sql(set).execute(&mut self.connection).await.map_err(classify)?;
+            self.plans = plans;
+        }
+        Ok(())
+    }
+
     /// Ends the call and puts the connection back, unless the answer says that it is of no use any more.
     pub(super) async fn settle<T>(mut self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         let answer = self.route.end(&mut self.connection, answer).await;
         if !matches!(answer, Err(StoreError::Unavailable { .. })) {
-            *self.place = Some(Idle { connection: self.connection, uses: self.uses.wrapping_add(1) });
+            let (uses, plans) = (self.uses.wrapping_add(1), self.plans);
+            *self.place = Some(Idle { connection: self.connection, uses, plans });
         }
         answer
     }

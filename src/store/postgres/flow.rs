@@ -1,13 +1,16 @@
 //! What holds runs back.
 
+use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use super::PostgresStore;
 use super::dedicated::within;
 use super::errors::classify;
-use super::rows::run_ids;
+use super::rows::{corrupt, run_ids};
+use crate::model::limit::{Limit, Policy};
+use crate::model::limits::SEARCH_ROWS_MAX;
 use crate::model::{Namespace, RunId, Timestamp, WorkflowName};
-use crate::store::{Answer, Flow, NewPause, Pause};
+use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, Shape, StoreError};
 
 /// A row of `runlog.pauses`.
 struct PauseRecord {
@@ -28,6 +31,57 @@ impl From<PauseRecord> for Pause {
             reason: row.reason,
         }
     }
+}
+
+fn count(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or_default()
+}
+
+/// Reads a limit.
+pub(super) fn limit(
+    workflow: &str,
+    name: String,
+    slots: i32,
+    policy: &str,
+    key_by: &str,
+) -> Result<Limit, StoreError> {
+    let unknown = || {
+        let message = format!("{policy:?} is no policy: a newer release wrote it");
+        corrupt("runlog.limits", "policy", &workflow, message)
+    };
+    let policy = Policy::named(policy).ok_or_else(unknown)?;
+    let unreadable =
+        |error: serde_json::Error| corrupt("runlog.limits", "key_by", &workflow, error.to_string());
+    let by = serde_json::from_str(key_by).map_err(unreadable)?;
+    Ok(Limit { name, slots: count(slots.into()), policy, by })
+}
+
+/// Sets the limits of workflows, as their newest versions have them.
+pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape]) -> Result<(), StoreError> {
+    let (mut names, mut limits, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut policies, mut sources, mut unlimited) = (Vec::new(), Vec::new(), Vec::new());
+    for shape in workflows {
+        let Some(limit) = &shape.limit else {
+            unlimited.push(shape.workflow.as_str());
+            continue;
+        };
+        let bug = |error: serde_json::Error| StoreError::Bug { message: error.to_string() };
+        names.push(shape.workflow.as_str());
+        limits.push(limit.name.as_str());
+        slots.push(i32::try_from(limit.slots).unwrap_or(i32::MAX));
+        policies.push(limit.policy.as_str());
+        sources.push(serde_json::to_string(&limit.by).map_err(bug)?);
+    }
+    let registered = sqlx::query_file!(
+        "src/store/postgres/sql/register_limits.sql",
+        unlimited.as_slice() as _,
+        names.as_slice() as _,
+        limits.as_slice() as _,
+        slots.as_slice() as _,
+        policies.as_slice() as _,
+        sources.as_slice() as _
+    );
+    registered.execute(connection).await.map_err(classify).map(drop)
 }
 
 impl Flow for PostgresStore {
@@ -86,6 +140,70 @@ impl Flow for PostgresStore {
             );
             let answer = pause.fetch_optional(&mut *borrowed).await.map_err(classify);
             borrowed.settle(answer.map(|row| row.map(Pause::from))).await
+        }))
+    }
+
+    fn at_gate(&self, run: RunId) -> Answer<'_, Option<AtGate>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let found = sqlx::query_file!("src/store/postgres/sql/at_gate.sql", run.uuid());
+            let answer = found.fetch_optional(&mut *borrowed).await.map_err(classify);
+            let at = answer.map(|row| {
+                row.map(|row| AtGate {
+                    limit: row.name,
+                    key: row.key,
+                    running: count(row.running),
+                    slots: row.slots.map(|slots| count(slots.into())),
+                })
+            });
+            borrowed.settle(at).await
+        }))
+    }
+
+    fn limits<'a>(&'a self, workflow: Option<&'a WorkflowName>, rows: u32) -> Answer<'a, Vec<KnownLimit>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let workflow = workflow.map(WorkflowName::as_str);
+            let found = sqlx::query_file!("src/store/postgres/sql/limits.sql", workflow, i64::from(rows));
+            let answer = found.fetch_all(&mut *borrowed).await.map_err(classify);
+            let limits = answer.and_then(|rows| {
+                let known = rows.into_iter().map(|row| {
+                    let limit = limit(&row.workflow, row.name, row.slots, &row.policy, &row.key_by)?;
+                    let workflow = WorkflowName::recorded(&row.workflow);
+                    Ok(KnownLimit { workflow, limit, since: row.since })
+                });
+                known.collect()
+            });
+            borrowed.settle(limits).await
+        }))
+    }
+
+    fn limit_keys<'a>(
+        &'a self,
+        workflow: &'a WorkflowName,
+        namespace: Option<&'a Namespace>,
+        rows: u32,
+    ) -> Answer<'a, Vec<LimitKey>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let found = sqlx::query_file!(
+                "src/store/postgres/sql/limit_keys.sql",
+                workflow.as_str(),
+                namespace.map(|namespace| namespace.as_str()),
+                i64::from(rows),
+                i64::from(SEARCH_ROWS_MAX)
+            );
+            let answer = found.fetch_all(&mut *borrowed).await.map_err(classify);
+            let keys = answer.map(|rows| {
+                let keys = rows.into_iter().map(|row| LimitKey {
+                    namespace: Namespace::recorded(&row.namespace),
+                    key: row.key,
+                    running: count(row.running),
+                    waiting: count(row.waiting),
+                });
+                keys.collect()
+            });
+            borrowed.settle(keys).await
         }))
     }
 

@@ -49,7 +49,7 @@ pub use self::diagnosis::{Diagnosis, diagnose};
 pub use self::schema::{SchemaVersion, migrate, migrations_sql, schema_version};
 pub use self::verify::{Checked, INVARIANTS, Invariant, Report, Scope, Violation, verify, verify_each};
 
-use self::dedicated::{Dedicated, within};
+use self::dedicated::{Dedicated, Plans, within};
 use self::news::Listener;
 use self::route::Route;
 use super::{
@@ -132,6 +132,7 @@ impl Store for PostgresStore {
     fn append<'a>(&'a self, node: NodeId, lane: u16, batch: &'a [Commit]) -> Answer<'a, Appended> {
         Box::pin(within(async move {
             let mut taken = self.lane(lane)?.take().await?;
+            taken.plan(Plans::for_runs(batch.iter().map(|commit| commit.appends.len()).sum())).await?;
             let answer =
                 append::append(&mut taken.connection, self.route, self.token, node, lane, batch).await;
             taken.settle(answer).await

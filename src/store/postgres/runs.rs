@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::archived;
 use super::errors::classify;
+use super::flow;
 use super::rows::{EventRecord, RunRecord, run_id, run_ids};
 use crate::model::limits::SEARCH_ROWS_MAX;
 use crate::model::{Key, Namespace, Recorded, RunId, Version, WorkflowName};
@@ -139,6 +140,7 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
     match refused.fetch_optional(&mut *transaction).await.map_err(classify)? {
         None => {
             register_tasks(&mut transaction, workflows).await?;
+            flow::register(&mut transaction, workflows).await?;
             transaction.commit().await.map_err(classify)
         }
         Some(other) => {
@@ -158,10 +160,18 @@ pub(super) async fn registered(
     let found = found.fetch_optional(connection).await.map_err(classify)?;
     let length =
         |millis: Option<i64>| millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
-    Ok(found.map(|found| Registered {
+    let Some(found) = found else { return Ok(None) };
+    let limit = match (found.limit_name, found.slots, found.policy, found.key_by) {
+        (Some(name), Some(slots), Some(policy), Some(key_by)) => {
+            Some(flow::limit(workflow.as_str(), name, slots, &policy, &key_by)?)
+        }
+        _ => None,
+    };
+    Ok(Some(Registered {
         version: Version::recorded(&found.version),
         timeout: length(found.timeout_ms),
         start_timeout: length(found.start_timeout_ms),
+        limit,
     }))
 }
 

@@ -368,6 +368,7 @@ async fn fire(connection: &mut PgConnection, firings: &[Firing]) -> Result<Vec<b
         revisions.as_slice() as _,
         next.as_slice() as _,
         interval(OCCURRENCE_KEPT),
+        births.limit_keys.as_slice() as _,
     );
     let moved: Vec<i64> = moved.fetch_all(connection).await.map_err(classify)?;
     Ok(firings.iter().map(|firing| moved.contains(&firing.schedule)).collect())

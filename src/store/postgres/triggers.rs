@@ -258,6 +258,7 @@ async fn push(
         events.kinds.as_slice() as _,
         events.schema_versions.as_slice() as _,
         events.payloads.as_slice() as _,
+        births.limit_keys.as_slice() as _,
     );
     let new: i64 = pushed.fetch_one(connection).await.map_err(classify)?;
     Ok(new > 0)

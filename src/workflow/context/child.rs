@@ -15,6 +15,7 @@ use super::cx::Cx;
 use super::rehearsal::Ask;
 use super::step::hash;
 use crate::model::event::{ChildOutcome, ChildStarted};
+use crate::model::limit::Limited;
 use crate::model::limits::{CHILDREN_MAX, DEPTH_MAX};
 use crate::model::state::OpState;
 use crate::model::{OpKey, Payload, Report, RunId, Status};
@@ -53,6 +54,7 @@ pub(crate) struct Birth {
     pub(crate) definition: Arc<Definition>,
     pub(crate) input: Payload,
     pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) limit: Option<Limited>,
 }
 
 impl<O> Child<O> {
@@ -102,7 +104,8 @@ impl<O> Child<O> {
             input_hash: start.input_hash,
         };
         let Start { definition, input, metadata, .. } = start;
-        let birth = Birth { run, op: self.op.clone(), definition, input, metadata };
+        let limit = definition.limited(&input, &metadata);
+        let birth = Birth { run, op: self.op.clone(), definition, input, metadata, limit };
         self.cx.ledger.report_birth(Report::StartChild { child }, birth);
         self.requested = true;
     }

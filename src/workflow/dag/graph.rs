@@ -76,6 +76,7 @@ impl Graph {
             code: self.tasks.iter().map(|node| node.code.clone()).collect(),
             timeout: self.timeout,
             start_timeout: self.start_timeout,
+            limit: None,
             check_input,
         })
     }

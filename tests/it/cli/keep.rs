@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use runlog::cli::Cli;
-use runlog::{Cx, Workflow};
+use runlog::{Concurrency, Cx, PauseOptions, Workflow};
 use serde_json::Value;
 
 use super::verbs::on;
-use crate::support::{Ground, Postgres, soon};
+use crate::support::{Ground, Postgres, soon, until};
 use crate::testing::postgres::Folder;
 
 /// One step of a name.
@@ -37,6 +37,30 @@ async fn policies_are_shown_and_set() -> Result<()> {
     let set = set.await?;
     assert!(set.stdout.contains("greet     7 d 0 h"), "{}{}", set.stdout, set.stderr);
     assert_eq!(on(&ground.url, &["retention", "--archive-after", "soon"]).await?.code, Some(2));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_and_their_keys_are_shown() -> Result<()> {
+    let ground = Postgres::new().await;
+    let limited = || greet("greet").concurrency(Concurrency::limit("tenant", 2).by_input("/tenant"));
+    let runtime = ground.builder().workflow(limited()).start().await?;
+    let limits = on(&ground.url, &["limits"]).await?;
+    assert!(
+        limits.stdout.contains("greet     tenant  2      queue   input /tenant"),
+        "{}{}",
+        limits.stdout,
+        limits.stderr
+    );
+    runtime.pause("greet", PauseOptions::default()).await?;
+    for _ in 0..3 {
+        runtime.run(&limited(), serde_json::json!({ "tenant": "acme" })).start().await?;
+    }
+    let shown = async || on(&ground.url, &["limits", "greet"]).await.map(|printed| printed.stdout);
+    until("two of them are let in", async || {
+        shown().await.is_ok_and(|shown| shown.contains("default    acme  2        1"))
+    })
+    .await;
     Ok(())
 }
 

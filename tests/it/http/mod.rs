@@ -9,6 +9,7 @@ mod commands;
 mod events;
 mod explain;
 mod import;
+mod limits;
 mod lists;
 mod logs;
 mod once;

@@ -126,6 +126,7 @@ fn graph_of(tasks: Vec<PlannedTask>) -> Graph {
         trigger: Trigger::Manual,
         parent: None,
         trace: None,
+        limit: None,
     };
     let started = RunStarted { plan: Plan { tasks, output: 0 }, assigned_at: None };
     let events = [RunEvent::from(created), RunEvent::from(started)];

@@ -60,6 +60,7 @@ pub(crate) fn created() -> RunCreated {
         trigger: Trigger::Parent,
         parent: Some(Parent { run: run(1), task: task_name("a"), op: op("invoice"), depth: 1 }),
         trace: None,
+        limit: None,
     }
 }
 

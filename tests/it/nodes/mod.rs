@@ -7,6 +7,8 @@ mod schedules;
 mod triggers;
 mod slots;
 mod paused;
+mod limited;
+mod turns;
 mod waiting;
 mod poison;
 mod failover;

@@ -208,6 +208,7 @@ pub(super) fn birth(run: RunId, status: Status) -> Append {
         trigger: Trigger::Manual,
         parent: None,
         trace: None,
+        limit: None,
     };
     let born = NewRun {
         namespace: Namespace::default(),
@@ -221,6 +222,7 @@ pub(super) fn birth(run: RunId, status: Status) -> Append {
         trigger: (&Trigger::Manual).into(),
         parent: None,
         metadata: BTreeMap::from([("team".to_owned(), "payments".to_owned())]),
+        limit_key: None,
     };
     Append { events: vec![encode(RunEvent::from(created))], born: Some(Box::new(born)), ..append(run, 0) }
 }

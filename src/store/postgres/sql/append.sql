@@ -6,7 +6,7 @@
 -- events: run, seq, kind, schema_version, task, attempt, payload, birth; changed rows: id, status, ended, deadline_at,
 -- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows; the
 -- fence's token; births again: trigger, trigger_id, trigger_key, replay_of; changed rows again: failed_task, error_kind,
--- error_message, error_location, fingerprint, caused_by.
+-- error_message, error_location, fingerprint, caused_by; births again: limit_key.
 -- index: leases_pkey, runs_pkey, runs_keyed, archived_runs_key, events_pkey, inbox_pkey, outbox_pkey
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
@@ -29,18 +29,19 @@ b as materialized (
     select *
     from unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::boolean[],
                 $11::smallint[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::uuid[], $16::text[],
-                $17::int[], $18::uuid[], $41::text[], $42::text[], $43::text[], $44::uuid[])
+                $17::int[], $18::uuid[], $41::text[], $42::text[], $43::text[], $44::uuid[], $51::text[])
         as b (id, namespace, workflow, version, key, status, owned, priority, wake_at, deadline_at, created_at, parent,
-              metadata, mail, birth, trigger, trigger_id, trigger_key, replay_of)
+              metadata, mail, birth, trigger, trigger_id, trigger_key, replay_of, limit_key)
 ),
 keyed as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, owner, wake_at, deadline_at,
                              created_at, started_at, claimed_at, mail, parent, metadata, trigger, trigger_id,
-                             trigger_key, replay_of)
+                             trigger_key, replay_of, limit_key)
     select b.id, b.namespace, b.workflow, b.version, b.key, b.status::runlog.run_status, b.priority,
            case when b.owned then me.node end, b.wake_at, b.deadline_at, b.created_at,
            case when b.status = 'RUNNING' then me.now end, case when b.owned then me.now end, b.mail, b.parent,
-           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of
+           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of,
+           b.limit_key
     from b cross join me
     where b.key is not null
       -- A look for each, whatever the planner thinks of the table. See runlog.refuse_archived_key.
@@ -56,11 +57,12 @@ keyed as (
 plain as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, owner, wake_at, deadline_at,
                              created_at, started_at, claimed_at, mail, parent, metadata, trigger, trigger_id,
-                             trigger_key, replay_of)
+                             trigger_key, replay_of, limit_key)
     select b.id, b.namespace, b.workflow, b.version, b.key, b.status::runlog.run_status, b.priority,
            case when b.owned then me.node end, b.wake_at, b.deadline_at, b.created_at,
            case when b.status = 'RUNNING' then me.now end, case when b.owned then me.now end, b.mail, b.parent,
-           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of
+           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of,
+           b.limit_key
     from b cross join me
     where b.key is null and (b.birth is null or b.birth in (select id from keyed))
     returning id
@@ -131,7 +133,8 @@ st as (
         deaths = case when r.owner = me.node and c.status is not null then 0 else r.deaths end,
         mail = r.mail + c.mail
     from c cross join me
-    where r.id = c.id
+    -- By their ids first: a plan that is used for long must not read the table.
+    where r.id = any(array(select id from c)) and r.id = c.id
       and r.status in ('QUEUED', 'RUNNING')
       and (r.owner = me.node and c.status is not null or c.mail > 0)
       and (select count(*) from locked) >= 0

@@ -4,7 +4,8 @@
 -- Who goes first: see docs/decisions/0034-flow-control.md.
 -- binds: node, served workflows, their versions, runs wanted by name, runs at most, mailed runs at most, the fence's token,
 -- how many of each served workflow at most, deaths of a poison run, how long suspects are watched
--- index: leases_pkey, runs_queue, runs_due, runs_spaces, runs_pkey, runs_deadline, runs_suspects, inbox_run, pauses_pkey
+-- index: leases_pkey, runs_queue, runs_due, runs_spaces, runs_pkey, runs_deadline, runs_suspects, inbox_run, pauses_pkey,
+-- gate_calls_at
 with recursive me as materialized (
     select l.node, clock_timestamp() as now
     from runlog.leases l
@@ -162,20 +163,27 @@ claimed as (
     update runlog.runs r set owner = me.node, wake_at = null, claimed_at = me.now, claims = r.claims + 1
     from me
     where r.id = any(array(select id from free))
-    returning r.id, r.status, r.workflow, r.namespace
+    returning r.id, r.status, r.workflow, r.namespace, r.gate_at
 )
 select (select count(*) from me) as "alive!",
        array(select id from claimed) as "claimed!",
        -- A message or a deadline brought them here.
        array(
-           select c.id from claimed c join paused p on p.workflow = c.workflow and p.namespace = c.namespace
+           select c.id
+           from claimed c
            where c.status = 'QUEUED'
+             and (
+                 c.gate_at is not null
+                 or exists (select from paused p where p.workflow = c.workflow and p.namespace = c.namespace)
+             )
        ) as "held_back!",
        array(select distinct workflow from paused) as "paused!",
+       exists (select from runlog.gate_calls g join me on g.at <= me.now) as "called!",
        array(
            select r.id from mail join runlog.runs r on r.id = mail.run_id where r.owner = $1 limit $6
        ) as "mailed!",
        least(
+           (select g.at from me join runlog.gate_calls g on g.at > me.now order by g.at limit 1),
            (
                select min(next.wake_at)
                from me

@@ -1,17 +1,20 @@
 -- Creates runs that nobody owns, with their first events; those whose key, even in the archive, or id exists are left out.
 -- binds: births: id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata;
 -- events: run, seq, kind, schema_version, task, attempt, payload; births again: trigger, trigger_id, trigger_key,
--- replay_of
+-- replay_of, limit_key
 -- index: runs_pkey, runs_keyed, archived_runs_key, events_pkey, outbox_pkey
 with born as (
     insert into runlog.runs (id, namespace, workflow, version, key, status, priority, wake_at, deadline_at, created_at,
-                             parent, metadata, trigger, trigger_id, trigger_key, replay_of)
+                             parent, metadata, trigger, trigger_id, trigger_key, replay_of,
+                             limit_key)
     select b.id, b.namespace, b.workflow, b.version, b.key, 'QUEUED', b.priority, b.wake_at, b.deadline_at,
-           b.created_at, b.parent, b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of
+           b.created_at, b.parent, b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.replay_of,
+           b.limit_key
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::timestamptz[],
-                $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $19::text[], $20::text[], $21::text[], $22::uuid[])
+                $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $19::text[], $20::text[], $21::text[], $22::uuid[],
+                $23::text[])
         as b (id, namespace, workflow, version, key, priority, wake_at, deadline_at, created_at, parent, metadata,
-              trigger, trigger_id, trigger_key, replay_of)
+              trigger, trigger_id, trigger_key, replay_of, limit_key)
     where b.key is null or (
         select a.id
         from runlog.archived_runs a

@@ -2,7 +2,7 @@
 -- occurrences that were never started. What another node is at is left to it.
 -- binds: births: id, namespace, workflow, version, priority, wake_at, deadline_at, created_at, metadata, trigger, trigger_key;
 -- events: run, seq, kind, schema_version, payload; occurrences: schedule, due, run; schedules: id, revision, next_at;
--- how long occurrences are kept
+-- how long occurrences are kept; births again: limit_key
 -- index: schedules_pkey, occurrences_pkey, runs_pkey, events_pkey, outbox_pkey
 with mine as materialized (
     select s.id, x.next_at
@@ -50,13 +50,13 @@ moved as (
 ),
 born as (
     insert into runlog.runs (id, namespace, workflow, version, status, priority, wake_at, deadline_at, created_at,
-                             metadata, trigger, trigger_key)
+                             metadata, trigger, trigger_key, limit_key)
     select b.id, b.namespace, b.workflow, b.version, 'QUEUED', b.priority, b.wake_at, b.deadline_at, b.created_at,
-           b.metadata::jsonb, b.trigger, b.trigger_key
+           b.metadata::jsonb, b.trigger, b.trigger_key, b.limit_key
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[], $7::timestamptz[],
-                $8::timestamptz[], $9::text[], $10::text[], $11::text[])
+                $8::timestamptz[], $9::text[], $10::text[], $11::text[], $24::text[])
         as b (id, namespace, workflow, version, priority, wake_at, deadline_at, created_at, metadata, trigger,
-              trigger_key)
+              trigger_key, limit_key)
     where b.id in (select run_id from started)
     returning id
 ),

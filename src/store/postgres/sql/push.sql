@@ -1,7 +1,8 @@
 -- Keeps a trigger event and creates the runs that it starts; nothing of an event whose id is known. Whoever pushes it at the
 -- same time waits for the first one's end.
 -- binds: event: namespace, id, key, payload, metadata, by, outcomes; births: id, workflow, version, priority, wake_at,
--- deadline_at, created_at, metadata, trigger, trigger_id, trigger_key; events: run, seq, kind, schema_version, payload
+-- deadline_at, created_at, metadata, trigger, trigger_id, trigger_key; events: run, seq, kind, schema_version, payload;
+-- births again: limit_key
 -- index: trigger_events_pkey, runs_pkey, events_pkey, outbox_pkey
 with event as (
     insert into runlog.trigger_events (namespace, id, key, payload, metadata, pushed_by, outcomes)
@@ -11,13 +12,13 @@ with event as (
 ),
 born as (
     insert into runlog.runs (id, namespace, workflow, version, status, priority, wake_at, deadline_at, created_at,
-                             metadata, trigger, trigger_id, trigger_key)
+                             metadata, trigger, trigger_id, trigger_key, limit_key)
     select b.id, $1, b.workflow, b.version, 'QUEUED', b.priority, b.wake_at, b.deadline_at, b.created_at,
-           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key
+           b.metadata::jsonb, b.trigger, b.trigger_id, b.trigger_key, b.limit_key
     from unnest($8::uuid[], $9::text[], $10::text[], $11::smallint[], $12::timestamptz[], $13::timestamptz[],
-                $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::text[])
+                $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::text[], $24::text[])
         as b (id, workflow, version, priority, wake_at, deadline_at, created_at, metadata, trigger, trigger_id,
-              trigger_key)
+              trigger_key, limit_key)
     where exists (select from event)
     returning id
 ),

@@ -1,9 +1,11 @@
 -- Finds the version of a workflow that a start by its name is given: the newest of those that a living node serves, else
 -- the newest.
 -- binds: workflow
--- index: workflows_pkey, served_pkey, leases_pkey
-select w.version, w.timeout_ms, w.start_timeout_ms
+-- index: workflows_pkey, limits_pkey, served_pkey, leases_pkey
+select w.version, w.timeout_ms, w.start_timeout_ms, l.name as "limit_name?", l.slots as "slots?", l.policy as "policy?",
+       l.key_by as "key_by?"
 from runlog.workflows w
+left join runlog.limits l on l.workflow = w.name
 where w.name = $1
 order by exists (
              select from runlog.served s

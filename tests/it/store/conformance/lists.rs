@@ -110,6 +110,7 @@ async fn register(
                 shape: "any".to_owned(),
                 timeout: None,
                 start_timeout: None,
+                limit: None,
             };
             store.register(std::slice::from_ref(&shape)).await.expect("register");
             all.insert((shape.workflow, shape.version), shape.tasks);
@@ -304,6 +305,7 @@ pub(super) async fn a_registered_task_is_found_by_after_its_version_is_gone(stor
         shape: text.to_owned(),
         timeout: None,
         start_timeout: None,
+        limit: None,
     };
     store.register(&[shape("charge", "a")]).await.expect("register");
     store.register(&[shape("send", "b")]).await.expect("register another shape");

@@ -11,6 +11,7 @@ mod birth;
 mod create;
 mod claim;
 mod flow;
+mod limits;
 mod mail;
 mod read;
 mod register;
@@ -151,6 +152,23 @@ macro_rules! contract {
                 a_claim_names_the_served_workflows_that_are_paused
                 a_pause_stays_as_it_was_made_until_it_is_ended
                 a_run_that_a_pause_holds_back_is_not_late
+            }
+            limits {
+                no_more_runs_of_a_key_are_let_in_than_there_are_slots
+                a_slot_is_given_on_when_its_run_ends
+                a_parked_run_keeps_its_slot_and_is_not_held_back
+                a_run_of_a_dead_node_keeps_its_slot
+                what_a_message_brings_from_a_gate_is_held_back_and_stands_there_again
+                a_run_that_ends_at_its_gate_frees_no_slot
+                a_run_that_is_to_start_later_takes_no_slot_before
+                under_the_policy_queue_the_longest_due_goes_first
+                under_round_robin_the_keys_take_turns
+                under_cancel_newest_a_run_without_a_slot_is_cancelled
+                under_cancel_oldest_as_many_are_cancelled_as_wait
+                a_limit_that_grows_lets_more_in
+                a_limit_that_is_gone_holds_nobody_back
+                gates_limits_and_keys_are_told
+                many_claimers_let_in_no_more_than_there_are_slots
             }
             mail {
                 an_accepted_message_tells_the_owner

@@ -10,7 +10,15 @@ use crate::store::process::*;
 
 fn shape(text: &str) -> Shape {
     let Served { workflow, version, .. } = served();
-    Shape { workflow, version, tasks: vec![], shape: text.to_owned(), timeout: None, start_timeout: None }
+    Shape {
+        workflow,
+        version,
+        tasks: vec![],
+        shape: text.to_owned(),
+        timeout: None,
+        start_timeout: None,
+        limit: None,
+    }
 }
 
 fn is_changed(answer: Result<(), StoreError>) {

@@ -71,7 +71,7 @@ pub(super) async fn an_ended_run_is_owned_by_nobody_and_never_due(store: Arc<dyn
 
     let row = process.row(run).await;
     assert_eq!((row.owner, row.wake_at, row.deadline_at), (None, None, None));
-    let wanted = Wanted { served: vec![served()], runs: vec![run], limit: 9 };
+    let wanted = Wanted { served: vec![served()], runs: vec![run], limit: 9, ..Wanted::default() };
     let claimed = process.claim(wanted).await;
     assert_eq!((claimed.runs, claimed.next_due), (vec![], None));
 }

@@ -7,7 +7,7 @@ use super::*;
 
 fn wanted(limit: usize) -> Wanted {
     let served = Served { workflow: workflow(), version: version(), slots: usize::MAX };
-    Wanted { served: vec![served], runs: Vec::new(), limit }
+    Wanted { served: vec![served], limit, ..Wanted::default() }
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_claim_takes_runs_of_any_workflow_that_are_named_written_to_or_late() 
     stage.store.create(&starts).await.unwrap();
     stage.store.send(starts[1].run, &super::mail::cancel()).await.unwrap();
 
-    let wanted = Wanted { served: Vec::new(), runs: vec![starts[0].run], limit: 10 };
+    let wanted = Wanted { runs: vec![starts[0].run], limit: 10, ..Wanted::default() };
     let mut claimed = stage.store.claim(stage.node, &wanted).await.unwrap().runs;
     claimed.sort_unstable();
     assert_eq!(claimed, [starts[0].run, starts[1].run, starts[2].run]);

@@ -121,6 +121,7 @@ pub(crate) fn born(run: RunId, key: Option<&str>, status: Status) -> Append {
         trigger: Trigger::Manual,
         parent: None,
         trace: None,
+        limit: None,
     });
     let row = NewRun {
         namespace: Namespace::default(),
@@ -134,6 +135,7 @@ pub(crate) fn born(run: RunId, key: Option<&str>, status: Status) -> Append {
         trigger: (&Trigger::Manual).into(),
         parent: None,
         metadata: Default::default(),
+        limit_key: None,
     };
     Append { born: Some(Box::new(row)), events: vec![Event::from(created).encode().unwrap()], ..next(run, 0) }
 }

@@ -69,6 +69,7 @@ async fn a_shape_may_change_only_while_no_run_started_with_the_old_one() {
             shape: text.to_owned(),
             timeout: None,
             start_timeout: None,
+            limit: None,
         }]
     };
     stage.store.register(&shape("a")).await.unwrap();

@@ -3,7 +3,7 @@
 -- binds: first run, last run, now, grace
 -- index: runs_due, runs_spaces, runs_parked, events_pkey, inbox_run
 with parked as (
-    select id, status, wake_at
+    select id, status, wake_at, gate_at
     from runlog.runs
     where id between $1 and $2 and owner is null and status in ('QUEUED', 'RUNNING')
 ),
@@ -58,7 +58,7 @@ select p.id as run,
        end as detail
 from parked p
 where p.wake_at is null
-  and (p.status = 'QUEUED' or exists (select from runlog.inbox i where i.run_id = p.id))
+  and (p.status = 'QUEUED' and p.gate_at is null or exists (select from runlog.inbox i where i.run_id = p.id))
 union all
 select p.id, array[w.seq],
        format('the wait %s is over at %s, the run is due %s', w.op, w.due, coalesce('at ' || p.wake_at, 'never'))

@@ -158,6 +158,10 @@ corruptions! {
         "update runlog.runs set wake_at = now() - interval '1 h' where id = '{run}'";
     a_deadline_that_nobody_keeps: no_wake_up_is_overdue of "gate" "waiting" at [],
         "update runlog.runs set deadline_at = now() - interval '1 h' where id = '{run}'";
+    a_run_more_than_the_limit_has_slots: no_more_run_than_the_limit of "gate" "waiting" at [2],
+        "alter table runlog.limits drop constraint limits_slots_check;
+         insert into runlog.limits values ('gate', 'none', 0, 'queue', '\"workflow\"', '2000-01-01');
+         select set('{run}', 1, '{limit}', '{\"name\": \"none\", \"key\": \"\", \"problem\": null}')";
     a_timer_that_does_not_fire: no_timer_is_overdue of "sleeper" "napping" at [4],
         "select set('{run}', 4, '{fire_at}', to_jsonb(now() - interval '1 h'));
          update runlog.runs set owner = living(8), claimed_at = now() - interval '1 h', wake_at = null where id = '{run}'";

@@ -1,0 +1,173 @@
+//! How many runs of a workflow may run at once, as a user writes it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::definition::{Definition, Workflow};
+use super::error::BuildError;
+use crate::model::ids::check_metadata_name;
+use crate::model::limit::{Limit, LimitBy, Limited, Policy};
+use crate::model::limits::LIMIT_SLOTS_MAX;
+use crate::model::{Payload, WorkflowName};
+
+/// How many runs of a workflow that takes an `I` may run at once, counted by a key, on all nodes together.
+///
+/// A run counts from the moment it is let in until it ends, also while it sleeps or waits: a slot is not given away under
+/// it. Runs that are not let in wait in the queue.
+#[must_use = "a limit counts on a workflow"]
+pub struct Concurrency<I> {
+    limit: Limit,
+    code: Option<Arc<KeyOf>>,
+    input: PhantomData<fn(I)>,
+}
+
+/// Finds a run's key by its input.
+type KeyOf = dyn Fn(&Payload) -> Result<String, String> + Send + Sync;
+
+impl<I> Concurrency<I> {
+    /// Lets `slots` runs of one key run at once, 1 to 100,000. Without a key all runs of the workflow have the same one.
+    /// The name is for people.
+    pub fn limit(name: &str, slots: u32) -> Concurrency<I> {
+        let limit = Limit { name: name.to_owned(), slots, policy: Policy::Queue, by: LimitBy::Workflow };
+        Concurrency { limit, code: None, input: PhantomData }
+    }
+
+    /// Counts by the text, number or boolean at a JSON pointer in the input, such as `/tenant`.
+    pub fn by_input(mut self, pointer: &str) -> Self {
+        self.limit.by = LimitBy::Input(pointer.to_owned());
+        self
+    }
+
+    /// Counts by the metadata of a name.
+    pub fn by_metadata(mut self, name: &str) -> Self {
+        self.limit.by = LimitBy::Metadata(name.to_owned());
+        self
+    }
+
+    /// Lets the keys take turns. Default: the runs of all keys stand in the order of the queue.
+    pub fn round_robin(mut self) -> Self {
+        self.limit.policy = Policy::RoundRobin;
+        self
+    }
+
+    /// Has the oldest run of the key cancelled for each one that finds no free slot: its code is told and has 5 s, then the
+    /// new one is let in.
+    pub fn cancel_oldest(mut self) -> Self {
+        self.limit.policy = Policy::CancelOldest;
+        self
+    }
+
+    /// Has a run cancelled that finds no free slot.
+    pub fn cancel_newest(mut self) -> Self {
+        self.limit.policy = Policy::CancelNewest;
+        self
+    }
+}
+
+impl<I: DeserializeOwned + 'static> Concurrency<I> {
+    /// Counts by what `key` makes of the input. Runs can then be started only by a process that has this code.
+    pub fn by(mut self, key: impl Fn(I) -> String + Send + Sync + 'static) -> Self {
+        self.limit.by = LimitBy::Code;
+        self.code = Some(Arc::new(move |input: &Payload| {
+            let input = input.read::<I>().map_err(|error| error.to_string())?;
+            // The code of a key is the user's: it fails its run only.
+            let key = catch_unwind(AssertUnwindSafe(|| key(input)));
+            key.map_err(|_| "the code that makes it panicked".to_owned())
+        }));
+        self
+    }
+}
+
+/// A limit that was checked, without the type of its input.
+#[derive(Clone)]
+pub(crate) struct CheckedLimit {
+    pub(crate) limit: Limit,
+    code: Option<Arc<KeyOf>>,
+}
+
+impl CheckedLimit {
+    /// Makes it of what is known of a workflow whose code is not here.
+    pub(crate) fn without_code(limit: Limit) -> CheckedLimit {
+        CheckedLimit { limit, code: None }
+    }
+
+    /// Finds the place of a run to be.
+    ///
+    /// # Errors
+    /// The key is found by code that is not here.
+    pub(crate) fn of_run(
+        &self,
+        input: &Payload,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Limited, String> {
+        if let Some(limited) = self.limit.of_run(input, metadata) {
+            return Ok(limited);
+        }
+        let name = &self.limit.name;
+        let missing =
+            || format!("its limit `{name}` counts by code that is not here: start it where it is served");
+        Ok(Limited::new(name, (self.code.as_ref().ok_or_else(missing)?)(input)))
+    }
+}
+
+impl Definition {
+    /// Finds the place of a run to be under the workflow's limit, if it has one.
+    pub(crate) fn limited(&self, input: &Payload, metadata: &BTreeMap<String, String>) -> Option<Limited> {
+        let limit = self.limit.as_ref()?;
+        let failed = |problem| Limited::new(&limit.limit.name, Err(problem));
+        Some(limit.of_run(input, metadata).unwrap_or_else(failed))
+    }
+}
+
+impl<I, O> Workflow<I, O> {
+    /// Limits how many runs of the workflow, all its versions together, run at once in one namespace. The limit of the
+    /// version that a node registered last counts.
+    #[must_use]
+    pub fn concurrency(self, concurrency: Concurrency<I>) -> Self {
+        self.with(|definition| {
+            let Concurrency { limit, code, .. } = concurrency;
+            let workflow = definition.name.clone();
+            if definition.limit.is_some() {
+                return Err(BuildError::SecondLimit { workflow, limit: limit.name });
+            }
+            definition.limit = Some(checked(&workflow, CheckedLimit { limit, code })?);
+            Ok(())
+        })
+    }
+}
+
+fn checked(workflow: &WorkflowName, checked: CheckedLimit) -> Result<CheckedLimit, BuildError> {
+    let limit = &checked.limit;
+    let refuse = |problem: String| {
+        Err(BuildError::Limit { workflow: workflow.clone(), limit: limit.name.clone(), problem })
+    };
+    if let Err(error) = check_metadata_name(&limit.name) {
+        return refuse(format!("its name: {error}"));
+    }
+    if limit.slots == 0 {
+        return refuse("0 would never run anything, at least 1".to_owned());
+    }
+    if limit.slots > LIMIT_SLOTS_MAX {
+        return refuse(format!("{} is out of range, 1 to {LIMIT_SLOTS_MAX}", limit.slots));
+    }
+    match &limit.by {
+        LimitBy::Input(pointer) if !pointer.is_empty() && !pointer.starts_with('/') => {
+            refuse(format!("{pointer:?} is no JSON pointer: it begins with a slash, such as \"/tenant\""))
+        }
+        LimitBy::Metadata(name) if check_metadata_name(name).is_err() => {
+            refuse(format!("no run can have the metadata {name:?}"))
+        }
+        _ => Ok(checked),
+    }
+}
+
+impl fmt::Debug for CheckedLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.limit.fmt(f)
+    }
+}

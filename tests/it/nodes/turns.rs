@@ -1,0 +1,121 @@
+//! Many nodes under limits of concurrency by key: none exceeds them, leaves a slot free or forgets a key.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use runlog::runtime::Started;
+use runlog::store::postgres::{Scope, verify};
+use runlog::{Concurrency, Cx, Runtime, Status, Workflow};
+use tokio::sync::Barrier;
+
+use crate::support::{Ground, Postgres, soon};
+
+const NODES: usize = 8;
+
+/// How many runs of each key are at work, the most there ever were, and who began in which order.
+#[derive(Default)]
+struct AtWork {
+    now: BTreeMap<String, usize>,
+    most: usize,
+    began: Vec<String>,
+}
+
+/// Work of a key, of which at most two runs are at work at once.
+fn work<F: Future<Output = ()> + Send>(
+    at_work: &Arc<Mutex<AtWork>>,
+    turns: fn(Concurrency<String>) -> Concurrency<String>,
+    body: impl Fn(String) -> F + Clone + Send + Sync + 'static,
+) -> Workflow<String, ()> {
+    let at_work = Arc::clone(at_work);
+    let code = move |cx: Cx, key: String| {
+        let (at_work, body) = (Arc::clone(&at_work), body.clone());
+        async move {
+            let work = || async {
+                {
+                    let mut at_work = at_work.lock().expect("no panic");
+                    let now = at_work.now.entry(key.clone()).or_default();
+                    *now += 1;
+                    let now = *now;
+                    at_work.most = at_work.most.max(now);
+                    at_work.began.push(key.clone());
+                }
+                body(key.clone()).await;
+                *at_work.lock().expect("no panic").now.entry(key.clone()).or_default() -= 1;
+                anyhow::Ok(())
+            };
+            anyhow::Ok(cx.step("work", work).await?)
+        }
+    };
+    Workflow::function("work", code).concurrency(turns(Concurrency::limit("key", 2).by_input("")))
+}
+
+/// Has eight nodes, each with so many slots, do the work of these keys, which is there before them.
+async fn at_once(
+    ground: &Postgres,
+    workflow: impl Fn() -> Workflow<String, ()>,
+    slots: usize,
+    keys: Vec<String>,
+) {
+    let client = ground.builder().workflow(workflow()).client().start().await.expect("a client");
+    let work = workflow();
+    let runs = keys.into_iter().map(|key| client.run(&work, key)).collect();
+    let started: Vec<Started<()>> = client.start_many(runs).await.expect("runs");
+    let mut nodes: Vec<Runtime> = Vec::new();
+    for _ in 0..NODES {
+        let node = ground.builder().workflow(workflow()).workflow_slots("work", slots);
+        nodes.push(node.start().await.expect("a node"));
+    }
+    for started in &started {
+        assert_eq!(soon("its end", started.run.wait()).await.expect("an end"), Status::Succeeded);
+    }
+    let report =
+        verify(&ground.pool, &Scope { grace: Duration::ZERO, ..Scope::default() }).await.expect("a check");
+    assert!(report.holds(), "{:?}", report.violations().collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_nodes_keep_the_limit_and_are_fair_to_every_key() {
+    const KEYS: usize = 10;
+    const EACH: usize = 40;
+    let ground = Postgres::new().await;
+    let at_work: Arc<Mutex<AtWork>> = Arc::default();
+    let nap = |_| tokio::time::sleep(Duration::from_millis(5));
+    let workflow = || work(&at_work, Concurrency::round_robin, nap);
+    // One key after the other, and twice as many of the first.
+    let keys = (0..=KEYS).map(|n| format!("k{}", n.saturating_sub(1)));
+    at_once(&ground, workflow, 1, keys.flat_map(|key| vec![key; EACH]).collect()).await;
+
+    let at_work = at_work.lock().expect("no panic");
+    assert!(at_work.most <= 2, "{} of a key at once", at_work.most);
+    // While all keys have work, each has its tenth, as far as so short a stretch shows it: a run whose end is noticed late
+    // goes to the end of the line later, too. Without turns the first key would have a quarter of all.
+    let share = EACH * 3 / 4;
+    let fair = &at_work.began[..KEYS * share];
+    for n in 0..KEYS {
+        let of_key = fair.iter().filter(|key| **key == format!("k{n}")).count();
+        assert!(of_key.abs_diff(share) <= share / 3, "k{n} began {of_key} times of {share}: {fair:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_slot_stays_free_while_work_waits() {
+    const KEYS: usize = 3;
+    const EACH: usize = 20;
+    let ground = Postgres::new().await;
+    let at_work: Arc<Mutex<AtWork>> = Arc::default();
+    // Nobody of a key goes on until both of its slots are taken: a slot that stays free would hold up all of them.
+    let barriers: Arc<BTreeMap<String, Barrier>> =
+        Arc::new((0..KEYS).map(|n| (format!("k{n}"), Barrier::new(2))).collect());
+    let both = move |key: String| {
+        let barriers = Arc::clone(&barriers);
+        async move {
+            let _leads = barriers.get(&key).expect("a barrier").wait().await;
+        }
+    };
+    let workflow = || work(&at_work, |limit| limit, both.clone());
+    at_once(&ground, workflow, 2, (0..KEYS * EACH).map(|n| format!("k{}", n % KEYS)).collect()).await;
+
+    let at_work = at_work.lock().expect("no panic");
+    assert_eq!((at_work.most, at_work.began.len()), (2, KEYS * EACH));
+}
