@@ -100,6 +100,8 @@ codes! {
     RunExists = 409 "run_exists" "The run is here already",
     /// Somebody is at a retention pass already; `by` says who.
     PassUnderWay = 409 "pass_under_way" "A retention pass is under way",
+    /// The id of the signal was used for another one.
+    SignalIdTaken = 409 "signal_id_taken" "The signal's id is another signal's",
     /// A request with this Idempotency-Key is under way: ask again.
     IdempotencyInFlight = 409 "idempotency_in_flight" "The same request is under way",
     /// The body is larger than is ever needed.
@@ -118,6 +120,8 @@ codes! {
     LiveExport = 422 "live_export" "The exported run has not ended",
     /// This Idempotency-Key came with another request.
     IdempotencyMismatch = 422 "idempotency_mismatch" "The key belongs to another request",
+    /// No run waits for the signal, and as many are kept as may be: send it again later.
+    SignalsFull = 429 "signals_full" "No more signals are kept",
     /// A bug of ours; the request id finds it in the log.
     Internal = 500 "internal" "Something went wrong here",
     /// The run's log is damaged and cannot be folded.
@@ -224,7 +228,7 @@ impl Problem {
                 let length = length.and_then(|length| HeaderValue::from_str(&length).ok());
                 headers.extend(length.map(|length| (header::CONTENT_RANGE, length)));
             }
-            code if code.status() == 503 => {
+            code if matches!(code.status(), 429 | 503) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -260,6 +264,8 @@ impl From<Error> for Problem {
                 .fact("run", run.to_string())
                 .fact("workflow", workflow)
                 .fact("key", key),
+            Error::SignalId { id } => Problem::new(Code::SignalIdTaken, detail).fact("id", id),
+            Error::SignalsFull { .. } => Problem::new(Code::SignalsFull, detail),
             Error::Finished { run, status, .. } => Problem::new(Code::IllegalTransition, detail)
                 .fact("run", run.to_string())
                 .fact("run_status", status.as_str()),

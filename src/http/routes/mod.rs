@@ -83,10 +83,11 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 13] = [
+const SENT: [&str; 14] = [
     "NewRun",
     "Cancel",
     "Signal",
+    "KeySignal",
     "Replay",
     "NewBulk",
     "NewPolicy",
@@ -164,6 +165,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(payloads::task_output))
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::signal))
+        .routes(routes!(commands::signal_key))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
         .routes(routes!(pauses::pause))

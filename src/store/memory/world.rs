@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::locks::Locks;
 use super::outbox::Waiting;
 use super::schedules::Timetable;
+use super::signals::Switchboard;
 use super::simulated::{Seen, Simulated};
 use super::writings::Papers;
 use crate::model::event::{Encoded, Place};
@@ -41,6 +42,7 @@ pub(super) struct World {
     pub(super) papers: Papers,
     pub(super) waiting_for_export: Waiting,
     pub(super) timetable: Timetable,
+    pub(super) switchboard: Switchboard,
     /// Events in all logs.
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.
@@ -113,6 +115,7 @@ impl World {
         change(&mut run.row);
         if run.row.status.is_terminal() {
             self.inboxes.remove(&id);
+            self.switchboard.drop_awaits(id);
         } else if let Some(owner) = run.row.owner {
             self.owned.insert((owner, id));
         } else {

@@ -76,6 +76,8 @@ invariants! {
     "an_occurrence_has_its_run" says "an occurrence of a schedule that was started is a run";
     "a_scheduled_run_has_its_occurrence" says "a schedule starts one run for an occurrence";
     "no_schedule_is_overdue" says "no schedule stays overdue";
+    "a_wait_by_key_is_known" says "every open wait for a signal by key stands where senders look for it";
+    "no_signal_by_key_is_forgotten" says "no signal by key stays undelivered while a live run waits for it";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";
     "a_stream_is_dense" says "a stream counts its chunks 1, 2, 3, … without a hole";
     "retention_touches_no_live_run" says "what is archived is nowhere else, and no live parent asks for it";
