@@ -14,6 +14,7 @@ mod watchers;
 mod followers;
 mod writing;
 mod postman;
+mod collector;
 mod claimer;
 mod leaseholder;
 mod rescuer;

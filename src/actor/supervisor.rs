@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::claimer::{Claimer, Hint};
+use super::collector::{Collector, Question};
 #[cfg(feature = "otel")]
 use super::exporter::Exporting;
 use super::followers::Followers;
@@ -70,6 +71,7 @@ pub(super) struct Incarnation {
     node: Arc<Node>,
     hints: mpsc::UnboundedSender<Hint>,
     mail: mpsc::UnboundedSender<RunId>,
+    asks: mpsc::UnboundedSender<Question>,
     agents: Vec<JoinHandle<()>>,
 }
 
@@ -236,6 +238,14 @@ impl Engine {
         }
     }
 
+    /// Asks for signals that are kept for a live run, whose wait for them is committed. Its actor is told when that is done.
+    pub(crate) fn ask(&self, question: Question) {
+        let incarnation = self.incarnation.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(incarnation) = incarnation.as_ref() {
+            let _fenced = incarnation.asks.send(question);
+        }
+    }
+
     /// Spawns a run's actor under the supervisor. It enters [`Live`] as its first act.
     pub(crate) fn spawn(self: &Arc<Engine>, node: &Arc<Node>, beginning: Beginning) {
         let Some(supervisor) = self.supervisor.get() else { return };
@@ -314,6 +324,7 @@ impl Incarnation {
         let node = Arc::new(Node::new(joined.node, senders));
         let (hints, hint_queue) = mpsc::unbounded_channel();
         let (mail, mail_queue) = mpsc::unbounded_channel();
+        let (asks, ask_queue) = mpsc::unbounded_channel();
         let mut agents = Vec::new();
         let mut spawn = |agent: BoxFuture<'static, ()>| agents.push(spawn_agent(&node, agent));
         for (lane, queue) in (0..).zip(queues) {
@@ -325,8 +336,11 @@ impl Incarnation {
         spawn(Leaseholder { engine: holding, node: Arc::clone(&node), renewed }.run().boxed());
         spawn(Rescuer { engine: rescuing, node: Arc::clone(&node) }.run().boxed());
         spawn(Postman { engine: Arc::clone(engine), queue: mail_queue }.run().boxed());
+        spawn(
+            Collector { engine: Arc::clone(engine), node: Arc::clone(&node), asks: ask_queue }.run().boxed(),
+        );
         spawn(Claimer { engine: claiming, node: Arc::clone(&node), hints: hint_queue }.run().boxed());
-        Ok(Incarnation { node, hints, mail, agents })
+        Ok(Incarnation { node, hints, mail, asks, agents })
     }
 }
 

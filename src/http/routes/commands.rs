@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -16,8 +16,8 @@ use crate::http::body::{ProblemBody, RunBody, Sight};
 use crate::http::extract::{Json, Named, TheRun};
 use crate::http::problem::{Problem, named, paid};
 use crate::http::service::Service;
-use crate::model::{Payload, SignalName};
-use crate::runtime::CancelOptions;
+use crate::model::{Key, Payload, SignalName};
+use crate::runtime::{CancelOptions, SignalOptions};
 
 /// How a run is cancelled.
 #[derive(Deserialize, ToSchema)]
@@ -110,4 +110,71 @@ pub(super) async fn signal(
     let payload = Payload::parse(text).map_err(paid("/payload"))?;
     service.runtime.signal(row.run, name.as_str(), &payload).await?;
     Ok(accepted(RunBody::new(&runs::view(&service, row.run).await?, Sight::of(&caller))))
+}
+
+/// A signal that is sent to a key.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct KeySignal {
+    /// The key: every run that waits for it gets the signal.
+    key: String,
+    /// What it carries; null unless told.
+    #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload: Option<Box<RawValue>>,
+    /// The sender's own id for it: of those with one id only the first is accepted, for 24 hours; a new one unless told.
+    id: Option<String>,
+}
+
+/// What became of a signal that was sent to a key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Signalled)]
+pub(super) struct SignalledBody {
+    /// How many runs got it so far.
+    runs: u64,
+    /// Whether it is kept for the first run that asks, because none waits for it.
+    kept: bool,
+}
+
+/// Sends a signal to a key
+///
+/// Every run of the caller's namespace that waits for this name and key gets it. If none does, it is kept for seven days, and
+/// the first run that asks takes it. When this answers, the signal is durable.
+#[utoipa::path(
+    post, path = "/signals/{name}", tag = "runs", request_body = KeySignal,
+    params(("name" = String, Path, description = "the signal's name")),
+    responses(
+        (status = 202, description = "it is accepted", body = SignalledBody),
+        (
+            status = 409, description = "`signal_id_taken`: the id was used for another signal", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 422, description = "`schema_violation`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 429, description = "`signals_full`: no run waits for it, and no more are kept", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
+    )
+)]
+pub(super) async fn signal_key(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Named(name): Named,
+    Json(signal): Json<KeySignal>,
+) -> Result<Response, Problem> {
+    let name = SignalName::new(name).map_err(named(""))?;
+    let key = Key::new(signal.key).map_err(named("/key"))?;
+    let text = signal.payload.map_or_else(|| "null".to_owned(), |payload| Box::<str>::from(payload).into());
+    let payload = Payload::parse(text).map_err(paid("/payload"))?;
+    let mut options = SignalOptions::default();
+    if let Some(id) = signal.id {
+        options = options.id(id);
+    }
+    if let Some(namespace) = &caller.namespace {
+        options = options.namespace(namespace.as_str());
+    }
+    let sent = service.runtime.signal_key_with(name.as_str(), key.as_str(), &payload, options).await?;
+    Ok(accepted(SignalledBody { runs: sent.runs, kept: sent.kept }))
 }

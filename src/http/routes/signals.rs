@@ -42,7 +42,7 @@ pub(super) struct SignalledAllBody {
 ///
 /// When this answers, the signal is durable for each. A run that is started meanwhile may miss it.
 #[utoipa::path(
-    post, path = "/signals/{name}", tag = "runs", request_body = SignalAll,
+    post, path = "/bulk/signals/{name}", tag = "runs", request_body = SignalAll,
     params(
         ("name" = String, Path, description = "the signal's name"),
         ("namespace" = Option<String>, Query, description = "whose runs; `default` unless told; a bound caller's own"),

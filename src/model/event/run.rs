@@ -190,6 +190,9 @@ pub struct CancelRequested {
 pub struct SignalReceived {
     /// Its name.
     pub name: SignalName,
+    /// The key that it was sent to; `None` = it was sent to this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     /// What it carries.
     pub payload: Payload,
     /// When it was accepted.

@@ -10,6 +10,7 @@ mod claim;
 mod nodes;
 mod census;
 mod inbox;
+mod signals;
 mod read;
 mod summaries;
 mod writings;

@@ -11,7 +11,7 @@ use super::samples::*;
 
 /// One task, with conditions on the signal `stop`, of a run that had it while it was queued.
 fn started(conditions: impl FnOnce(&mut Conditions) -> &mut Option<Expr>) -> (RunState, Vec<&'static str>) {
-    let stop = SignalReceived { name: signal_name("stop"), payload: payload("1"), sent_at: at(1) };
+    let stop = SignalReceived { name: signal_name("stop"), key: None, payload: payload("1"), sent_at: at(1) };
     let queued = follow(queued(), [RunEvent::from(stop).into()]);
     let term = Term::Signal { name: signal_name("stop"), judged: false };
     let mut of_task = Conditions { terms: vec![term], ..Conditions::default() };
