@@ -10,6 +10,7 @@ mod claim;
 mod nodes;
 mod census;
 mod inbox;
+mod signals;
 mod read;
 mod summaries;
 mod writings;
@@ -40,6 +41,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 
 pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
+#[cfg(feature = "testing")]
+pub use self::signals::Accepted;
 #[cfg(feature = "testing")]
 pub use self::simulated::{Lease, Mutant, Noticed, Observer, Seen};
 use self::world::World;

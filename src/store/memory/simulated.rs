@@ -24,6 +24,10 @@ pub enum Mutant {
     AppendAtHead,
     /// A claim loads the logs in its own statement, from its snapshot.
     ClaimAndLoadInOneStatement,
+    /// Nobody looks for signals by key whose senders died.
+    UntoldSignalsStay,
+    /// A run that begins to wait does not ask for what is kept.
+    KeptSignalsStay,
 }
 
 /// What a world noticed that no caller is told.
