@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::MemoryStore;
 use super::faults::Call;
-use super::simulated::Mutant;
+use super::simulated::{Accepted, Mutant};
 use super::world::World;
 use crate::model::limits::{SIGNAL_RUNS_AT_ONCE, SIGNALS_KEPT_MAX, SIGNALS_KEPT_OF_KEY_MAX};
 use crate::model::{Key, MessageBody, Namespace, RunId, SignalName, Timestamp};
@@ -16,24 +16,10 @@ type Topic = (Namespace, SignalName, Key);
 /// Signals that were accepted, and who waits for more.
 #[derive(Default)]
 pub(super) struct Switchboard {
-    signals: BTreeMap<SignalId, Accepted>,
+    pub(super) signals: BTreeMap<SignalId, Accepted>,
     /// By the sender's own id.
     sent: BTreeMap<(Namespace, String), SignalId>,
     waits: BTreeMap<Topic, BTreeMap<RunId, i32>>,
-}
-
-/// A signal that was accepted.
-#[doc(hidden)]
-#[derive(Clone, Debug)]
-pub struct Accepted {
-    /// What was sent.
-    pub signal: KeyedSignal,
-    /// Where it stands.
-    pub state: SignalState,
-    /// When it was accepted.
-    pub at: Timestamp,
-    /// Who has or had it.
-    pub told: BTreeSet<RunId>,
 }
 
 /// How old a new signal is when others than its sender look after it.
@@ -63,15 +49,6 @@ impl Signals for MemoryStore {
             let signals = world.switchboard.signals.iter().filter(|(_, accepted)| untold(accepted));
             Ok(signals.take(limit as usize).map(|(id, _)| *id).collect())
         })
-    }
-}
-
-#[cfg(feature = "testing")]
-#[doc(hidden)]
-impl MemoryStore {
-    /// Lists all signals by key that were ever accepted, in their order.
-    pub fn accepted_signals(&self) -> Vec<Accepted> {
-        self.world().switchboard.signals.values().cloned().collect()
     }
 }
 
