@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::control::{Runtime, check_text};
 use super::error::Error;
-use super::wanted::check_metadata;
+use super::wanted::add_metadata;
 use crate::actor::{Born, Start, Versions};
 use crate::model::event::Trigger;
 use crate::model::limits::{
@@ -53,10 +53,7 @@ impl TriggerEvent {
     /// Adds tags, which its runs get, too: at most 32 pairs, values of at most 1,024 bytes. `traceparent` and `tracestate` are
     /// no tags: they name the span that the runs are started under.
     pub fn metadata<K: Into<String>, V: Into<String>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.change(|wanted| {
-            wanted.metadata.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
-            check_metadata(&wanted.metadata)
-        })
+        self.change(|wanted| add_metadata(&mut wanted.metadata, pairs))
     }
 
     /// Sets whose it is: subscriptions of other namespaces do not hear of it. Default: `default`.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::control::Runtime;
 use super::error::Error;
-use super::wanted::{check_instant, check_metadata, check_priority};
+use super::wanted::{add_metadata, check_instant, check_priority};
 use crate::model::schedule::{Misfire, MisfireError, Timing};
 use crate::model::{Namespace, Payload, ScheduleName, Timestamp, WorkflowName};
 use crate::store::{NewSchedule, ScheduleSpec, Times};
@@ -140,10 +140,7 @@ impl Schedule {
 
     /// Adds tags of its runs: at most 32 pairs, values of at most 1,024 bytes.
     pub fn metadata<K: Into<String>, V: Into<String>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.change(|wanted| {
-            wanted.metadata.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
-            check_metadata(&wanted.metadata)
-        })
+        self.change(|wanted| add_metadata(&mut wanted.metadata, pairs))
     }
 
     /// Sets the priority of its runs, -1,000 to 1,000; higher goes first. Default: 0.

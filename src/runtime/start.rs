@@ -10,7 +10,7 @@ use super::control::Runtime;
 use super::create::{Birth, create, create_queued};
 use super::error::Error;
 use super::handle::RunHandle;
-use super::wanted::{Code, Wanted, check_duration, check_instant, check_metadata, check_priority};
+use super::wanted::{Code, Wanted, add_metadata, check_duration, check_instant, check_priority};
 use crate::actor::{Born, Start};
 use crate::model::event::Trigger;
 use crate::model::limits::START_MANY_MAX;
@@ -88,10 +88,7 @@ impl<'runtime, O> NewRun<'runtime, O> {
 
     /// Adds tags: at most 32 pairs, values of at most 1,024 bytes.
     pub fn metadata<K: Into<String>, V: Into<String>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.change(|wanted| {
-            wanted.metadata.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
-            check_metadata(&wanted.metadata)
-        })
+        self.change(|wanted| add_metadata(&mut wanted.metadata, pairs))
     }
 
     /// Sets the priority, -1,000 to 1,000; higher goes first: in the queue each step counts for a minute of waiting, so that

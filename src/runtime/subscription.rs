@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::control::{Runtime, check_text};
 use super::error::Error;
-use super::wanted::{check_metadata, check_priority};
+use super::wanted::{add_metadata, check_priority};
 use crate::model::trigger::EventFilter;
 use crate::model::{EventKey, Namespace, SubscriptionName, WorkflowName};
 use crate::store::SubscriptionRow;
@@ -14,7 +14,9 @@ use crate::workflow::Workflow;
 /// What starts a run of a workflow for each trigger event of a key, with the event's payload as its input.
 ///
 /// ```
-/// # fn invoice() -> runlog::Workflow<String, ()> { unimplemented!() }
+/// # fn invoice() -> runlog::Workflow<u32, u32> {
+/// #     runlog::Workflow::function("invoice", |_, order: u32| async move { anyhow::Ok(order) })
+/// # }
 /// # fn invoices() -> runlog::Subscription {
 /// runlog::Subscription::new("invoices", "order.paid", &invoice()).filter("payload.total > 100")
 /// # }
@@ -58,10 +60,7 @@ impl Subscription {
 
     /// Adds tags of its runs, besides those of the event: at most 32 pairs, values of at most 1,024 bytes.
     pub fn metadata<K: Into<String>, V: Into<String>>(self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.change(|wanted| {
-            wanted.metadata.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
-            check_metadata(&wanted.metadata)
-        })
+        self.change(|wanted| add_metadata(&mut wanted.metadata, pairs))
     }
 
     /// Sets the priority of its runs, -1,000 to 1,000; higher goes first. Default: 0.
@@ -93,10 +92,9 @@ impl Subscription {
     /// Checks what is left: that the workflow is known.
     pub(super) async fn checked(self, runtime: &Runtime, declared: bool) -> Result<SubscriptionRow, Error> {
         let wanted = self.wanted.map_err(Error::shared)?;
-        runtime.engine.version_for(&wanted.workflow).await?.ok_or_else(|| Error::UnknownWorkflow {
-            workflow: wanted.workflow.to_string(),
-            known: runtime.served(),
-        })?;
+        if runtime.engine.version_for(&wanted.workflow).await?.is_none() {
+            return Err(runtime.unknown(&wanted.workflow));
+        }
         Ok(SubscriptionRow { declared, ..wanted })
     }
 }

@@ -144,6 +144,15 @@ pub(super) fn check_priority(priority: i16) -> Result<i16, Error> {
     Ok(priority)
 }
 
+/// Adds tags, and refuses them if they are too many then, too long or without a name.
+pub(super) fn add_metadata<K: Into<String>, V: Into<String>>(
+    metadata: &mut BTreeMap<String, String>,
+    pairs: impl IntoIterator<Item = (K, V)>,
+) -> Result<(), Error> {
+    metadata.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+    check_metadata(metadata)
+}
+
 pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Error> {
     let refuse = |problem| Err(Error::Field { field: "metadata", problem });
     if metadata.len() > METADATA_PAIRS_MAX {

@@ -122,6 +122,17 @@ pub enum Put {
     Left,
 }
 
+impl Put {
+    /// Tells it by the row that was written, if one was: whether it is new.
+    pub(super) fn of(created: Option<bool>) -> Put {
+        match created {
+            Some(true) => Put::Created,
+            Some(false) => Put::Changed,
+            None => Put::Left,
+        }
+    }
+}
+
 /// A schedule, as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScheduleRow {

@@ -9,11 +9,16 @@ use crate::store::StoreError;
 
 /// Decides what becomes of the calls of one connection. It must not call the store.
 pub trait Faults: Send + Sync + 'static {
-    /// Decides, before a call is carried out, whether and when it arrives.
-    fn on_call(&self, call: &Call) -> Fate;
+    /// Decides, before a call is carried out, whether and when it arrives. Default: it does, at once.
+    fn on_call(&self, _call: &Call) -> Fate {
+        Fate::Passes
+    }
 
-    /// Decides, after a call that appended `events` events, whether and when its answer arrives.
-    fn on_answer(&self, call: &Call, events: u64) -> Fate;
+    /// Decides, after a call that appended `events` events, whether and when its answer arrives. Default: it does,
+    /// at once.
+    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
+        Fate::Passes
+    }
 
     /// Decides how long the transaction of an append or a claim takes. Default: it is one step.
     fn on_commit(&self, _call: &Call) -> Transaction {

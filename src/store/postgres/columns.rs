@@ -139,8 +139,12 @@ fn metadata(new: &NewRun) -> Result<Option<String>, StoreError> {
     if new.metadata.is_empty() {
         return Ok(None);
     }
-    let json = serde_json::to_string(&new.metadata);
-    json.map(Some).map_err(|error| StoreError::Bug { message: format!("metadata as JSON: {error}") })
+    json(&new.metadata).map(Some)
+}
+
+/// Writes a value as JSON.
+pub(super) fn json(of: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(of).map_err(|error| StoreError::Bug { message: format!("as JSON: {error}") })
 }
 
 /// Orders new runs by their keys, so that two statements that insert the same keys never wait for each other in a

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use super::PostgresStore;
+use super::columns::json;
 use super::dedicated::within;
 use super::errors::classify;
 use super::rows::{corrupt, run_ids};
@@ -65,12 +66,11 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
             unlimited.push(shape.workflow.as_str());
             continue;
         };
-        let bug = |error: serde_json::Error| StoreError::Bug { message: error.to_string() };
         names.push(shape.workflow.as_str());
         limits.push(limit.name.as_str());
         slots.push(i32::try_from(limit.slots).unwrap_or(i32::MAX));
         policies.push(limit.policy.as_str());
-        sources.push(serde_json::to_string(&limit.by).map_err(bug)?);
+        sources.push(json(&limit.by)?);
     }
     let registered = sqlx::query_file!(
         "src/store/postgres/sql/register_limits.sql",

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use super::PostgresStore;
-use super::columns::{Births, Events};
+use super::columns::{Births, Events, json};
 use super::dedicated::within;
 use super::errors::classify;
 use super::nodes::interval;
@@ -139,9 +139,7 @@ async fn put(
     let crons: Vec<_> = specs().map(|spec| spec.times.expression()).collect();
     let zones: Vec<_> = specs().map(|spec| spec.times.zone()).collect();
     let once: Vec<_> = specs().map(|spec| spec.times.once()).collect();
-    let metadata = specs().map(|spec| serde_json::to_string(&spec.metadata)).collect::<Result<Vec<_>, _>>();
-    let metadata =
-        metadata.map_err(|error| StoreError::Bug { message: format!("metadata as JSON: {error}") })?;
+    let metadata = specs().map(|spec| json(&spec.metadata)).collect::<Result<Vec<_>, _>>()?;
     let priorities: Vec<_> = specs().map(|spec| spec.priority).collect();
     let misfires: Vec<_> = specs().map(|spec| spec.misfire.to_string()).collect();
     let declared: Vec<_> = new.iter().map(|new| new.declared).collect();
@@ -169,11 +167,7 @@ async fn put(
         let row = written
             .iter()
             .find(|row| row.namespace == *spec.namespace.as_str() && row.name == *spec.name.as_str());
-        match row {
-            Some(row) if row.created => Put::Created,
-            Some(_) => Put::Changed,
-            None => Put::Left,
-        }
+        Put::of(row.map(|row| row.created))
     };
     Ok(specs().map(put).collect())
 }

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::PostgresStore;
-use super::columns::{Birth, Births, Events};
+use super::columns::{Birth, Births, Events, json};
 use super::dedicated::within;
 use super::errors::classify;
 use super::nodes::interval;
@@ -100,10 +100,6 @@ impl Triggers for PostgresStore {
     }
 }
 
-fn json(of: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(of).map_err(|error| StoreError::Bug { message: format!("as JSON: {error}") })
-}
-
 async fn put(
     connection: &mut PgConnection,
     new: &[SubscriptionRow],
@@ -135,11 +131,7 @@ async fn put(
         let row = written
             .iter()
             .find(|row| row.namespace == *new.namespace.as_str() && row.name == *new.name.as_str());
-        match row {
-            Some(row) if row.created => Put::Created,
-            Some(_) => Put::Changed,
-            None => Put::Left,
-        }
+        Put::of(row.map(|row| row.created))
     };
     Ok(new.iter().map(put).collect())
 }

@@ -134,10 +134,6 @@ impl Faults for Panics {
         }
         Fate::Passes
     }
-
-    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
-        Fate::Passes
-    }
 }
 
 #[tokio::test(start_paused = true)]

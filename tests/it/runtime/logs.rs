@@ -279,10 +279,6 @@ async fn the_limit_of_an_attempt_holds_when_its_run_goes_on_elsewhere(ground: im
 struct SlowCount;
 
 impl Faults for SlowCount {
-    fn on_call(&self, _call: &Call) -> Fate {
-        Fate::Passes
-    }
-
     fn on_answer(&self, call: &Call, _events: u64) -> Fate {
         match call.method == "line_counts" {
             true => Fate::Delayed(Duration::from_millis(300)),
@@ -390,10 +386,6 @@ impl Faults for Mute {
             true => Fate::Lost,
             false => Fate::Passes,
         }
-    }
-
-    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
-        Fate::Passes
     }
 }
 

@@ -71,10 +71,6 @@ impl Faults for Looks {
         }
         Fate::Passes
     }
-
-    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
-        Fate::Passes
-    }
 }
 
 /// The test kit's is a month, which would otherwise be half a million looks.

@@ -270,10 +270,6 @@ struct LosingOne {
 }
 
 impl Faults for LosingOne {
-    fn on_call(&self, _call: &Call) -> Fate {
-        Fate::Passes
-    }
-
     fn on_answer(&self, call: &Call, _events: u64) -> Fate {
         match call.method == "write_chunks" && self.lost.fetch_add(1, Ordering::SeqCst) == 0 {
             true => Fate::Lost,

@@ -143,10 +143,6 @@ impl Faults for SlowLook {
             false => Fate::Passes,
         }
     }
-
-    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
-        Fate::Passes
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

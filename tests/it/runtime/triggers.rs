@@ -202,8 +202,4 @@ impl Faults for Slow {
             _ => Fate::Passes,
         }
     }
-
-    fn on_answer(&self, _: &Call, _: u64) -> Fate {
-        Fate::Passes
-    }
 }

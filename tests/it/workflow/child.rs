@@ -138,10 +138,6 @@ struct HardOfHearing {
 }
 
 impl Faults for HardOfHearing {
-    fn on_call(&self, _call: &Call) -> Fate {
-        Fate::Passes
-    }
-
     fn on_answer(&self, call: &Call, _events: u64) -> Fate {
         match call.method {
             "append" => Fate::Delayed(secs(3)),

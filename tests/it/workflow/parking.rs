@@ -110,14 +110,6 @@ async fn a_step_beside_a_long_sleep_does_not_wait_for_its_end() -> anyhow::Resul
 struct SlowCommits;
 
 impl Faults for SlowCommits {
-    fn on_call(&self, _call: &Call) -> Fate {
-        Fate::Passes
-    }
-
-    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
-        Fate::Passes
-    }
-
     fn on_commit(&self, call: &Call) -> Transaction {
         let lasts = if call.method == "append" { secs(2) } else { Duration::ZERO };
         Transaction { lasts, outlives_caller: true }
@@ -143,10 +135,6 @@ async fn a_run_whose_timer_goes_off_while_it_is_being_parked_writes_nothing_afte
 struct LateAnswers;
 
 impl Faults for LateAnswers {
-    fn on_call(&self, _call: &Call) -> Fate {
-        Fate::Passes
-    }
-
     fn on_answer(&self, call: &Call, _events: u64) -> Fate {
         if call.method == "append" { Fate::Delayed(secs(3)) } else { Fate::Passes }
     }
@@ -179,10 +167,6 @@ impl Faults for DeafNode {
             "inbox" => Fate::Lost,
             _ => Fate::Passes,
         }
-    }
-
-    fn on_answer(&self, _call: &Call, _events: u64) -> Fate {
-        Fate::Passes
     }
 }
 
