@@ -17,7 +17,7 @@ use crate::model::{
     Key, MessageBody, MessageId, Namespace, Payload, Recorded, RunId, RunState, SignalName, Status, Version,
     WorkflowName,
 };
-use crate::store::{Sent, Store};
+use crate::store::{Sent, Store, StoreError};
 use crate::workflow::Workflow;
 
 /// The engine inside an embedder's process: starts runs, executes them, and answers for them. Cheap to clone.
@@ -182,11 +182,10 @@ impl Runtime {
         let grace = options.grace.unwrap_or(CANCEL_GRACE_DEFAULT);
         let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         let body = MessageBody::Cancel { reason: options.reason, by: options.by, grace_ms };
-        match self.engine.store.send(run, &body).await? {
+        match self.send(run, &body).await? {
             Sent::NotFound => Err(Error::NotFound { run }),
             Sent::Finished { status } => decided(run, status),
             Sent::Accepted { message, .. } => {
-                self.engine.mailed(run);
                 self.taken(run, message).await?;
                 let row = self.engine.store.row(run).await?.ok_or(Error::NotFound { run })?;
                 decided(run, row.status)
@@ -201,14 +200,20 @@ impl Runtime {
     pub async fn signal<T: Serialize>(&self, run: RunId, name: &str, payload: &T) -> Result<(), Error> {
         let name = SignalName::new(name)?;
         let payload = Payload::of(payload).map_err(|source| Error::Payload { field: "signal", source })?;
-        match self.engine.store.send(run, &MessageBody::Signal { name, payload }).await? {
+        match self.send(run, &MessageBody::Signal { name, payload }).await? {
             Sent::NotFound => Err(Error::NotFound { run }),
             Sent::Finished { status } => Err(Error::Finished { run, status, attempted: "signalled" }),
-            Sent::Accepted { .. } => {
-                self.engine.mailed(run);
-                Ok(())
-            }
+            Sent::Accepted { .. } => Ok(()),
         }
+    }
+
+    /// Puts a message into a run's inbox; whoever has the run is told.
+    pub(super) async fn send(&self, run: RunId, body: &MessageBody) -> Result<Sent, StoreError> {
+        let sent = self.engine.store.send(run, body).await?;
+        if let Sent::Accepted { .. } = sent {
+            self.engine.mailed(run);
+        }
+        Ok(sent)
     }
 
     /// Waits until the run's owner took the message, or the run ended without it.

@@ -37,17 +37,8 @@ impl Runtime {
         let payload = Payload::of(payload).map_err(|source| Error::Payload { field: "signal", source })?;
         let body = MessageBody::Signal { name, payload };
         let runs = self.live_runs_of(search).await?;
-        let send = |run: RunId| {
-            let body = &body;
-            async move {
-                let sent = self.engine.store.send(run, body).await?;
-                if let Sent::Accepted { .. } = sent {
-                    self.engine.mailed(run);
-                }
-                Ok::<Sent, Error>(sent)
-            }
-        };
-        let sends = futures_util::stream::iter(runs).map(send).buffer_unordered(BULK_AT_ONCE_DEFAULT);
+        let sends = futures_util::stream::iter(runs).map(|run| self.send(run, &body));
+        let sends = sends.buffer_unordered(BULK_AT_ONCE_DEFAULT);
         let count = |mut done: SignalledAll, sent: Sent| {
             match sent {
                 Sent::Accepted { .. } => done.sent += 1,
@@ -55,7 +46,7 @@ impl Runtime {
             }
             std::future::ready(Ok(done))
         };
-        sends.try_fold(SignalledAll::default(), count).await
+        Ok(sends.try_fold(SignalledAll::default(), count).await?)
     }
 
     /// Finds the runs of a search that have not ended.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{accepted, runs};
+use super::{accepted, json_text, runs};
 use crate::http::access::Caller;
 use crate::http::audit::Facts;
 use crate::http::body::{ProblemBody, RunBody, Sight};
@@ -106,7 +106,7 @@ pub(super) async fn signal(
     Json(signal): Json<Signal>,
 ) -> Result<Response, Problem> {
     let name = SignalName::new(name).map_err(named(""))?;
-    let text = signal.payload.map_or_else(|| "null".to_owned(), |payload| Box::<str>::from(payload).into());
+    let text = json_text(signal.payload);
     let payload = Payload::parse(text).map_err(paid("/payload"))?;
     service.runtime.signal(row.run, name.as_str(), &payload).await?;
     Ok(accepted(RunBody::new(&runs::view(&service, row.run).await?, Sight::of(&caller))))

@@ -215,6 +215,11 @@ pub(super) async fn no_such_method() -> Problem {
     Problem::new(Code::MethodNotAllowed, "the header Allow lists the methods")
 }
 
+/// Returns a member of a body as it was written; `null` if it was left out.
+fn json_text(value: Option<Box<serde_json::value::RawValue>>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| Box::<str>::from(value).into())
+}
+
 /// Answers with 202: it is accepted, and will happen.
 fn accepted<T: Serialize>(body: T) -> Response {
     (axum::http::StatusCode::ACCEPTED, Json(body)).into_response()

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{accepted, lists};
+use super::{accepted, json_text, lists};
 use crate::http::access::{Action, Caller};
 use crate::http::body::ProblemBody;
 use crate::http::extract::{Json, Named, Params};
@@ -65,7 +65,7 @@ pub(super) async fn signal_all(
 ) -> Result<Response, Problem> {
     caller.require(Action::Bulk)?;
     let name = SignalName::new(name).map_err(named(""))?;
-    let text = signal.payload.map_or_else(|| "null".to_owned(), |payload| Box::<str>::from(payload).into());
+    let text = json_text(signal.payload);
     let payload = Payload::parse(text).map_err(paid("/payload"))?;
     let filter: Filter = signal.q.parse()?;
     let search = Search::new(filter).namespace(lists::namespace(&caller, &params)?);

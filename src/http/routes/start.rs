@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::runs;
+use super::{json_text, runs};
 use crate::http::access::Caller;
 use crate::http::audit::Facts;
 use crate::http::body::{ProblemBody, RunBody, Sight};
@@ -102,7 +102,7 @@ pub(super) async fn start(
     headers: HeaderMap,
     Json(start): Json<Start>,
 ) -> Result<Response, Problem> {
-    let input = start.input.map_or_else(|| "null".to_owned(), |input| Box::<str>::from(input).into());
+    let input = json_text(start.input);
     let mut run = service
         .runtime
         .run_by_name(&start.workflow, input)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Answer, lists};
+use super::{Answer, json_text, lists};
 use crate::http::access::Caller;
 use crate::http::audit::Facts;
 use crate::http::body::{Page, ProblemBody, Sight, Time};
@@ -142,7 +142,7 @@ pub(super) async fn push(
     headers: HeaderMap,
     Json(new): Json<NewEvent>,
 ) -> Result<Response, Problem> {
-    let payload = new.payload.map_or_else(|| "null".to_owned(), |payload| Box::<str>::from(payload).into());
+    let payload = json_text(new.payload);
     let id = EventId::new(&new.id).map_err(named("/id"))?;
     let key = EventKey::new(&new.key).map_err(named("/key"))?;
     let event =

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use self::body::ScheduleBody;
-use super::{Answer, lists};
+use super::{Answer, json_text, lists};
 use crate::http::access::Caller;
 use crate::http::body::{Page, ProblemBody, Sight};
 use crate::http::extract::{Json, Params};
@@ -64,7 +64,7 @@ pub(super) struct NewSchedule {
 impl NewSchedule {
     /// Reads what is wanted, for a caller.
     fn wanted(self, caller: &Caller) -> Result<Schedule, Problem> {
-        let input = self.input.map_or_else(|| "null".to_owned(), |input| Box::<str>::from(input).into());
+        let input = json_text(self.input);
         let name = ScheduleName::new(&self.name).map_err(named("/name"))?;
         let workflow = WorkflowName::new(&self.workflow).map_err(named("/workflow"))?;
         let schedule = match (self.cron, self.at) {
