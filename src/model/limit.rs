@@ -27,7 +27,8 @@ pub struct Limit {
 pub enum Policy {
     /// The runs of all keys stand in the order of the queue.
     Queue,
-    /// The keys take turns: a key's next run stands behind those of the others that were let in before it.
+    /// The keys take turns: a key's next run stands where its last one stood that was served, behind those that were served
+    /// before.
     RoundRobin,
     /// As [`Queue`](Policy::Queue); a run that finds no free slot has the run of its key cancelled that was created first,
     /// and is let in when that has ended.

@@ -2,14 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::MemoryStore;
 use super::faults::Call;
-use super::world::{Gate, Run, World};
+use super::simulated::Mutant;
+use super::world::{Gate, OfKey, Run, World};
 use crate::model::limit::Policy;
 use crate::model::limits::{CANCEL_GRACE_DEFAULT, PRIORITY_STEP};
 use crate::model::{MessageBody, Namespace, RunId, Status, Timestamp, WorkflowName};
 use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, RunRow, Shape};
+
+/// Times are kept in microseconds.
+const AN_INSTANT: Duration = Duration::from_micros(1);
 
 impl Flow for MemoryStore {
     fn pause<'a>(&'a self, pause: &'a NewPause) -> Answer<'a, bool> {
@@ -101,9 +106,6 @@ impl World {
     }
 }
 
-/// The runs of one key.
-type OfKey = (Namespace, WorkflowName, String);
-
 impl World {
     pub(super) fn gate_of(&self, run: RunId) -> Option<&Gate> {
         self.runs.get(&run)?.gate.as_ref()
@@ -126,7 +128,7 @@ impl World {
         self.limits.insert(workflow.clone(), KnownLimit { workflow, limit, since });
     }
 
-    fn of_key(run: &Run) -> Option<OfKey> {
+    pub(super) fn of_key(run: &Run) -> Option<OfKey> {
         let key = run.gate.as_ref()?.key.clone();
         Some((run.row.namespace.clone(), run.row.workflow.clone(), key))
     }
@@ -134,7 +136,12 @@ impl World {
     /// Counts the runs of each key that were let in and have not ended.
     fn running(&self) -> BTreeMap<OfKey, u32> {
         let mut running = BTreeMap::new();
-        let live = self.runs.values().filter(|run| !run.row.status.is_terminal());
+        let wrongly = self.is_mutant(Mutant::LetInCountsTheStarted);
+        let counts = |run: &&Run| match wrongly {
+            true => run.row.status == Status::Running,
+            false => !run.row.status.is_terminal(),
+        };
+        let live = self.runs.values().filter(counts);
         let in_it = live.filter(|run| run.gate.as_ref().is_some_and(|gate| gate.at.is_none()));
         for key in in_it.filter_map(World::of_key) {
             *running.entry(key).or_default() += 1;
@@ -150,16 +157,19 @@ impl World {
             Some((place(&run.row, gate.since), run.row.run))
         };
         let mut waiting: Vec<(Timestamp, RunId)> = self.unowned.iter().filter_map(stands).collect();
+        let mut gone = std::mem::take(&mut self.gone);
         if waiting.is_empty() {
             return;
         }
         waiting.sort_unstable();
+        gone.values_mut().for_each(|served| served.sort_unstable_by_key(|at| Reverse(*at)));
         let mut running = self.running();
         for (_, id) in waiting {
             let Some((run, key)) = self.runs.get(&id).and_then(|run| Some((run, World::of_key(run)?))) else {
                 continue;
             };
             let limit = self.limits.get(&run.row.workflow).map(|known| known.limit.clone());
+            let served = gone.get_mut(&key);
             let running = running.entry(key).or_default();
             if limit.as_ref().is_some_and(|limit| *running >= limit.slots) {
                 continue;
@@ -170,7 +180,9 @@ impl World {
             if let Some(gate) = self.runs.get_mut(&id).and_then(|run| run.gate.as_mut()) {
                 due = gate.at.take().unwrap_or(now);
                 if takes_turns {
-                    gate.since = now;
+                    // Behind who was let in at the instant at which that one was served.
+                    let after = served.and_then(Vec::pop).map(|served| served + AN_INSTANT);
+                    gate.since = after.unwrap_or(now).max(due);
                 }
             }
             self.change(id, |row| row.wake_at = Some(due));

@@ -24,6 +24,8 @@ pub enum Mutant {
     AppendAtHead,
     /// A claim loads the logs in its own statement, from its snapshot.
     ClaimAndLoadInOneStatement,
+    /// Who lets runs in under a limit counts those that have started, not those that were let in.
+    LetInCountsTheStarted,
 }
 
 /// What a world noticed that no caller is told.

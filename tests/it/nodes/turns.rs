@@ -77,7 +77,7 @@ async fn at_once(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_nodes_keep_the_limit_and_are_fair_to_every_key() {
     const KEYS: usize = 10;
-    const EACH: usize = 40;
+    const EACH: usize = 100;
     let ground = Postgres::new().await;
     let at_work: Arc<Mutex<AtWork>> = Arc::default();
     let nap = |_| tokio::time::sleep(Duration::from_millis(5));
@@ -88,13 +88,12 @@ async fn eight_nodes_keep_the_limit_and_are_fair_to_every_key() {
 
     let at_work = at_work.lock().expect("no panic");
     assert!(at_work.most <= 2, "{} of a key at once", at_work.most);
-    // While all keys have work, each has its tenth, as far as so short a stretch shows it: a run whose end is noticed late
-    // goes to the end of the line later, too. Without turns the first key would have a quarter of all.
+    // While all keys have work, each has its tenth.
     let share = EACH * 3 / 4;
     let fair = &at_work.began[..KEYS * share];
     for n in 0..KEYS {
         let of_key = fair.iter().filter(|key| **key == format!("k{n}")).count();
-        assert!(of_key.abs_diff(share) <= share / 3, "k{n} began {of_key} times of {share}: {fair:?}");
+        assert!(of_key.abs_diff(share) <= share / 10, "k{n} began {of_key} times of {share}: {fair:?}");
     }
 }
 

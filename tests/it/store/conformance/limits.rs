@@ -189,6 +189,25 @@ pub(super) async fn under_round_robin_the_keys_take_turns(store: Arc<dyn Store>)
     assert_eq!(quiet, 3, "{order:?}");
 }
 
+pub(super) async fn under_round_robin_a_key_stands_where_it_was_served(store: Arc<dyn Store>) {
+    let process = limited_as(&store, 1, Policy::RoundRobin).await;
+    let mut runs = Vec::new();
+    for (n, key) in ["slow", "quick", "slow", "quick"].into_iter().enumerate() {
+        runs.push(process.queued(due(key, long_ago() + LONG * n as u32)).await);
+    }
+    for run in &runs[..2] {
+        assert_eq!(look(&process, 1).await.runs, [*run]);
+        start(&process, *run).await;
+    }
+    // The one that was served first is done last: that is no reason to wait for another turn of the others.
+    for run in [runs[1], runs[0]] {
+        process.write(append(run, 1).note("ended").row(Status::Succeeded)).await;
+        look(&process, 0).await;
+    }
+    assert_eq!(look(&process, 1).await.runs, [runs[2]]);
+    assert_eq!(look(&process, 1).await.runs, [runs[3]]);
+}
+
 /// Lists who of some runs has a message.
 async fn told(store: &Arc<dyn Store>, runs: &[RunId]) -> Vec<RunId> {
     let inboxes = store.inbox(runs).await.expect("inboxes");

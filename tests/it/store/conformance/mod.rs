@@ -163,6 +163,7 @@ macro_rules! contract {
                 a_run_that_is_to_start_later_takes_no_slot_before
                 under_the_policy_queue_the_longest_due_goes_first
                 under_round_robin_the_keys_take_turns
+                under_round_robin_a_key_stands_where_it_was_served
                 under_cancel_newest_a_run_without_a_slot_is_cancelled
                 under_cancel_oldest_as_many_are_cancelled_as_wait
                 a_limit_that_grows_lets_more_in
