@@ -6,7 +6,7 @@ use std::time::Duration;
 use runlog::model::event::ReusedOp;
 use runlog::model::evolve::fold;
 use runlog::model::{Event, OpKey, Recorded, RunEvent, RunState, TaskEvent, TaskName};
-use runlog::store::{RunRow, Store};
+use runlog::store::{AtGate, Flow, RunRow, Store};
 use runlog::{Error, RunId, Status};
 
 use crate::marks::sometimes;
@@ -307,6 +307,12 @@ pub async fn overdue(cluster: &Cluster, live: &[RunRow], grace: Duration) -> Res
         }
         let children = cluster.store.children(row.run, u32::MAX).await?;
         let waits = row.wake_at.is_some() || children.iter().any(|child| !child.status.is_terminal());
+        if let Some(AtGate { running, slots: Some(slots), key, .. }) = cluster.store.at_gate(row.run).await? {
+            if running < slots && quiet > grace {
+                return Ok(Some(format!("{name} waits and {running} of {slots} slots of {key:?} are taken")));
+            }
+            continue;
+        }
         if row.owner.is_none() && !waits && quiet > grace {
             return Ok(Some(format!("{name} waits for nothing: {row:?}")));
         }

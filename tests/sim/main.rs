@@ -11,6 +11,7 @@ mod nodes;
 mod faults;
 mod oracle;
 mod invariants;
+mod limited;
 mod marks;
 mod trace;
 mod world;
@@ -54,6 +55,7 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("takeover-leaves-alive", Mutant::TakeoverLeavesAlive),
     ("append-at-head", Mutant::AppendAtHead),
     ("claim-and-load-in-one-statement", Mutant::ClaimAndLoadInOneStatement),
+    ("let-in-counts-the-started", Mutant::LetInCountsTheStarted),
 ];
 
 /// A world that takes longer hangs.

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use runlog::model::limit::Policy;
+
+/// The place among the workflows of the one that may be limited.
+pub const LEAF: usize = 2;
+
 /// The longest body of a step, in milliseconds.
 pub const LONGEST_STEP_MS: u64 = 2_500;
 
@@ -67,11 +72,20 @@ pub struct Plan {
     pub park_after: Duration,
     pub lanes: u16,
     pub live_runs: usize,
+    pub limit: Option<Limit>,
     /// How long faults happen.
     pub troubled: Duration,
     pub weather: Weather,
     pub troubles: Vec<(Duration, Trouble)>,
     pub requests: Vec<(Duration, Request)>,
+}
+
+/// How many leaves of a key may run at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub slots: u32,
+    pub keys: u64,
+    pub policy: Policy,
 }
 
 /// How bad the connections are: chances in a thousand, times in milliseconds.
@@ -148,6 +162,10 @@ impl Plan {
         troubles.sort_by_key(|(at, _)| *at);
         let mut requests = requests(&mut rng.fork(), processes, troubled.min(Duration::from_secs(30)));
         requests.extend(replays(seed, processes, troubled));
+        let limit = Limit::of(seed);
+        if limit.is_some() {
+            requests.extend(leaves(seed, processes));
+        }
         requests.sort_by_key(|(at, _)| *at);
         Plan {
             seed,
@@ -157,11 +175,23 @@ impl Plan {
             park_after: Duration::from_millis(*rng.pick(&[5, 200, 1_000, 1_000])),
             lanes: rng.between(1, 3) as u16,
             live_runs: if rng.percent(6) { rng.between(2, 5) as usize } else { 1_000 },
+            limit,
             troubled,
             weather,
             troubles,
             requests,
         }
+    }
+}
+
+impl Limit {
+    /// Drawn from chance of its own.
+    fn of(seed: u64) -> Option<Limit> {
+        let mut rng = Rng::new(seed ^ 0x6c69_6d69_74);
+        let policies = [Policy::Queue, Policy::RoundRobin, Policy::CancelOldest, Policy::CancelNewest];
+        let (slots, keys) = (rng.between(1, 3) as u32, rng.between(1, 2));
+        let limit = Limit { slots, keys, policy: *rng.pick(&policies) };
+        rng.percent(40).then_some(limit)
     }
 }
 
@@ -236,6 +266,19 @@ fn replays(seed: u64, processes: usize, troubled: Duration) -> Vec<(Duration, Re
             let ask = Ask::Replay { from: rng.below(10), again: rng.percent(30) };
             let (process, choice) = (rng.below(processes as u64) as usize, rng.draw());
             (at, Request { process, ask, choice })
+        })
+        .collect()
+}
+
+/// Starts of leaves, which crowd at their limit. Drawn from chance of their own.
+fn leaves(seed: u64, processes: usize) -> Vec<(Duration, Request)> {
+    let mut rng = Rng::new(seed ^ 0x6c65_6176_6573);
+    let at_ms = rng.below(5_000);
+    (0..rng.between(2, 6))
+        .map(|_| {
+            let ask = Ask::Start(Box::new(NewRun { workflow: LEAF, ..NewRun::of(&mut rng) }));
+            let (at, process) = (rng.millis(at_ms, at_ms + 800), rng.below(processes as u64) as usize);
+            (at, Request { process, ask, choice: 0 })
         })
         .collect()
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use runlog::{Cx, CxError, Retry, RunId, RuntimeBuilder, TaskErrors, When, Workflow};
+use runlog::model::limit::Policy;
+use runlog::{Concurrency, Cx, CxError, Retry, RunId, RuntimeBuilder, TaskErrors, When, Workflow};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{LONGEST_STEP_MS, Rng};
+use crate::plan::{LONGEST_STEP_MS, Limit, Rng};
 
 const MILLIS_900: Duration = Duration::from_millis(900);
 
@@ -40,8 +41,9 @@ pub struct Workload {
 }
 
 impl Workload {
-    pub fn new(outside: &Arc<Outside>) -> Workload {
+    pub fn new(outside: &Arc<Outside>, limit: Option<Limit>) -> Workload {
         let leaf = function("leaf", None, outside).timeout(Duration::from_secs(3_600));
+        let leaf = limit.into_iter().fold(leaf, |leaf, limit| leaf.concurrency(concurrency(limit)));
         let middle = function("middle", Some(leaf.clone()), outside);
         let root = function("root", Some(middle.clone()), outside);
         Workload { workflows: vec![root, dag(&middle, outside), leaf, middle] }
@@ -53,6 +55,16 @@ impl Workload {
 
     pub fn serve(&self, builder: RuntimeBuilder) -> RuntimeBuilder {
         self.workflows.iter().fold(builder, |builder, workflow| builder.workflow(workflow.clone()))
+    }
+}
+
+fn concurrency(Limit { slots, keys, policy }: Limit) -> Concurrency<Job> {
+    let limit = Concurrency::limit("lane", slots).by(move |job: Job| format!("lane {}", job.seed % keys));
+    match policy {
+        Policy::Queue => limit,
+        Policy::RoundRobin => limit.round_robin(),
+        Policy::CancelOldest => limit.cancel_oldest(),
+        Policy::CancelNewest => limit.cancel_newest(),
     }
 }
 
