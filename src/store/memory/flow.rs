@@ -8,7 +8,7 @@ use super::MemoryStore;
 use super::faults::Call;
 use super::simulated::Mutant;
 use super::world::{Gate, OfKey, Run, World};
-use crate::model::limit::Policy;
+use crate::model::limit::{Policy, Rate};
 use crate::model::limits::{CANCEL_GRACE_DEFAULT, PRIORITY_STEP};
 use crate::model::{MessageBody, Namespace, RunId, Status, Timestamp, WorkflowName};
 use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, RunRow, Shape};
@@ -48,7 +48,7 @@ impl Flow for MemoryStore {
     }
 
     fn at_gate(&self, run: RunId) -> Answer<'_, Option<AtGate>> {
-        self.call(Call::of("at_gate"), move |world, _| Ok(world.at_gate(run)))
+        self.call(Call::of("at_gate"), move |world, now| Ok(world.at_gate(run, now)))
     }
 
     fn limits<'a>(&'a self, workflow: Option<&'a WorkflowName>, rows: u32) -> Answer<'a, Vec<KnownLimit>> {
@@ -122,7 +122,10 @@ impl World {
             self.limits.remove(&shape.workflow);
             return;
         };
-        let before = self.limits.get(&shape.workflow).filter(|before| before.limit.slots == limit.slots);
+        let before = self
+            .limits
+            .get(&shape.workflow)
+            .filter(|before| before.limit.slots == limit.slots && before.limit.rate == limit.rate);
         let since = before.map_or(now, |before| before.since);
         let workflow = shape.workflow.clone();
         self.limits.insert(workflow.clone(), KnownLimit { workflow, limit, since });
@@ -149,6 +152,40 @@ impl World {
         running
     }
 
+    /// Lists when runs of each key were let in that count for the rate of their limit, the latest first.
+    fn started(&self, now: Timestamp) -> BTreeMap<OfKey, Vec<Timestamp>> {
+        let mut started: BTreeMap<OfKey, Vec<Timestamp>> = BTreeMap::new();
+        let forgets = self.is_mutant(Mutant::RateForgetsTheEnded);
+        for run in self.runs.values().filter(|run| !(forgets && run.row.status.is_terminal())) {
+            let rate = self.limits.get(&run.row.workflow).and_then(|known| known.limit.rate);
+            let at = run.gate.as_ref().and_then(|gate| gate.let_in_at);
+            let counts = |(at, rate): &(Timestamp, Rate)| *at + rate.window > now;
+            let Some((at, _)) = at.zip(rate).filter(counts) else { continue };
+            World::of_key(run).into_iter().for_each(|key| started.entry(key).or_default().push(at));
+        }
+        started.values_mut().for_each(|started| started.sort_unstable_by_key(|at| Reverse(*at)));
+        started
+    }
+
+    /// Says when the next run of a key may start, if its rate is used up.
+    fn opens(&self, key: &OfKey, started: &[Timestamp]) -> Option<Timestamp> {
+        let rate = self.limits.get(&key.1)?.limit.rate?;
+        let oldest = started.get(usize::try_from(rate.starts).ok()?.checked_sub(1)?)?;
+        Some(*oldest + rate.window)
+    }
+
+    /// Says when a gate is to be looked at for a run's sake.
+    pub(super) fn gate_opens(&self, run: RunId, now: Timestamp) -> Option<Timestamp> {
+        let run = self.runs.get(&run)?;
+        let at = run.gate.as_ref()?.at?;
+        let opens = || {
+            let key = World::of_key(run)?;
+            let has_rate = self.limits.get(&key.1)?.limit.rate.is_some();
+            has_rate.then(|| self.opens(&key, self.started(now).get(&key)?)).flatten()
+        };
+        if at > now { Some(at) } else { opens() }
+    }
+
     /// Lets runs in, as many of each key as there are free slots.
     pub(super) fn let_in(&mut self, now: Timestamp) {
         let stands = |run: &RunId| {
@@ -164,21 +201,28 @@ impl World {
         waiting.sort_unstable();
         gone.values_mut().for_each(|served| served.sort_unstable_by_key(|at| Reverse(*at)));
         let mut running = self.running();
+        let mut started = self.started(now);
         for (_, id) in waiting {
             let Some((run, key)) = self.runs.get(&id).and_then(|run| Some((run, World::of_key(run)?))) else {
                 continue;
             };
             let limit = self.limits.get(&run.row.workflow).map(|known| known.limit.clone());
             let served = gone.get_mut(&key);
+            let started = started.entry(key.clone()).or_default();
+            let is_used_up = self.opens(&key, started).is_some();
             let running = running.entry(key).or_default();
-            if limit.as_ref().is_some_and(|limit| *running >= limit.slots) {
+            if is_used_up || limit.as_ref().is_some_and(|limit| *running >= limit.slots) {
                 continue;
             }
+            let has_rate = limit.as_ref().is_some_and(|limit| limit.rate.is_some());
+            started.extend(has_rate.then_some(now));
+            started.sort_unstable_by_key(|at| Reverse(*at));
             *running += 1;
             let takes_turns = limit.is_some_and(|limit| limit.policy == Policy::RoundRobin);
             let mut due = now;
             if let Some(gate) = self.runs.get_mut(&id).and_then(|run| run.gate.as_mut()) {
                 due = gate.at.take().unwrap_or(now);
+                gate.let_in_at = has_rate.then_some(now);
                 if takes_turns {
                     // Behind who was let in at the instant at which that one was served.
                     let after = served.and_then(Vec::pop).map(|served| served + AN_INSTANT);
@@ -199,14 +243,23 @@ impl World {
                 lines.entry(key).or_default().push(run.row.run);
             }
         }
+        let (running, started) = (self.running(), self.started(now));
         for (key, line) in lines {
             let Some(limit) = self.limits.get(&key.1).map(|known| known.limit.clone()) else { continue };
+            let has_slots = running.get(&key).copied().unwrap_or_default() < limit.slots;
+            let used = started.get(&key).map_or(0, Vec::len);
             let chosen = match limit.policy {
                 Policy::Queue | Policy::RoundRobin => continue,
                 Policy::CancelNewest => line,
-                Policy::CancelOldest => self.oldest(&key, line.len()),
+                Policy::CancelOldest if has_slots => continue,
+                Policy::CancelOldest => {
+                    let left =
+                        limit.rate.map_or(usize::MAX, |rate| (rate.starts as usize).saturating_sub(used));
+                    self.oldest(&key, line.len().min(left))
+                }
             };
-            let (reason, by) = (Some(limit.cancels(&key.2)), Some(format!("limit `{}`", limit.name)));
+            let (reason, by) =
+                (Some(limit.cancels(&key.2, has_slots)), Some(format!("limit `{}`", limit.name)));
             let grace_ms = u64::try_from(CANCEL_GRACE_DEFAULT.as_millis()).unwrap_or(u64::MAX);
             let body = MessageBody::Cancel { reason, by, grace_ms };
             for run in chosen {
@@ -230,16 +283,18 @@ impl World {
         others.take(count.saturating_sub(told)).map(|run| run.row.run).collect()
     }
 
-    fn at_gate(&self, id: RunId) -> Option<AtGate> {
+    fn at_gate(&self, id: RunId, now: Timestamp) -> Option<AtGate> {
         let run = self.runs.get(&id)?;
         let gate = run.gate.as_ref().filter(|gate| gate.at.is_some())?;
         let limit = self.limits.get(&run.row.workflow).map(|known| &known.limit);
         let running = World::of_key(run).and_then(|key| self.running().get(&key).copied());
+        let until = World::of_key(run).and_then(|key| self.opens(&key, self.started(now).get(&key)?));
         Some(AtGate {
             limit: limit.map(|limit| limit.name.clone()).unwrap_or_default(),
             key: gate.key.clone(),
             running: running.unwrap_or_default(),
             slots: limit.map(|limit| limit.slots),
+            until,
         })
     }
 

@@ -97,6 +97,8 @@ pub(super) struct Gate {
     pub(super) at: Option<Timestamp>,
     /// What its place in the queue counts from.
     pub(super) since: Timestamp,
+    /// When it was let in, under a limit with a rate.
+    pub(super) let_in_at: Option<Timestamp>,
     /// Its limit had it cancelled.
     pub(super) gives_way: bool,
 }

@@ -98,6 +98,31 @@ async fn eight_nodes_keep_the_limit_and_are_fair_to_every_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_nodes_start_no_more_of_a_key_in_any_window_than_its_rate_says() {
+    const KEYS: usize = 3;
+    const EACH: usize = 16;
+    let ground = Postgres::new().await;
+    let at_work: Arc<Mutex<AtWork>> = Arc::default();
+    let rate = |limit: Concurrency<String>| limit.starts(4, Duration::from_millis(250));
+    let workflow = || work(&at_work, rate, |_| std::future::ready(()));
+    // All have their turn, and the check of the database finds no window with too many: see `at_once`.
+    at_once(&ground, workflow, 2, (0..KEYS * EACH).map(|n| format!("k{}", n % KEYS)).collect()).await;
+    // The same, without the check's words: of five starts of a key, the last is a window after the first, or later.
+    let least = "select min(extract(epoch from let_in_at - before) * 1000)::float8, count(let_in_at)
+        from (
+            select let_in_at, lag(let_in_at, 4) over (partition by limit_key order by let_in_at, id) as before
+            from runlog.runs
+        ) r";
+    let (least_ms, starts): (f64, i64) = sqlx::query_as(least).fetch_one(&ground.pool).await.expect("starts");
+    assert_eq!(starts, (KEYS * EACH) as i64);
+    assert!(least_ms >= 250.0, "five of a key within {least_ms} ms");
+
+    let at_work = at_work.lock().expect("no panic");
+    assert_eq!(at_work.began.len(), KEYS * EACH);
+    assert!(at_work.most <= 2, "{} of a key at once", at_work.most);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_slot_stays_free_while_work_waits() {
     const KEYS: usize = 3;
     const EACH: usize = 20;

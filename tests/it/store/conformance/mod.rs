@@ -12,6 +12,7 @@ mod create;
 mod claim;
 mod flow;
 mod limits;
+mod rates;
 mod mail;
 mod read;
 mod register;
@@ -170,6 +171,13 @@ macro_rules! contract {
                 a_limit_that_is_gone_holds_nobody_back
                 gates_limits_and_keys_are_told
                 many_claimers_let_in_no_more_than_there_are_slots
+            }
+            rates {
+                no_more_runs_of_a_key_are_let_in_than_its_rate_says
+                a_start_that_falls_out_of_its_window_lets_the_next_in
+                under_cancel_newest_a_run_beyond_the_rate_is_cancelled
+                under_cancel_oldest_a_rate_has_nobody_cancelled
+                a_run_that_counts_for_a_rate_is_not_archived
             }
             mail {
                 an_accepted_message_tells_the_owner
