@@ -1,6 +1,7 @@
 //! What must hold of limits of concurrency.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use runlog::model::event::RunCancelled;
 use runlog::model::evolve::fold;
@@ -10,6 +11,7 @@ use runlog::{Error, RunId};
 
 use crate::marks::sometimes;
 use crate::nodes::Cluster;
+use crate::plan::Limit;
 
 /// A run under a limit.
 struct Stretch {
@@ -22,6 +24,7 @@ struct Stretch {
 /// Never more runs of a key run than there are slots.
 pub async fn check(cluster: &Cluster) -> Result<(), Error> {
     let Some(limit) = cluster.plan.limit else { return Ok(()) };
+    rate(cluster, limit);
     let slots = limit.slots as usize;
     for (key, runs) in by_key(cluster).await? {
         let ran = |at: Timestamp| {
@@ -41,6 +44,25 @@ pub async fn check(cluster: &Cluster) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// In no window more runs of a key are let in than its rate says.
+fn rate(cluster: &Cluster, limit: Limit) {
+    let Some((starts, window_ms)) = limit.rate else { return };
+    let (starts, window) = (starts as usize, Duration::from_millis(window_ms));
+    for (key, times) in cluster.store.starts_by_key() {
+        for (at, pair) in times.windows(starts + 1).enumerate() {
+            let took = pair[starts] - pair[0];
+            let took_ms = took.num_milliseconds();
+            if pair[starts] < pair[0] + window {
+                let detail = format!("{} starts of {key:?} in {took_ms} ms of {window_ms}", starts + 1);
+                cluster.oracle.violated(format!("{detail}, from the {at}th on"));
+            }
+            if pair[starts] < pair[0] + window + Duration::from_millis(50) {
+                sometimes!("a start waited for its rate");
+            }
+        }
+    }
 }
 
 async fn by_key(cluster: &Cluster) -> Result<BTreeMap<String, Vec<Stretch>>, Error> {

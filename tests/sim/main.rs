@@ -56,6 +56,7 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("append-at-head", Mutant::AppendAtHead),
     ("claim-and-load-in-one-statement", Mutant::ClaimAndLoadInOneStatement),
     ("let-in-counts-the-started", Mutant::LetInCountsTheStarted),
+    ("rate-forgets-the-ended", Mutant::RateForgetsTheEnded),
 ];
 
 /// A world that takes longer hangs.

@@ -38,6 +38,7 @@ pub const MARKS: &[&str] = &[
     "a task waited for its conditions",
     "a task was skipped",
     "a run waited for its limit",
+    "a start waited for its rate",
     "a run kept its slot over a takeover",
     "a run gave way to a newer one",
     "a run that found no slot was cancelled",

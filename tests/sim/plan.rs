@@ -86,6 +86,8 @@ pub struct Limit {
     pub slots: u32,
     pub keys: u64,
     pub policy: Policy,
+    /// How many leaves of a key may start in how many milliseconds.
+    pub rate: Option<(u32, u64)>,
 }
 
 /// How bad the connections are: chances in a thousand, times in milliseconds.
@@ -190,8 +192,11 @@ impl Limit {
         let mut rng = Rng::new(seed ^ 0x6c69_6d69_74);
         let policies = [Policy::Queue, Policy::RoundRobin, Policy::CancelOldest, Policy::CancelNewest];
         let (slots, keys) = (rng.between(1, 3) as u32, rng.between(1, 2));
-        let limit = Limit { slots, keys, policy: *rng.pick(&policies) };
-        rng.percent(40).then_some(limit)
+        let policy = *rng.pick(&policies);
+        let is_limited = rng.percent(40);
+        let rate = (rng.between(1, 3) as u32, rng.between(200, 3_000));
+        let rate = rng.percent(50).then_some(rate);
+        is_limited.then_some(Limit { slots, keys, policy, rate })
     }
 }
 

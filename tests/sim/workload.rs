@@ -58,8 +58,11 @@ impl Workload {
     }
 }
 
-fn concurrency(Limit { slots, keys, policy }: Limit) -> Concurrency<Job> {
+fn concurrency(Limit { slots, keys, policy, rate }: Limit) -> Concurrency<Job> {
     let limit = Concurrency::limit("lane", slots).by(move |job: Job| format!("lane {}", job.seed % keys));
+    let limit = rate
+        .into_iter()
+        .fold(limit, |limit, (starts, window_ms)| limit.starts(starts, Duration::from_millis(window_ms)));
     match policy {
         Policy::Queue => limit,
         Policy::RoundRobin => limit.round_robin(),
