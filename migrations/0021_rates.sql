@@ -167,6 +167,8 @@ create or replace function runlog.give_way(called uuid[]) returns void language 
         from full_gates f
         join runlog.runs g on g.gate = f.gate and g.gate_at <= clock_timestamp()
         where f.policy = 'cancel_newest' and not g.gives_way
+          -- Who came since the gate was looked at has called it: it may be let in yet.
+          and not (f.has_slots and coalesce(f.starts_left, 1) > 0)
         union all
         select o.id, f.name, f.limit_key, format('has %s slots, and a newer run needs one', f.slots)
         from full_gates f
