@@ -11,6 +11,7 @@ mod nodes;
 mod faults;
 mod oracle;
 mod invariants;
+mod signals;
 mod marks;
 mod trace;
 mod world;
@@ -54,6 +55,8 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("takeover-leaves-alive", Mutant::TakeoverLeavesAlive),
     ("append-at-head", Mutant::AppendAtHead),
     ("claim-and-load-in-one-statement", Mutant::ClaimAndLoadInOneStatement),
+    ("untold-signals-stay", Mutant::UntoldSignalsStay),
+    ("kept-signals-stay", Mutant::KeptSignalsStay),
 ];
 
 /// A world that takes longer hangs.

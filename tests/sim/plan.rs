@@ -5,6 +5,9 @@ use std::time::Duration;
 /// The longest body of a step, in milliseconds.
 pub const LONGEST_STEP_MS: u64 = 2_500;
 
+/// How many keys signals are sent to: few, so that runs meet.
+pub const KEYS: u64 = 2;
+
 /// Chance, drawn from a seed: SplitMix64.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -113,9 +116,22 @@ pub struct Request {
 #[derive(Clone, Debug)]
 pub enum Ask {
     Start(Box<NewRun>),
-    Signal { token: u64 },
-    Cancel { grace: Duration },
-    Replay { from: u64, again: bool },
+    Signal {
+        token: u64,
+    },
+    /// A signal to a key; `again`: who gets no answer asks again, with the same id.
+    SignalKey {
+        token: u64,
+        key: u64,
+        again: bool,
+    },
+    Cancel {
+        grace: Duration,
+    },
+    Replay {
+        from: u64,
+        again: bool,
+    },
     Wait,
 }
 
@@ -148,6 +164,7 @@ impl Plan {
         troubles.sort_by_key(|(at, _)| *at);
         let mut requests = requests(&mut rng.fork(), processes, troubled.min(Duration::from_secs(30)));
         requests.extend(replays(seed, processes, troubled));
+        requests.extend(signals_to_keys(seed, processes, troubled));
         requests.sort_by_key(|(at, _)| *at);
         Plan {
             seed,
@@ -236,6 +253,21 @@ fn replays(seed: u64, processes: usize, troubled: Duration) -> Vec<(Duration, Re
             let ask = Ask::Replay { from: rng.below(10), again: rng.percent(30) };
             let (process, choice) = (rng.below(processes as u64) as usize, rng.draw());
             (at, Request { process, ask, choice })
+        })
+        .collect()
+}
+
+/// Signals to keys: some before any run waits, some while several do. Drawn from chance of their own.
+fn signals_to_keys(seed: u64, processes: usize, troubled: Duration) -> Vec<(Duration, Request)> {
+    let mut rng = Rng::new(seed ^ 0x006b_6579_7321);
+    let until_ms = troubled.as_millis() as u64 + 5_000;
+    let count = rng.between(0, 6);
+    (0..count)
+        .map(|n| {
+            let at = rng.millis(0, until_ms);
+            // Tokens that no signal to a run has.
+            let ask = Ask::SignalKey { token: 1_000 + n, key: rng.below(KEYS), again: rng.percent(60) };
+            (at, Request { process: rng.below(processes as u64) as usize, ask, choice: 0 })
         })
         .collect()
 }
