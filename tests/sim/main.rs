@@ -8,10 +8,12 @@
 mod plan;
 mod workload;
 mod nodes;
+mod clients;
 mod faults;
 mod oracle;
 mod invariants;
 mod signals;
+mod events;
 mod marks;
 mod trace;
 mod world;
@@ -57,6 +59,8 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("claim-and-load-in-one-statement", Mutant::ClaimAndLoadInOneStatement),
     ("untold-signals-stay", Mutant::UntoldSignalsStay),
     ("kept-signals-stay", Mutant::KeptSignalsStay),
+    ("known-events-start-again", Mutant::KnownEventsStartAgain),
+    ("events-before-their-runs", Mutant::EventsBeforeTheirRuns),
 ];
 
 /// A world that takes longer hangs.
