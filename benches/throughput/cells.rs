@@ -81,13 +81,12 @@ impl<'bench> Stage<'bench> {
         Ok(())
     }
 
-    /// Measures the export once; every other round in the other order.
+    /// Measures the export once; every round in another order.
     pub async fn export(&self, round: usize, report: &mut Report) -> anyhow::Result<()> {
         for in_flight in [16, 256] {
             if self.settings.in_flight.is_none_or(|only| only == in_flight) {
-                let (window, export_first) = (self.settings.window, round.is_multiple_of(2));
-                let measured = export::measure(self.bench, &self.runtime, in_flight, window, export_first);
-                report.add_export(measured.await?);
+                let measured = export::measure(self.bench, in_flight, self.settings.window, round);
+                measured.await?.into_iter().for_each(|measured| report.add_export(measured));
             }
         }
         Ok(())

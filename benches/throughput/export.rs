@@ -1,4 +1,4 @@
-//! What an export costs: the same workload with and without it, one after the other.
+//! What an export costs: the same workload without it, with a node that exports itself, and with an exporter beside.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::post;
 use runlog::telemetry::otlp::Otlp;
-use runlog::{Export, Runtime};
+use runlog::{Export, Runtime, RuntimeBuilder};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -16,11 +16,21 @@ use super::meter::{Meter, Sample};
 use super::server::Bench;
 use super::workloads::{self, Kind};
 
-/// How one workload fared with an export and without.
+/// Who exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    Nobody,
+    /// The node that executes.
+    Itself,
+    /// A client beside it.
+    Another,
+}
+
+/// How one workload fared.
 pub struct Exported {
     pub in_flight: usize,
-    pub without: Sample,
-    pub with: Sample,
+    pub by: By,
+    pub sample: Sample,
     /// Commits that were not exported yet when the last run had ended, and how old the oldest of them was.
     pub behind: u64,
     pub behind_s: f64,
@@ -30,22 +40,20 @@ pub struct Exported {
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Measures a workload both ways; `first` says which comes first.
+/// Measures a workload in each way; every round begins with another.
 pub async fn measure(
     bench: &Bench,
-    runtime: &Runtime,
     in_flight: usize,
     window: Duration,
-    export_first: bool,
-) -> anyhow::Result<Exported> {
-    if export_first {
-        let (with, behind, behind_s, drained_s) = with_export(bench, runtime, in_flight, window).await?;
-        let without = run(bench, runtime, in_flight, window).await?;
-        return Ok(Exported { in_flight, without, with, behind, behind_s, drained_s });
+    round: usize,
+) -> anyhow::Result<Vec<Exported>> {
+    let mut ways = [By::Nobody, By::Itself, By::Another];
+    ways.rotate_left(round % 3);
+    let mut measured = Vec::new();
+    for by in ways {
+        measured.push(with(bench, in_flight, window, by).await?);
     }
-    let without = run(bench, runtime, in_flight, window).await?;
-    let (with, behind, behind_s, drained_s) = with_export(bench, runtime, in_flight, window).await?;
-    Ok(Exported { in_flight, without, with, behind, behind_s, drained_s })
+    Ok(measured)
 }
 
 async fn run(bench: &Bench, runtime: &Runtime, in_flight: usize, window: Duration) -> anyhow::Result<Sample> {
@@ -56,34 +64,38 @@ async fn run(bench: &Bench, runtime: &Runtime, in_flight: usize, window: Duratio
     Ok(sample)
 }
 
-async fn with_export(
-    bench: &Bench,
-    runtime: &Runtime,
-    in_flight: usize,
-    window: Duration,
-) -> anyhow::Result<(Sample, u64, f64, f64)> {
+async fn with(bench: &Bench, in_flight: usize, window: Duration, by: By) -> anyhow::Result<Exported> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let receiver = axum::Router::new().route("/v1/traces", post(|_spans: Bytes| async { StatusCode::OK }));
     let receiver = tokio::spawn(async move { axum::serve(listener, receiver).await });
-    // Open before somebody exports: the runs of the other cells are not looked through.
-    bench.execute("update runlog.outbox_open set until = clock_timestamp() + interval '1 hour'").await?;
-    let exporter = Runtime::builder(bench.pool.clone())
-        .client()
-        .node_name("exporter")
-        .export(Export::otlp(Otlp::http(url)))
-        .start()
-        .await?;
-    let sample = run(bench, runtime, in_flight, window).await?;
-    let lag = exporter.export_lag().await?;
+    let exporting = |builder: RuntimeBuilder| builder.export(Export::otlp(Otlp::http(url.clone())));
+    let node = Runtime::builder(bench.pool.clone()).node_name("executes").workflow(Kind::Five.workflow());
+    if by != By::Nobody {
+        // Open before somebody exports: the runs of the other cells are not looked through.
+        bench.execute("update runlog.outbox_open set until = clock_timestamp() + interval '1 hour'").await?;
+    }
+    let node = if by == By::Itself { exporting(node) } else { node }.start().await?;
+    let beside = match by {
+        By::Another => {
+            let client = Runtime::builder(bench.pool.clone()).client().node_name("exports");
+            Some(exporting(client).start().await?)
+        }
+        By::Nobody | By::Itself => None,
+    };
+    let sample = run(bench, &node, in_flight, window).await?;
+    let lag = node.export_lag().await?;
     let begun = Instant::now();
-    while exporter.export_lag().await?.commits > 0 {
+    while by != By::Nobody && node.export_lag().await?.commits > 0 {
         anyhow::ensure!(begun.elapsed() < PATIENCE, "the export does not come to its end");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let drained = begun.elapsed();
-    exporter.shutdown(PATIENCE).await?;
+    let drained_s = begun.elapsed().as_secs_f64();
+    for runtime in beside.into_iter().chain([node]) {
+        runtime.shutdown(PATIENCE).await?;
+    }
     receiver.abort();
     bench.execute("update runlog.outbox_open set until = null").await?;
-    Ok((sample, lag.commits, lag.age.as_secs_f64(), drained.as_secs_f64()))
+    let (behind, behind_s) = (lag.commits, lag.age.as_secs_f64());
+    Ok(Exported { in_flight, by, sample, behind, behind_s, drained_s })
 }

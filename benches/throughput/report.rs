@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::export::Exported;
+use super::export::{By, Exported};
 use super::kill::Killed;
 use super::limit::Bulk;
 use super::meter::Sample;
@@ -195,23 +195,39 @@ fn killed(f: &mut fmt::Formatter<'_>, workload: &str, kills: &[Killed]) -> fmt::
 }
 
 fn exported(f: &mut fmt::Formatter<'_>, in_flight: usize, exports: &[Exported]) -> fmt::Result {
-    let of = |figure: fn(&Exported) -> f64| median(exports.iter().map(figure).collect());
+    let of = |by: By, figure: fn(&Exported) -> f64| {
+        median(exports.iter().filter(|export| export.by == by).map(figure).collect())
+    };
+    let runs = |export: &Exported| export.sample.runs_per_s;
+    let (cpu, wal) = (|export: &Exported| export.sample.cpu_ms(), |export: &Exported| export.sample.wal_kb);
     writeln!(
         f,
-        "export, {in_flight} in flight: {:.0} runs/s with it, {:.0} without = {:.2} × (aim ≥ 0.90); cpu {:.3} ms a run with it ({:.3} + {:.3}), {:.3} without; WAL {:.2} kB, {:.2} without; {:.0} commits ({:.1} s) behind at the end, exported {:.1} s later",
-        of(|export| export.with.runs_per_s),
-        of(|export| export.without.runs_per_s),
-        of(|export| export.with.runs_per_s / export.without.runs_per_s),
-        of(|export| export.with.cpu_ms()),
-        of(|export| export.with.client_ms),
-        of(|export| export.with.server_ms),
-        of(|export| export.without.cpu_ms()),
-        of(|export| export.with.wal_kb),
-        of(|export| export.without.wal_kb),
-        of(|export| export.behind as f64),
-        of(|export| export.behind_s),
-        of(|export| export.drained_s),
-    )
+        "export, {in_flight} in flight: {:.0} runs/s without it; cpu {:.3} ms a run, WAL {:.2} kB",
+        of(By::Nobody, runs),
+        of(By::Nobody, cpu),
+        of(By::Nobody, wal),
+    )?;
+    for (by, name) in [(By::Itself, "by the node itself"), (By::Another, "by another process")] {
+        // Each round against the same round: a machine that is slow for a while is so for all ways.
+        let pairs = exports
+            .iter()
+            .filter(|export| export.by == by)
+            .zip(exports.iter().filter(|export| export.by == By::Nobody));
+        let ratio = median(pairs.map(|(with, without)| runs(with) / runs(without)).collect());
+        writeln!(
+            f,
+            "  {name}: {:.0} runs/s = {ratio:.2} × (aim ≥ 0.90); cpu {:.3} ms a run ({:.3} + {:.3}), WAL {:.2} kB; {:.0} commits ({:.1} s) behind at the end, exported {:.1} s later",
+            of(by, runs),
+            of(by, cpu),
+            of(by, |export| export.sample.client_ms),
+            of(by, |export| export.sample.server_ms),
+            of(by, wal),
+            of(by, |export| export.behind as f64),
+            of(by, |export| export.behind_s),
+            of(by, |export| export.drained_s),
+        )?;
+    }
+    Ok(())
 }
 
 fn line(f: &mut fmt::Formatter<'_>, cell: Cell, source: Source, sample: &Sample) -> fmt::Result {

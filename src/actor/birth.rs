@@ -11,8 +11,8 @@ use crate::model::event::{Event, Parent, Recorded, RunCreated, RunEvent, Trigger
 use crate::model::evolve::{born, evolve, fold_in};
 use crate::model::limit::Limited;
 use crate::model::{
-    Command, Key, Namespace, Payload, Rules, RunId, RunState, Status, Timestamp, TraceContext, Version,
-    WorkflowName,
+    Command, Key, Namespace, NodeId, Payload, Rules, RunId, RunState, Status, Timestamp, TraceContext,
+    Version, WorkflowName,
 };
 use crate::store::{Append, NewRun, Registered, StoreError};
 use crate::workflow::{CheckedLimit, Definition};
@@ -211,23 +211,26 @@ fn append(run: RunId, start: &Start, events: &[Event], state: &RunState) -> Resu
 
 /// Folds events that are not committed yet, as if they were, now.
 fn provisional(run: RunId, at: Timestamp, events: &[Event]) -> Result<RunState, StoreError> {
-    fold_new(run, at, None, events.iter().cloned())?.ok_or_else(|| bug("a run without events"))
+    fold_new(run, &record_new(at, None, events.iter().cloned()))?.ok_or_else(|| bug("a run without events"))
 }
 
-/// Folds a new run's events at the instant of their commit.
-pub(crate) fn fold_new(
-    run: RunId,
+/// Gives a new run's events their places in its log, at the instant of their commit.
+pub(crate) fn record_new(
     at: Timestamp,
-    node: Option<crate::model::NodeId>,
+    node: Option<NodeId>,
     events: impl IntoIterator<Item = Event>,
-) -> Result<Option<RunState>, StoreError> {
+) -> Vec<Recorded> {
+    (1..).zip(events).map(|(seq, event)| Recorded { seq, at, node, event }).collect()
+}
+
+/// Folds a new run's events.
+pub(crate) fn fold_new(run: RunId, events: &[Recorded]) -> Result<Option<RunState>, StoreError> {
     let mut state = None;
-    for (seq, event) in (1..).zip(events) {
-        let recorded = Recorded { seq, at, node, event };
+    for recorded in events {
         state = Some(
             match state {
-                None => born(run, &recorded),
-                Some(state) => evolve(state, &recorded),
+                None => born(run, recorded),
+                Some(state) => evolve(state, recorded),
             }
             .map_err(bug)?,
         );

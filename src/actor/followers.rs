@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::supervisor::Engine;
-use crate::model::RunId;
+use crate::model::{Recorded, RunId};
 use crate::store::News;
 
 /// The followed runs. A run that nobody follows costs its commits one look at a number.
@@ -88,6 +88,15 @@ impl Followers {
 }
 
 impl Engine {
+    /// Tells whoever follows `run`, and the exporter of this process, what of it was committed.
+    pub(in crate::actor) fn committed(&self, run: RunId, events: Vec<Recorded>) {
+        self.grown(run);
+        #[cfg(feature = "otel")]
+        self.exporting.recent.add(run, events);
+        #[cfg(not(feature = "otel"))]
+        drop(events);
+    }
+
     /// Tells whoever follows `run` that something of it was committed.
     pub(crate) fn grown(&self, run: RunId) {
         if self.followers.tell(run) {

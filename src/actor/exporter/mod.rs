@@ -4,6 +4,7 @@ mod folds;
 mod hand;
 mod sampled;
 mod post;
+mod recent;
 mod settings;
 mod work;
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::folds::Folds;
+use super::recent::Keeping;
 use super::settings::ExportSettings;
 use super::{Ended, Engine, post};
 use crate::model::limits::{EXPORT_COMMITS_PER_LOOK, EXPORT_EVENTS_PER_READ, EXPORT_RUNS_PER_READ};
@@ -30,6 +31,8 @@ pub(super) struct Work<'a> {
     place: Place,
     sweeps: bool,
     tended: Option<Instant>,
+    /// What this process commits is kept for the exporter, unless that exports nothing as it goes.
+    recent: Option<Keeping<'a>>,
 }
 
 /// How often it is asked whether the transactions of others have ended.
@@ -71,7 +74,8 @@ impl<'a> Work<'a> {
         stopping: watch::Receiver<bool>,
     ) -> Work<'a> {
         let (folds, whole, place) = (Folds::new(settings.runs_kept), BTreeSet::new(), Place::default());
-        Work { engine, settings, stopping, folds, whole, place, sweeps: false, tended: None }
+        let recent = (!settings.at_creation.keeps_none()).then(|| engine.exporting.recent.keep());
+        Work { engine, settings, stopping, folds, whole, place, sweeps: false, tended: None, recent }
     }
 
     pub(super) async fn run(mut self) -> Result<Ended, StoreError> {
@@ -91,6 +95,7 @@ impl<'a> Work<'a> {
     async fn rest(&mut self, pause: Duration) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            () = self.engine.exporting.recent.enough() => {}
             // Fails when nobody is there to stop it, which is a stop.
             _told = self.stopping.changed() => {}
         }
@@ -107,6 +112,7 @@ impl<'a> Work<'a> {
             }
             self.tended = Some(Instant::now());
         }
+        let round = self.recent.as_ref().map(|recent| recent.begin_round());
         let Commits { commits, next, more } = store.outbox(&self.place, EXPORT_COMMITS_PER_LOOK).await?;
         if !commits.is_empty() {
             let wanted = merged(commits.iter().flat_map(|commit| &commit.stretches));
@@ -117,6 +123,9 @@ impl<'a> Work<'a> {
             }
         }
         self.place = next;
+        if let Some((recent, round)) = self.recent.as_ref().zip(round).filter(|_| !more) {
+            recent.forget_before(round);
+        }
         let swept = if self.sweeps { self.sweep().await? } else { Looked::All };
         match swept {
             Looked::All | Looked::Later if more => Ok(Looked::More),
@@ -188,13 +197,17 @@ impl<'a> Work<'a> {
     /// Reads on in some logs, and folds what there is.
     async fn read(&mut self, wanted: &[Stretch]) -> Result<Read, StoreError> {
         let mut asked: Vec<(RunId, u32)> = Vec::with_capacity(wanted.len());
+        let mut read = Read::default();
         for stretch in wanted {
             let after = self.folds.seat(stretch);
+            if let Some(recent) = &self.recent {
+                let events = recent.take(stretch, after);
+                self.fold(stretch.run, &events, &mut read).await?;
+            }
             if !self.folds.has(stretch.run, stretch.last) {
-                asked.push((stretch.run, after));
+                asked.push((stretch.run, self.folds.seq(stretch.run)));
             }
         }
-        let mut read = Read::default();
         let logs = match asked.is_empty() {
             true => Logs::default(),
             false => self.engine.store.grown(&asked, EXPORT_EVENTS_PER_READ).await?,

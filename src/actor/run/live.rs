@@ -12,7 +12,7 @@ use super::draft::{Draft, Pending};
 use super::judge::Judging;
 use super::{Begin, Beginning, CheckpointWish, Creation, RunMsg};
 use crate::actor::admission::Slot;
-use crate::actor::birth::{Born, fold_new};
+use crate::actor::birth::Born;
 use crate::actor::journal::{Outcome, Submission};
 use crate::actor::node::Node;
 use crate::actor::supervisor::Engine;
@@ -328,12 +328,8 @@ impl Live {
         outcome: Outcome,
     ) {
         let answer = match outcome {
-            Outcome::Committed { at, .. } => match fold_new(self.run, at, Some(self.node.id), events) {
-                Ok(state) => {
-                    state.iter().for_each(|state| self.engine.metrics.born(state));
-                    self.state = state.map(Box::new);
-                    self.engine.grown(self.run);
-                    self.perform();
+            Outcome::Committed { at, .. } => match self.live_from(events, at) {
+                Ok(()) => {
                     let _gone = reply.send(Ok(Creation::Created));
                     return;
                 }
@@ -379,7 +375,7 @@ impl Live {
         }
         self.after_commit(draft, &events, at);
         self.ask_for(&events);
-        self.engine.grown(self.run);
+        self.engine.committed(self.run, events);
         if ended {
             self.free_slot();
             self.announce_end();

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::draft::Draft;
 use super::live::Live;
 use super::{Begin, Beginning, RunMsg};
-use crate::actor::birth::{NO_RULES, fold_new};
+use crate::actor::birth::{NO_RULES, fold_new, record_new};
 use crate::model::command::Now;
 use crate::model::effects::{Effect, effects};
 use crate::model::state::{Op, OpState};
 use crate::model::{Event, OpKey, Recorded, RunEvent, Status, Timestamp};
+use crate::store::StoreError;
 use crate::workflow::context::Cancelled;
 
 /// The longest timer that is kept in memory; a later one is set anew when it goes off.
@@ -68,6 +69,17 @@ impl Live {
         self.perform();
     }
 
+    /// Sets a new run going, whose first events were committed.
+    pub(super) fn live_from(&mut self, events: Vec<Event>, at: Timestamp) -> Result<(), StoreError> {
+        let events = record_new(at, Some(self.node.id), events);
+        let state = fold_new(self.run, &events)?;
+        state.iter().for_each(|state| self.engine.metrics.born(state));
+        self.state = state.map(Box::new);
+        self.engine.committed(self.run, events);
+        self.perform();
+        Ok(())
+    }
+
     /// Hands the committed facts to whoever waits for them.
     pub(super) fn after_commit(&mut self, mut draft: Draft, events: &[Recorded], at: Timestamp) {
         let mut ops = self.changed_ops(events);
@@ -84,8 +96,10 @@ impl Live {
                 self.engine.queued();
                 continue;
             };
-            match fold_new(child.run, at, Some(self.node.id), child.events) {
+            let events = record_new(at, Some(self.node.id), child.events);
+            match fold_new(child.run, &events) {
                 Ok(Some(state)) => {
+                    self.engine.committed(child.run, events);
                     self.engine.metrics.born(&state);
                     let begin = Begin::Adopt { state: Box::new(state), expected };
                     let (slot, definition) = (started.slot, Some(started.definition));

@@ -4,6 +4,7 @@ mod faults;
 mod killed;
 mod memory;
 mod quiet;
+mod recent;
 mod sampled;
 mod settings;
 
