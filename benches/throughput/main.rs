@@ -8,6 +8,7 @@
 //! this run only, with Postgres' own durability. The ids of the workloads are W1 to W5, and P5 (memory), P6 (ten thousand
 //! runs in flight at a kill) and P8 (an idle node); `--only P5` measures P8, too. `--only export` measures what an export costs,
 //! to a receiver in this process that throws everything away, and nothing else; without `--only` it is measured last.
+//! `--only limits` measures what limits of concurrency by key cost.
 
 #![expect(
     unreachable_pub,
@@ -20,6 +21,7 @@ mod raw;
 mod kill;
 mod rest;
 mod export;
+mod limits;
 mod orders;
 mod meter;
 mod server;
@@ -120,6 +122,10 @@ async fn rounds(
         stage.round(report).await?;
         if settings.wants("EXPORT") {
             stage.export(round, report).await?;
+        }
+        if settings.wants("LIMITS") {
+            let (runs, alone) = if settings.quick { (2_000, 50) } else { (20_000, 200) };
+            report.add_limits(limits::measure(bench, runs, alone).await?);
         }
         if settings.wants("W5") {
             report.add_kill("W5", kill::measure(bench, 1_000).await?);

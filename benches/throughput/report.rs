@@ -6,6 +6,7 @@ use std::fmt;
 use super::export::{By, Exported};
 use super::kill::Killed;
 use super::limit::Bulk;
+use super::limits::{Keys, Limited};
 use super::meter::Sample;
 use super::rest::Rest;
 use super::workloads::Kind;
@@ -48,6 +49,7 @@ pub struct Report {
     bulks: BTreeMap<Source, Vec<Bulk>>,
     kills: BTreeMap<&'static str, Vec<Killed>>,
     exports: BTreeMap<usize, Vec<Exported>>,
+    limits: BTreeMap<Keys, Vec<Limited>>,
     rest: Option<Rest>,
 }
 
@@ -66,6 +68,12 @@ impl Report {
 
     pub fn add_export(&mut self, exported: Exported) {
         self.exports.entry(exported.in_flight).or_default().push(exported);
+    }
+
+    pub fn add_limits(&mut self, measured: Vec<Limited>) {
+        for limited in measured {
+            self.limits.entry(limited.keys).or_default().push(limited);
+        }
     }
 
     pub fn set_rest(&mut self, rest: Rest) {
@@ -175,6 +183,11 @@ impl fmt::Display for Report {
         for (in_flight, exports) in &self.exports {
             exported(f, *in_flight, exports)?;
         }
+        if let Some(without) = self.limits.get(&None) {
+            for (keys, limits) in &self.limits {
+                limited(f, *keys, limits, without)?;
+            }
+        }
         self.rest.iter().try_for_each(|rest| write!(f, "{rest}"))
     }
 }
@@ -228,6 +241,24 @@ fn exported(f: &mut fmt::Formatter<'_>, in_flight: usize, exports: &[Exported]) 
         )?;
     }
     Ok(())
+}
+
+fn limited(f: &mut fmt::Formatter<'_>, keys: Keys, limits: &[Limited], without: &[Limited]) -> fmt::Result {
+    let of = |limits: &[Limited], figure: fn(&Limited) -> f64| median(limits.iter().map(figure).collect());
+    let drained = |limits| of(limits, |limited| limited.drained_per_s);
+    let p50 = |limits| of(limits, |limited| limited.start_ms[0]);
+    let p99 = |limits| of(limits, |limited| limited.start_ms[1]);
+    writeln!(
+        f,
+        "limits, {:<12} drained {:>6.0}/s = {:.2} × without; start {:.2} ms = {:.2} ×, 99 of 100 {:.2} ms = {:.2} ×",
+        keys.map_or("none:".to_owned(), |keys| format!("{keys} keys:")),
+        drained(limits),
+        drained(limits) / drained(without),
+        p50(limits),
+        p50(limits) / p50(without),
+        p99(limits),
+        p99(limits) / p99(without),
+    )
 }
 
 fn line(f: &mut fmt::Formatter<'_>, cell: Cell, source: Source, sample: &Sample) -> fmt::Result {

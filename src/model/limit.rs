@@ -1,6 +1,7 @@
-//! How many runs of one key may run at once.
+//! How many runs of one key may run at once, and start in how long.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,10 +16,21 @@ pub struct Limit {
     pub name: String,
     /// How many runs of one key, in one namespace, may run at once, on all nodes together.
     pub slots: u32,
+    /// How many of one key may start in how long.
+    pub rate: Option<Rate>,
     /// Who goes next.
     pub policy: Policy,
     /// What the key is.
     pub by: LimitBy,
+}
+
+/// How many runs may start in how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// So many are let in at most, in any window.
+    pub starts: u32,
+    /// How long a window is, in whole milliseconds.
+    pub window: Duration,
 }
 
 /// Whose turn it is when a slot gets free.
@@ -27,7 +39,8 @@ pub struct Limit {
 pub enum Policy {
     /// The runs of all keys stand in the order of the queue.
     Queue,
-    /// The keys take turns: a key's next run stands behind those of the others that were let in before it.
+    /// The keys take turns: a key's next run stands where its last one stood that was served, behind those that were served
+    /// before.
     RoundRobin,
     /// As [`Queue`](Policy::Queue); a run that finds no free slot has the run of its key cancelled that was created first,
     /// and is let in when that has ended.
@@ -99,9 +112,13 @@ impl Limited {
 }
 
 impl Limit {
-    /// Says for people why a run of a key is cancelled under the limit.
-    pub(crate) fn cancels(&self, key: &str) -> String {
+    /// Says for people why a run of a key is cancelled under the limit, which has slots left or not.
+    pub(crate) fn cancels(&self, key: &str, has_slots: bool) -> String {
         let of = if key.is_empty() { String::new() } else { format!(" of key `{key}`") };
+        if let Some(Rate { starts, window }) = self.rate.filter(|_| has_slots) {
+            let seconds = window.as_secs_f64();
+            return format!("limit `{}`{of} lets {starts} start in {seconds} s, as many as did", self.name);
+        }
         let why = match self.policy {
             Policy::CancelOldest => "and a newer run needs one",
             Policy::Queue | Policy::RoundRobin | Policy::CancelNewest => "all of which are taken",

@@ -48,6 +48,8 @@ pub enum Waiting {
         running: u32,
         /// How many may be; `None` = the limit is gone, and the run is let in with the next look.
         slots: Option<u32>,
+        /// When the next of the key may start, if its rate is used up.
+        until: Option<Timestamp>,
     },
     /// A signal.
     Signal {
@@ -175,12 +177,17 @@ impl fmt::Display for Waiting {
                 by.iter().try_for_each(|by| write!(f, " by {by}"))?;
                 reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
             }
-            Waiting::Limit { name, key, running, slots } => {
+            Waiting::Limit { name, key, running, slots, until } => {
                 write!(f, "limit `{name}`")?;
                 if !key.is_empty() {
                     write!(f, " of key `{key}`")?;
                 }
-                slots.iter().try_for_each(|slots| write!(f, ": {running} of {slots} running"))
+                match until {
+                    // Slots that are left say nothing.
+                    Some(_) if slots.is_some_and(|slots| running < &slots) => {}
+                    _ => slots.iter().try_for_each(|slots| write!(f, ": {running} of {slots} running"))?,
+                }
+                until.map_or(Ok(()), |at| write!(f, ", whose rate lets the next start at {at:?}"))
             }
             Waiting::Signal { name, key, deadline } => {
                 write!(f, "signal `{name}`")?;

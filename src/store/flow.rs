@@ -55,6 +55,8 @@ pub struct AtGate {
     pub running: u32,
     /// How many may be; `None` when the workflow has no limit any more.
     pub slots: Option<u32>,
+    /// When the next of the key may start, if as many have started lately as the limit's rate lets in.
+    pub until: Option<Timestamp>,
 }
 
 /// A workflow's limit, as it counts now.
@@ -64,7 +66,7 @@ pub struct KnownLimit {
     pub workflow: WorkflowName,
     /// The limit.
     pub limit: Limit,
-    /// Since when it has so many slots.
+    /// Since when it has so many slots, and this rate.
     pub since: Timestamp,
 }
 

@@ -1,18 +1,19 @@
-//! How many runs of a workflow may run at once, as a user writes it.
+//! How many runs of a workflow may run at once and start in how long, as a user writes it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::definition::{Definition, Workflow};
 use super::error::BuildError;
 use crate::model::ids::check_metadata_name;
-use crate::model::limit::{Limit, LimitBy, Limited, Policy};
-use crate::model::limits::LIMIT_SLOTS_MAX;
+use crate::model::limit::{Limit, LimitBy, Limited, Policy, Rate};
+use crate::model::limits::{LIMIT_SLOTS_MAX, RATE_STARTS_MAX, RATE_WINDOW_MAX};
 use crate::model::{Payload, WorkflowName};
 
 /// How many runs of a workflow that takes an `I` may run at once, counted by a key, on all nodes together.
@@ -33,8 +34,24 @@ impl<I> Concurrency<I> {
     /// Lets `slots` runs of one key run at once, 1 to 100,000. Without a key all runs of the workflow have the same one.
     /// The name is for people.
     pub fn limit(name: &str, slots: u32) -> Concurrency<I> {
-        let limit = Limit { name: name.to_owned(), slots, policy: Policy::Queue, by: LimitBy::Workflow };
+        let limit =
+            Limit { name: name.to_owned(), slots, rate: None, policy: Policy::Queue, by: LimitBy::Workflow };
         Concurrency { limit, code: None, input: PhantomData }
+    }
+
+    /// Lets `starts` runs of one key start in any window of so long, however many run at once: see
+    /// [`starts`](Concurrency::starts). Where each window has one start and [`cancel_newest`](Concurrency::cancel_newest),
+    /// what comes again within it is dropped.
+    pub fn rate(name: &str, starts: u32, window: Duration) -> Concurrency<I> {
+        Concurrency::limit(name, LIMIT_SLOTS_MAX).starts(starts, window)
+    }
+
+    /// Lets at most `starts` runs of one key start in any window of so long, on all nodes together: 1 to 10,000, a millisecond
+    /// to 31 days. A run starts when it is let in, and counts for the window whether it has ended or not. Default: as many
+    /// as have slots.
+    pub fn starts(mut self, starts: u32, window: Duration) -> Self {
+        self.limit.rate = Some(Rate { starts, window });
+        self
     }
 
     /// Counts by the text, number or boolean at a JSON pointer in the input, such as `/tenant`.
@@ -56,13 +73,13 @@ impl<I> Concurrency<I> {
     }
 
     /// Has the oldest run of the key cancelled for each one that finds no free slot: its code is told and has 5 s, then the
-    /// new one is let in.
+    /// new one is let in. Where too many started, nobody is: that leaves no start.
     pub fn cancel_oldest(mut self) -> Self {
         self.limit.policy = Policy::CancelOldest;
         self
     }
 
-    /// Has a run cancelled that finds no free slot.
+    /// Has a run cancelled that finds no free slot, or too many started.
     pub fn cancel_newest(mut self) -> Self {
         self.limit.policy = Policy::CancelNewest;
         self
@@ -141,6 +158,8 @@ impl<I, O> Workflow<I, O> {
     }
 }
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 fn checked(workflow: &WorkflowName, checked: CheckedLimit) -> Result<CheckedLimit, BuildError> {
     let limit = &checked.limit;
     let refuse = |problem: String| {
@@ -154,6 +173,15 @@ fn checked(workflow: &WorkflowName, checked: CheckedLimit) -> Result<CheckedLimi
     }
     if limit.slots > LIMIT_SLOTS_MAX {
         return refuse(format!("{} is out of range, 1 to {LIMIT_SLOTS_MAX}", limit.slots));
+    }
+    if let Some(Rate { starts, window }) = limit.rate {
+        if !(1..=RATE_STARTS_MAX).contains(&starts) {
+            return refuse(format!("{starts} starts are out of range, 1 to {RATE_STARTS_MAX}"));
+        }
+        if !(MILLISECOND..=RATE_WINDOW_MAX).contains(&window) || window.subsec_nanos() % 1_000_000 != 0 {
+            let days = RATE_WINDOW_MAX.as_secs() / 86_400;
+            return refuse(format!("a window of {window:?}: whole milliseconds, 1 to {days} days"));
+        }
     }
     match &limit.by {
         LimitBy::Input(pointer) if !pointer.is_empty() && !pointer.starts_with('/') => {

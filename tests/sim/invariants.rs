@@ -6,7 +6,7 @@ use std::time::Duration;
 use runlog::model::event::ReusedOp;
 use runlog::model::evolve::fold;
 use runlog::model::{Event, OpKey, Recorded, RunEvent, RunState, TaskEvent, TaskName};
-use runlog::store::{RunRow, Store};
+use runlog::store::{AtGate, Flow, RunRow, Store};
 use runlog::{Error, RunId, Status};
 
 use crate::marks::sometimes;
@@ -305,8 +305,20 @@ pub async fn overdue(cluster: &Cluster, live: &[RunRow], grace: Duration) -> Res
         if row.owner.is_some() && quiet > grace && row.claimed_at.is_some_and(long_ago) {
             return Ok(Some(format!("{name} does nothing for {quiet:?}: {row:?}")));
         }
+        let runs = u32::try_from(cluster.store.runs().len()).unwrap_or(u32::MAX);
         let children = cluster.store.children(row.run, u32::MAX).await?;
         let waits = row.wake_at.is_some() || children.iter().any(|child| !child.status.is_terminal());
+        if let Some(AtGate { running, slots: Some(slots), key, until, .. }) =
+            cluster.store.at_gate(row.run).await?
+        {
+            // Each window of a rate lets one of the others in, at least.
+            let rate = cluster.plan.limit.and_then(|limit| limit.rate);
+            let turns = Duration::from_millis(rate.map_or(0, |(_, window_ms)| window_ms)) * runs;
+            if running < slots && until.is_none() && quiet > grace + turns {
+                return Ok(Some(format!("{name} waits and {running} of {slots} slots of {key:?} are taken")));
+            }
+            continue;
+        }
         if row.owner.is_none() && !waits && quiet > grace {
             return Ok(Some(format!("{name} waits for nothing: {row:?}")));
         }

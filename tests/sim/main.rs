@@ -14,6 +14,7 @@ mod oracle;
 mod invariants;
 mod signals;
 mod events;
+mod limited;
 mod marks;
 mod trace;
 mod world;
@@ -61,6 +62,8 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("kept-signals-stay", Mutant::KeptSignalsStay),
     ("known-events-start-again", Mutant::KnownEventsStartAgain),
     ("events-before-their-runs", Mutant::EventsBeforeTheirRuns),
+    ("let-in-counts-the-started", Mutant::LetInCountsTheStarted),
+    ("rate-forgets-the-ended", Mutant::RateForgetsTheEnded),
 ];
 
 /// A world that takes longer hangs.

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use runlog::model::limit::Policy;
+
+/// The place among the workflows of the one that may be limited.
+pub const LEAF: usize = 2;
+
 /// The longest body of a step, in milliseconds.
 pub const LONGEST_STEP_MS: u64 = 2_500;
 
@@ -70,11 +75,22 @@ pub struct Plan {
     pub park_after: Duration,
     pub lanes: u16,
     pub live_runs: usize,
+    pub limit: Option<Limit>,
     /// How long faults happen.
     pub troubled: Duration,
     pub weather: Weather,
     pub troubles: Vec<(Duration, Trouble)>,
     pub requests: Vec<(Duration, Request)>,
+}
+
+/// How many leaves of a key may run at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub slots: u32,
+    pub keys: u64,
+    pub policy: Policy,
+    /// How many leaves of a key may start in how many milliseconds.
+    pub rate: Option<(u32, u64)>,
 }
 
 /// How bad the connections are: chances in a thousand, times in milliseconds.
@@ -172,6 +188,10 @@ impl Plan {
         requests.extend(replays(seed, processes, troubled));
         requests.extend(signals_to_keys(seed, processes, troubled));
         requests.extend(pushes(seed, processes, troubled.min(Duration::from_secs(30))));
+        let limit = Limit::of(seed);
+        if limit.is_some() {
+            requests.extend(leaves(seed, processes));
+        }
         requests.sort_by_key(|(at, _)| *at);
         Plan {
             seed,
@@ -181,11 +201,26 @@ impl Plan {
             park_after: Duration::from_millis(*rng.pick(&[5, 200, 1_000, 1_000])),
             lanes: rng.between(1, 3) as u16,
             live_runs: if rng.percent(6) { rng.between(2, 5) as usize } else { 1_000 },
+            limit,
             troubled,
             weather,
             troubles,
             requests,
         }
+    }
+}
+
+impl Limit {
+    /// Drawn from chance of its own.
+    fn of(seed: u64) -> Option<Limit> {
+        let mut rng = Rng::new(seed ^ 0x6c69_6d69_74);
+        let policies = [Policy::Queue, Policy::RoundRobin, Policy::CancelOldest, Policy::CancelNewest];
+        let (slots, keys) = (rng.between(1, 3) as u32, rng.between(1, 2));
+        let policy = *rng.pick(&policies);
+        let is_limited = rng.percent(40);
+        let rate = (rng.between(1, 3) as u32, rng.between(200, 3_000));
+        let rate = rng.percent(50).then_some(rate);
+        is_limited.then_some(Limit { slots, keys, policy, rate })
     }
 }
 
@@ -275,6 +310,19 @@ fn signals_to_keys(seed: u64, processes: usize, troubled: Duration) -> Vec<(Dura
             // Tokens that no signal to a run has.
             let ask = Ask::SignalKey { token: 1_000 + n, key: rng.below(KEYS), again: rng.percent(60) };
             (at, Request { process: rng.below(processes as u64) as usize, ask, choice: 0 })
+        })
+        .collect()
+}
+
+/// Starts of leaves, which crowd at their limit. Drawn from chance of their own.
+fn leaves(seed: u64, processes: usize) -> Vec<(Duration, Request)> {
+    let mut rng = Rng::new(seed ^ 0x6c65_6176_6573);
+    let at_ms = rng.below(5_000);
+    (0..rng.between(2, 6))
+        .map(|_| {
+            let ask = Ask::Start(Box::new(NewRun { workflow: LEAF, ..NewRun::of(&mut rng) }));
+            let (at, process) = (rng.millis(at_ms, at_ms + 800), rng.below(processes as u64) as usize);
+            (at, Request { process, ask, choice: 0 })
         })
         .collect()
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use runlog::{Cx, CxError, Retry, RunId, RuntimeBuilder, Subscription, TaskErrors, When, Workflow};
+use runlog::model::limit::Policy;
+use runlog::{
+    Concurrency, Cx, CxError, Retry, RunId, RuntimeBuilder, Subscription, TaskErrors, When, Workflow,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{KEYS, LONGEST_STEP_MS, Rng};
+use crate::plan::{KEYS, LONGEST_STEP_MS, Limit, Rng};
 
 const MILLIS_900: Duration = Duration::from_millis(900);
 
@@ -40,8 +43,9 @@ pub struct Workload {
 }
 
 impl Workload {
-    pub fn new(outside: &Arc<Outside>) -> Workload {
+    pub fn new(outside: &Arc<Outside>, limit: Option<Limit>) -> Workload {
         let leaf = function("leaf", None, outside).timeout(Duration::from_secs(3_600));
+        let leaf = limit.into_iter().fold(leaf, |leaf, limit| leaf.concurrency(concurrency(limit)));
         let middle = function("middle", Some(leaf.clone()), outside);
         let root = function("root", Some(middle.clone()), outside);
         Workload { workflows: vec![root, dag(&middle, outside), leaf, middle] }
@@ -55,6 +59,19 @@ impl Workload {
         let odd = Subscription::by_name("odd", "said", "middle").filter("payload.seed % 2 == 1");
         let builder = builder.subscription(Subscription::by_name("all", "said", "leaf")).subscription(odd);
         self.workflows.iter().fold(builder, |builder, workflow| builder.workflow(workflow.clone()))
+    }
+}
+
+fn concurrency(Limit { slots, keys, policy, rate }: Limit) -> Concurrency<Job> {
+    let limit = Concurrency::limit("lane", slots).by(move |job: Job| format!("lane {}", job.seed % keys));
+    let limit = rate
+        .into_iter()
+        .fold(limit, |limit, (starts, window_ms)| limit.starts(starts, Duration::from_millis(window_ms)));
+    match policy {
+        Policy::Queue => limit,
+        Policy::RoundRobin => limit.round_robin(),
+        Policy::CancelOldest => limit.cancel_oldest(),
+        Policy::CancelNewest => limit.cancel_newest(),
     }
 }
 

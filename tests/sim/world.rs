@@ -13,13 +13,13 @@ use runlog::store::{RunRow, Store};
 use tokio::time::Instant;
 
 use crate::events;
-use crate::invariants;
 use crate::nodes::Cluster;
 use crate::oracle::Oracle;
 use crate::plan::{LONGEST_STEP_MS, Plan};
 use crate::signals;
 use crate::trace::Trace;
 use crate::workload::{Outside, Workload};
+use crate::{invariants, limited};
 
 /// What came of one world.
 pub struct Outcome {
@@ -71,7 +71,7 @@ pub fn simulate(seed: u64, mutant: Option<Mutant>, prints: bool) -> Outcome {
 
 async fn live(seed: u64, mutant: Option<Mutant>, trace: &Trace) -> Arc<Oracle> {
     let plan = Plan::of(seed);
-    trace.note(format_args!("{:?} {:?}", plan.lease, plan.weather));
+    trace.note(format_args!("{:?} {:?} {:?}", plan.lease, plan.weather, plan.limit));
     let beginning = Timestamp::from_timestamp_micros(BEGINNING_US).expect("an instant");
     let last_event: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
     let observer = {
@@ -92,7 +92,7 @@ async fn live(seed: u64, mutant: Option<Mutant>, trace: &Trace) -> Arc<Oracle> {
     };
     let store = MemoryStore::simulated(beginning, seed, mutant, observer);
     let oracle = Oracle::new(&store, trace, &last_event);
-    let workload = Workload::new(&Arc::new(Outside::default()));
+    let workload = Workload::new(&Arc::new(Outside::default()), plan.limit);
     let cluster = Cluster::new(store, plan, workload, trace.clone(), Arc::clone(&oracle));
     cluster.start_all();
     trouble(&cluster).await;
@@ -103,6 +103,7 @@ async fn live(seed: u64, mutant: Option<Mutant>, trace: &Trace) -> Arc<Oracle> {
         invariants::check(&cluster).await?;
         signals::check(&cluster, calm_at, grace(&cluster)).await?;
         events::check(&cluster).await?;
+        limited::check(&cluster).await?;
         oracle.check().await
     };
     if let Err(error) = checked.await {

@@ -1,5 +1,7 @@
 //! `runlog limits`: how many runs of a key may run at once, and how the keys stand.
 
+use std::time::Duration;
+
 use super::{Desk, Done};
 use crate::cli::client::{Failure, segment};
 use crate::cli::documents::{Limit, LimitKey, Page};
@@ -40,19 +42,30 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
 }
 
 fn limits(desk: &mut Desk, limits: &[Limit]) -> Result<(), Failure> {
-    let mut table = Table::new(vec!["WORKFLOW", "LIMIT", "SLOTS", "POLICY", "COUNTS BY", "SINCE"], 1);
+    let mut table =
+        Table::new(vec!["WORKFLOW", "LIMIT", "SLOTS", "STARTS", "POLICY", "COUNTS BY", "SINCE"], 1);
     for limit in limits {
         let at = limit.at.as_deref().map(|at| format!(" {}", plain(at))).unwrap_or_default();
         table.row(vec![
             plain(&limit.workflow).into(),
             plain(&limit.name).into(),
             limit.slots.to_string().into(),
+            rate(limit).into(),
             plain(&limit.policy).into(),
             format!("{}{at}", plain(&limit.by)).into(),
             desk.screen.time(limit.since).into(),
         ]);
     }
     Ok(table.print(&mut desk.screen)?)
+}
+
+fn rate(limit: &Limit) -> String {
+    match (limit.starts, limit.window_ms) {
+        (Some(starts), Some(window_ms)) => {
+            format!("{starts} in {} s", Duration::from_millis(window_ms).as_secs_f64())
+        }
+        _ => String::new(),
+    }
 }
 
 fn keys(desk: &mut Desk, keys: &[LimitKey]) -> Result<(), Failure> {

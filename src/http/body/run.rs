@@ -212,7 +212,7 @@ pub(in crate::http) struct WaitingBody {
     kind: &'static str,
     /// The same for people.
     text: String,
-    /// Until when: the latest for `signal` and `cancellation`, exactly for the others.
+    /// Until when: the latest for `signal` and `cancellation`, the earliest for `limit`, exactly for the others.
     until: Option<Time>,
     /// The signal's, sleep's, task's or limit's name.
     name: Option<String>,
@@ -236,7 +236,9 @@ impl From<&Waiting> for WaitingBody {
             Waiting::Node => of("node"),
             Waiting::Serving { .. } => of("serving"),
             Waiting::Slot { nodes } => WaitingBody { nodes: Some(*nodes), ..of("slot") },
-            Waiting::Limit { name, .. } => WaitingBody { name: Some(name.clone()), ..of("limit") },
+            Waiting::Limit { name, until, .. } => {
+                WaitingBody { name: Some(name.clone()), until: until.map(Time), ..of("limit") }
+            }
             Waiting::Paused { by, .. } => WaitingBody { by: by.clone(), ..of("paused") },
             Waiting::Signal { name, key, deadline } => WaitingBody {
                 name: Some(name.to_string()),

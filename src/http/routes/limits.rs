@@ -1,6 +1,7 @@
-//! How many runs of a key may run at once, and how the keys stand.
+//! How many runs of a key may run at once and start in how long, and how the keys stand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -27,14 +28,19 @@ pub(super) struct LimitBody {
     name: String,
     /// How many runs of one key, in one namespace, may run at once, on all nodes together.
     slots: u32,
+    /// How many of one key may start in any window of `window_ms`; null = as many as have slots.
+    starts: Option<u32>,
+    /// How long such a window is, in milliseconds.
+    window_ms: Option<u64>,
     /// `queue`: the runs of all keys stand in the order of the queue; `round_robin`: the keys take turns;
-    /// `cancel_oldest` and `cancel_newest`: a run without a slot has the oldest of its key cancelled, or is. More may come.
+    /// `cancel_oldest` and `cancel_newest`: a run without a slot has the oldest of its key cancelled, or is;
+    /// the latter also where too many started. More may come.
     policy: &'static str,
     /// What the key is: `workflow` (all runs have one), `input`, `metadata` or `code`; more may come.
     by: &'static str,
     /// The JSON pointer into the input, or the name of the metadata.
     at: Option<String>,
-    /// Since when it has so many slots.
+    /// Since when it has so many slots and this rate.
     since: Time,
 }
 
@@ -50,12 +56,18 @@ impl From<&KnownLimit> for LimitBody {
             workflow: known.workflow.to_string(),
             name: known.limit.name.clone(),
             slots: known.limit.slots,
+            starts: known.limit.rate.map(|rate| rate.starts),
+            window_ms: known.limit.rate.map(|rate| millis(rate.window)),
             policy: known.limit.policy.as_str(),
             by,
             at,
             since: known.since.into(),
         }
     }
+}
+
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How a key stands.

@@ -155,10 +155,23 @@ fn wait_text(waiting: &Waiting) -> String {
         Waiting::Cancellation { abort_at } => {
             format!("its code to end, at the latest {}", instant(*abort_at))
         }
+        Waiting::Limit { name, key, running, slots, until: Some(until) } => {
+            let waiting = Waiting::Limit {
+                name: name.clone(),
+                key: key.clone(),
+                running: *running,
+                slots: *slots,
+                until: None,
+            };
+            let full = slots.is_some_and(|slots| *running >= slots);
+            let of = if key.is_empty() { String::new() } else { format!(" of key `{key}`") };
+            let limit = if full { waiting.to_string() } else { format!("limit `{name}`{of}") };
+            format!("{limit}, whose rate lets the next start at {}", instant(*until))
+        }
         Waiting::Node
         | Waiting::Serving { .. }
         | Waiting::Slot { .. }
-        | Waiting::Limit { .. }
+        | Waiting::Limit { until: None, .. }
         | Waiting::Signal { deadline: None, .. }
         | Waiting::Child { .. }
         | Waiting::Blocked { .. } => waiting.to_string(),

@@ -112,6 +112,12 @@ pub const PRIORITY_STEP: Duration = Duration::from_secs(60);
 /// Slots of a limit of concurrency: who wants more wants none.
 pub const LIMIT_SLOTS_MAX: u32 = 100_000;
 
+/// Starts in a window of a rate: each that counts is a row that a claim reads.
+pub const RATE_STARTS_MAX: u32 = 10_000;
+
+/// Longest window of a rate: what it counts is kept from the archive for so long.
+pub const RATE_WINDOW_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
+
 /// Longest delay, timeout or sleep: 100 years keeps every instant inside the database's and chrono's range.
 pub const WAIT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 

@@ -140,7 +140,7 @@ impl World {
     fn next_due(&self, wanted: &Wanted, now: Timestamp) -> Option<Timestamp> {
         let wake = |row: &RunRow| row.wake_at.filter(|_| served(wanted, row).is_some());
         self.unowned_rows()
-            .flat_map(|row| [wake(row), row.deadline_at, self.gate_of(row.run).and_then(|gate| gate.at)])
+            .flat_map(|row| [wake(row), row.deadline_at, self.gate_opens(row.run, now)])
             .flatten()
             .filter(|at| *at > now)
             .min()

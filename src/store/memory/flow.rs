@@ -2,14 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::MemoryStore;
 use super::faults::Call;
-use super::world::{Gate, Run, World};
-use crate::model::limit::Policy;
+use super::simulated::Mutant;
+use super::world::{Gate, OfKey, Run, World};
+use crate::model::limit::{Policy, Rate};
 use crate::model::limits::{CANCEL_GRACE_DEFAULT, PRIORITY_STEP};
 use crate::model::{MessageBody, Namespace, RunId, Status, Timestamp, WorkflowName};
 use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, RunRow, Shape};
+
+/// Times are kept in microseconds.
+const AN_INSTANT: Duration = Duration::from_micros(1);
 
 impl Flow for MemoryStore {
     fn pause<'a>(&'a self, pause: &'a NewPause) -> Answer<'a, bool> {
@@ -43,7 +48,7 @@ impl Flow for MemoryStore {
     }
 
     fn at_gate(&self, run: RunId) -> Answer<'_, Option<AtGate>> {
-        self.call(Call::of("at_gate"), move |world, _| Ok(world.at_gate(run)))
+        self.call(Call::of("at_gate"), move |world, now| Ok(world.at_gate(run, now)))
     }
 
     fn limits<'a>(&'a self, workflow: Option<&'a WorkflowName>, rows: u32) -> Answer<'a, Vec<KnownLimit>> {
@@ -101,9 +106,6 @@ impl World {
     }
 }
 
-/// The runs of one key.
-type OfKey = (Namespace, WorkflowName, String);
-
 impl World {
     pub(super) fn gate_of(&self, run: RunId) -> Option<&Gate> {
         self.runs.get(&run)?.gate.as_ref()
@@ -120,13 +122,16 @@ impl World {
             self.limits.remove(&shape.workflow);
             return;
         };
-        let before = self.limits.get(&shape.workflow).filter(|before| before.limit.slots == limit.slots);
+        let before = self
+            .limits
+            .get(&shape.workflow)
+            .filter(|before| before.limit.slots == limit.slots && before.limit.rate == limit.rate);
         let since = before.map_or(now, |before| before.since);
         let workflow = shape.workflow.clone();
         self.limits.insert(workflow.clone(), KnownLimit { workflow, limit, since });
     }
 
-    fn of_key(run: &Run) -> Option<OfKey> {
+    pub(super) fn of_key(run: &Run) -> Option<OfKey> {
         let key = run.gate.as_ref()?.key.clone();
         Some((run.row.namespace.clone(), run.row.workflow.clone(), key))
     }
@@ -134,12 +139,51 @@ impl World {
     /// Counts the runs of each key that were let in and have not ended.
     fn running(&self) -> BTreeMap<OfKey, u32> {
         let mut running = BTreeMap::new();
-        let live = self.runs.values().filter(|run| !run.row.status.is_terminal());
+        let wrongly = self.is_mutant(Mutant::LetInCountsTheStarted);
+        let counts = |run: &&Run| match wrongly {
+            true => run.row.status == Status::Running,
+            false => !run.row.status.is_terminal(),
+        };
+        let live = self.runs.values().filter(counts);
         let in_it = live.filter(|run| run.gate.as_ref().is_some_and(|gate| gate.at.is_none()));
         for key in in_it.filter_map(World::of_key) {
             *running.entry(key).or_default() += 1;
         }
         running
+    }
+
+    /// Lists when runs of each key were let in that count for the rate of their limit, the latest first.
+    fn started(&self, now: Timestamp) -> BTreeMap<OfKey, Vec<Timestamp>> {
+        let mut started: BTreeMap<OfKey, Vec<Timestamp>> = BTreeMap::new();
+        let forgets = self.is_mutant(Mutant::RateForgetsTheEnded);
+        for run in self.runs.values().filter(|run| !(forgets && run.row.status.is_terminal())) {
+            let rate = self.limits.get(&run.row.workflow).and_then(|known| known.limit.rate);
+            let at = run.gate.as_ref().and_then(|gate| gate.let_in_at);
+            let counts = |(at, rate): &(Timestamp, Rate)| *at + rate.window > now;
+            let Some((at, _)) = at.zip(rate).filter(counts) else { continue };
+            World::of_key(run).into_iter().for_each(|key| started.entry(key).or_default().push(at));
+        }
+        started.values_mut().for_each(|started| started.sort_unstable_by_key(|at| Reverse(*at)));
+        started
+    }
+
+    /// Says when the next run of a key may start, if its rate is used up.
+    fn opens(&self, key: &OfKey, started: &[Timestamp]) -> Option<Timestamp> {
+        let rate = self.limits.get(&key.1)?.limit.rate?;
+        let oldest = started.get(usize::try_from(rate.starts).ok()?.checked_sub(1)?)?;
+        Some(*oldest + rate.window)
+    }
+
+    /// Says when a gate is to be looked at for a run's sake.
+    pub(super) fn gate_opens(&self, run: RunId, now: Timestamp) -> Option<Timestamp> {
+        let run = self.runs.get(&run)?;
+        let at = run.gate.as_ref()?.at?;
+        let opens = || {
+            let key = World::of_key(run)?;
+            let has_rate = self.limits.get(&key.1)?.limit.rate.is_some();
+            has_rate.then(|| self.opens(&key, self.started(now).get(&key)?)).flatten()
+        };
+        if at > now { Some(at) } else { opens() }
     }
 
     /// Lets runs in, as many of each key as there are free slots.
@@ -150,27 +194,39 @@ impl World {
             Some((place(&run.row, gate.since), run.row.run))
         };
         let mut waiting: Vec<(Timestamp, RunId)> = self.unowned.iter().filter_map(stands).collect();
+        let mut gone = std::mem::take(&mut self.gone);
         if waiting.is_empty() {
             return;
         }
         waiting.sort_unstable();
+        gone.values_mut().for_each(|served| served.sort_unstable_by_key(|at| Reverse(*at)));
         let mut running = self.running();
+        let mut started = self.started(now);
         for (_, id) in waiting {
             let Some((run, key)) = self.runs.get(&id).and_then(|run| Some((run, World::of_key(run)?))) else {
                 continue;
             };
             let limit = self.limits.get(&run.row.workflow).map(|known| known.limit.clone());
+            let served = gone.get_mut(&key);
+            let started = started.entry(key.clone()).or_default();
+            let is_used_up = self.opens(&key, started).is_some();
             let running = running.entry(key).or_default();
-            if limit.as_ref().is_some_and(|limit| *running >= limit.slots) {
+            if is_used_up || limit.as_ref().is_some_and(|limit| *running >= limit.slots) {
                 continue;
             }
+            let has_rate = limit.as_ref().is_some_and(|limit| limit.rate.is_some());
+            started.extend(has_rate.then_some(now));
+            started.sort_unstable_by_key(|at| Reverse(*at));
             *running += 1;
             let takes_turns = limit.is_some_and(|limit| limit.policy == Policy::RoundRobin);
             let mut due = now;
             if let Some(gate) = self.runs.get_mut(&id).and_then(|run| run.gate.as_mut()) {
                 due = gate.at.take().unwrap_or(now);
+                gate.let_in_at = has_rate.then_some(now);
                 if takes_turns {
-                    gate.since = now;
+                    // Behind who was let in at the instant at which that one was served.
+                    let after = served.and_then(Vec::pop).map(|served| served + AN_INSTANT);
+                    gate.since = after.unwrap_or(now).max(due);
                 }
             }
             self.change(id, |row| row.wake_at = Some(due));
@@ -187,14 +243,23 @@ impl World {
                 lines.entry(key).or_default().push(run.row.run);
             }
         }
+        let (running, started) = (self.running(), self.started(now));
         for (key, line) in lines {
             let Some(limit) = self.limits.get(&key.1).map(|known| known.limit.clone()) else { continue };
+            let has_slots = running.get(&key).copied().unwrap_or_default() < limit.slots;
+            let used = started.get(&key).map_or(0, Vec::len);
             let chosen = match limit.policy {
                 Policy::Queue | Policy::RoundRobin => continue,
                 Policy::CancelNewest => line,
-                Policy::CancelOldest => self.oldest(&key, line.len()),
+                Policy::CancelOldest if has_slots => continue,
+                Policy::CancelOldest => {
+                    let left =
+                        limit.rate.map_or(usize::MAX, |rate| (rate.starts as usize).saturating_sub(used));
+                    self.oldest(&key, line.len().min(left))
+                }
             };
-            let (reason, by) = (Some(limit.cancels(&key.2)), Some(format!("limit `{}`", limit.name)));
+            let (reason, by) =
+                (Some(limit.cancels(&key.2, has_slots)), Some(format!("limit `{}`", limit.name)));
             let grace_ms = u64::try_from(CANCEL_GRACE_DEFAULT.as_millis()).unwrap_or(u64::MAX);
             let body = MessageBody::Cancel { reason, by, grace_ms };
             for run in chosen {
@@ -218,16 +283,18 @@ impl World {
         others.take(count.saturating_sub(told)).map(|run| run.row.run).collect()
     }
 
-    fn at_gate(&self, id: RunId) -> Option<AtGate> {
+    fn at_gate(&self, id: RunId, now: Timestamp) -> Option<AtGate> {
         let run = self.runs.get(&id)?;
         let gate = run.gate.as_ref().filter(|gate| gate.at.is_some())?;
         let limit = self.limits.get(&run.row.workflow).map(|known| &known.limit);
         let running = World::of_key(run).and_then(|key| self.running().get(&key).copied());
+        let until = World::of_key(run).and_then(|key| self.opens(&key, self.started(now).get(&key)?));
         Some(AtGate {
             limit: limit.map(|limit| limit.name.clone()).unwrap_or_default(),
             key: gate.key.clone(),
             running: running.unwrap_or_default(),
             slots: limit.map(|limit| limit.slots),
+            until,
         })
     }
 

@@ -32,6 +32,10 @@ pub enum Mutant {
     KnownEventsStartAgain,
     /// A push keeps its event in one commit and starts the runs in another.
     EventsBeforeTheirRuns,
+    /// Who lets runs in under a limit counts those that have started, not those that were let in.
+    LetInCountsTheStarted,
+    /// Who lets runs in under a rate counts only those that have not ended.
+    RateForgetsTheEnded,
 }
 
 /// What a world noticed that no caller is told.
@@ -149,6 +153,18 @@ impl MemoryStore {
     /// Lists all runs, in the order of their ids.
     pub fn runs(&self) -> Vec<RunId> {
         self.world().runs.keys().copied().collect()
+    }
+
+    /// Lists when the runs of each key were let in under a rate, the earliest first.
+    pub fn starts_by_key(&self) -> BTreeMap<String, Vec<Timestamp>> {
+        let mut starts: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
+        for run in self.world().runs.values() {
+            let Some(gate) = &run.gate else { continue };
+            let key = format!("{} {} {}", run.row.namespace, run.row.workflow, gate.key);
+            starts.entry(key).or_default().extend(gate.let_in_at);
+        }
+        starts.values_mut().for_each(|times| times.sort_unstable());
+        starts
     }
 
     /// Lists all nodes that ever joined.

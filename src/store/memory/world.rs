@@ -16,6 +16,9 @@ use crate::model::{
 };
 use crate::store::{KnownLimit, NewRun, NodeInfo, Pause, RunRow, Shape, StoreError};
 
+/// The runs of one key under a limit.
+pub(super) type OfKey = (Namespace, WorkflowName, String);
+
 /// What makes a run's key unique.
 pub(super) type FullKey = (Namespace, WorkflowName, Key);
 
@@ -41,6 +44,8 @@ pub(super) struct World {
     pub(super) pauses: BTreeMap<(WorkflowName, Namespace), Pause>,
     /// Limits of concurrency.
     pub(super) limits: BTreeMap<WorkflowName, KnownLimit>,
+    /// When the runs were served that left a slot free, by key.
+    pub(super) gone: BTreeMap<OfKey, Vec<Timestamp>>,
     pub(super) last_message: i64,
     pub(super) papers: Papers,
     pub(super) waiting_for_export: Waiting,
@@ -94,6 +99,8 @@ pub(super) struct Gate {
     pub(super) at: Option<Timestamp>,
     /// What its place in the queue counts from.
     pub(super) since: Timestamp,
+    /// When it was let in, under a limit with a rate.
+    pub(super) let_in_at: Option<Timestamp>,
     /// Its limit had it cancelled.
     pub(super) gives_way: bool,
 }
@@ -129,13 +136,19 @@ impl World {
             self.owned.remove(&(owner, id));
         }
         self.unowned.remove(&id);
+        let (before, served) =
+            (run.row.status, run.row.started_at.into_iter().chain(run.row.claimed_at).min());
         change(&mut run.row);
-        if let Some(gate) = run.gate.as_mut().filter(|gate| gate.at.is_some()) {
-            match run.row.status.is_terminal() {
-                true => gate.at = None,
-                // It is due once it is let in.
-                false => run.row.wake_at = None,
+        let ends = run.row.status.is_terminal();
+        match &mut run.gate {
+            Some(gate) if gate.at.is_some() && ends => gate.at = None,
+            // It is due once it is let in.
+            Some(gate) if gate.at.is_some() => run.row.wake_at = None,
+            Some(_) if ends && !before.is_terminal() => {
+                let key = World::of_key(run);
+                key.into_iter().for_each(|key| self.gone.entry(key).or_default().extend(served));
             }
+            Some(_) | None => {}
         }
         if run.row.status.is_terminal() {
             self.inboxes.remove(&id);

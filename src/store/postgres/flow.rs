@@ -1,5 +1,7 @@
 //! What holds runs back.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
@@ -8,7 +10,7 @@ use super::columns::json;
 use super::dedicated::within;
 use super::errors::classify;
 use super::rows::{corrupt, run_ids};
-use crate::model::limit::{Limit, Policy};
+use crate::model::limit::{Limit, Policy, Rate};
 use crate::model::limits::SEARCH_ROWS_MAX;
 use crate::model::{Namespace, RunId, Timestamp, WorkflowName};
 use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, Shape, StoreError};
@@ -43,6 +45,7 @@ pub(super) fn limit(
     workflow: &str,
     name: String,
     slots: i32,
+    rate: (Option<i32>, Option<i64>),
     policy: &str,
     key_by: &str,
 ) -> Result<Limit, StoreError> {
@@ -54,13 +57,21 @@ pub(super) fn limit(
     let unreadable =
         |error: serde_json::Error| corrupt("runlog.limits", "key_by", &workflow, error.to_string());
     let by = serde_json::from_str(key_by).map_err(unreadable)?;
-    Ok(Limit { name, slots: count(slots.into()), policy, by })
+    let rate = match rate {
+        (Some(starts), Some(window_ms)) => Some(Rate {
+            starts: count(starts.into()),
+            window: Duration::from_millis(u64::try_from(window_ms).unwrap_or_default()),
+        }),
+        _ => None,
+    };
+    Ok(Limit { name, slots: count(slots.into()), rate, policy, by })
 }
 
 /// Sets the limits of workflows, as their newest versions have them.
 pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape]) -> Result<(), StoreError> {
     let (mut names, mut limits, mut slots) = (Vec::new(), Vec::new(), Vec::new());
     let (mut policies, mut sources, mut unlimited) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut starts, mut windows) = (Vec::new(), Vec::new());
     for shape in workflows {
         let Some(limit) = &shape.limit else {
             unlimited.push(shape.workflow.as_str());
@@ -71,6 +82,8 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
         slots.push(i32::try_from(limit.slots).unwrap_or(i32::MAX));
         policies.push(limit.policy.as_str());
         sources.push(json(&limit.by)?);
+        starts.push(limit.rate.map(|rate| i32::try_from(rate.starts).unwrap_or(i32::MAX)));
+        windows.push(limit.rate.map(|rate| i64::try_from(rate.window.as_millis()).unwrap_or(i64::MAX)));
     }
     let registered = sqlx::query_file!(
         "src/store/postgres/sql/register_limits.sql",
@@ -79,7 +92,9 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
         limits.as_slice() as _,
         slots.as_slice() as _,
         policies.as_slice() as _,
-        sources.as_slice() as _
+        sources.as_slice() as _,
+        starts.as_slice() as _,
+        windows.as_slice() as _
     );
     registered.execute(connection).await.map_err(classify).map(drop)
 }
@@ -154,6 +169,7 @@ impl Flow for PostgresStore {
                     key: row.key,
                     running: count(row.running),
                     slots: row.slots.map(|slots| count(slots.into())),
+                    until: row.until,
                 })
             });
             borrowed.settle(at).await
@@ -168,7 +184,8 @@ impl Flow for PostgresStore {
             let answer = found.fetch_all(&mut *borrowed).await.map_err(classify);
             let limits = answer.and_then(|rows| {
                 let known = rows.into_iter().map(|row| {
-                    let limit = limit(&row.workflow, row.name, row.slots, &row.policy, &row.key_by)?;
+                    let rate = (row.starts, row.window_ms);
+                    let limit = limit(&row.workflow, row.name, row.slots, rate, &row.policy, &row.key_by)?;
                     let workflow = WorkflowName::recorded(&row.workflow);
                     Ok(KnownLimit { workflow, limit, since: row.since })
                 });

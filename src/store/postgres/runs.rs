@@ -163,7 +163,8 @@ pub(super) async fn registered(
     let Some(found) = found else { return Ok(None) };
     let limit = match (found.limit_name, found.slots, found.policy, found.key_by) {
         (Some(name), Some(slots), Some(policy), Some(key_by)) => {
-            Some(flow::limit(workflow.as_str(), name, slots, &policy, &key_by)?)
+            let rate = (found.starts, found.window_ms);
+            Some(flow::limit(workflow.as_str(), name, slots, rate, &policy, &key_by)?)
         }
         _ => None,
     };

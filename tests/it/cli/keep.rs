@@ -1,5 +1,7 @@
 //! Runs that are kept, taken along, and checked against code.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use runlog::cli::Cli;
 use runlog::{Concurrency, Cx, PauseOptions, Workflow};
@@ -43,11 +45,13 @@ async fn policies_are_shown_and_set() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_and_their_keys_are_shown() -> Result<()> {
     let ground = Postgres::new().await;
-    let limited = || greet("greet").concurrency(Concurrency::limit("tenant", 2).by_input("/tenant"));
+    let minute = Duration::from_secs(60);
+    let limited =
+        || greet("greet").concurrency(Concurrency::limit("tenant", 2).starts(9, minute).by_input("/tenant"));
     let runtime = ground.builder().workflow(limited()).start().await?;
     let limits = on(&ground.url, &["limits"]).await?;
     assert!(
-        limits.stdout.contains("greet     tenant  2      queue   input /tenant"),
+        limits.stdout.contains("greet     tenant  2      9 in 60 s  queue   input /tenant"),
         "{}{}",
         limits.stdout,
         limits.stderr

@@ -1,14 +1,20 @@
 //! How many runs of a key may run at once, and how the keys stand.
 
+use std::time::Duration;
+
 use runlog::Concurrency;
 
 use super::*;
 use crate::support::until;
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_and_their_keys_are_read() {
     let ground = Postgres::new().await;
-    let limited = || gate().concurrency(Concurrency::limit("tenant", 1).by_input("/tenant").round_robin());
+    let limited = || {
+        gate().concurrency(Concurrency::limit("tenant", 1).starts(9, HOUR).by_input("/tenant").round_robin())
+    };
     let runtime = ground.builder().workflow(limited()).start().await.expect("a runtime");
     let stage = Stage { ground, runtime };
     let app = stage.as_caller(Access::read_only("ada"));
@@ -17,6 +23,8 @@ async fn limits_and_their_keys_are_read() {
     let told = (&limit["name"], &limit["slots"], &limit["policy"], &limit["by"], &limit["at"]);
     let wanted = (&json!("tenant"), &json!(1), &json!("round_robin"), &json!("input"), &json!("/tenant"));
     assert_eq!(told, wanted, "{limits}");
+
+    assert_eq!((&limit["starts"], &limit["window_ms"]), (&json!(9), &json!(3_600_000)), "{limits}");
 
     for namespace in ["default", "acme", "acme"] {
         let run = stage.runtime.run(&limited(), json!({ "tenant": "a" })).namespace(namespace);

@@ -19,6 +19,8 @@ fn import(limit: Concurrency<Value>) -> Workflow<Value, String> {
     Workflow::function("import", code).concurrency(limit)
 }
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 fn two() -> Concurrency<Value> {
     Concurrency::limit("tenant", 2).by_input("/tenant")
 }
@@ -34,6 +36,8 @@ async fn until_it_runs(run: &RunHandle<String>) {
 on_both! {
     no_more_runs_of_a_key_run_than_the_limit_says
     a_run_that_waits_says_for_which_limit
+    a_run_that_waits_for_its_rate_says_until_when
+    what_comes_again_within_a_window_is_dropped
     a_cancelled_run_gives_its_slot_on
     a_newer_run_takes_the_place_of_the_oldest
     a_run_that_finds_no_slot_is_cancelled
@@ -72,8 +76,13 @@ async fn a_run_that_waits_says_for_which_limit(ground: impl Ground) {
         until_it_runs(&start(&node, "acme").await).await;
     }
     let third = start(&node, "acme").await;
-    let limit =
-        Waiting::Limit { name: "tenant".to_owned(), key: "acme".to_owned(), running: 2, slots: Some(2) };
+    let limit = Waiting::Limit {
+        name: "tenant".to_owned(),
+        key: "acme".to_owned(),
+        running: 2,
+        slots: Some(2),
+        until: None,
+    };
     assert_eq!(third.get().await.expect("a view").waiting, [limit]);
     let why = node.why(third.id()).await.expect("an answer").expect("a run");
     let said = why.headline();
@@ -84,6 +93,40 @@ async fn a_run_that_waits_says_for_which_limit(ground: impl Ground) {
     let keys = node.limit_keys("import", None).await.expect("keys");
     assert_eq!((keys[0].key.as_str(), keys[0].running, keys[0].waiting), ("acme", 2, 1));
     assert_eq!(node.limits(None).await.expect("limits")[0].limit.slots, 2);
+}
+
+async fn a_run_that_waits_for_its_rate_says_until_when(ground: impl Ground) {
+    let hourly = || import(Concurrency::rate("tenant", 1, HOUR).by_input("/tenant"));
+    let node = ground.builder().workflow(hourly()).start().await.expect("a node");
+    let start = async || node.run(&hourly(), json!({ "tenant": "acme" })).start().await.expect("a run");
+    let first = start().await;
+    until_it_runs(&first).await;
+    let second = start().await;
+    let waiting = second.get().await.expect("a view").waiting;
+    let [Waiting::Limit { running: 1, until: Some(until), .. }] = &waiting[..] else { panic!("{waiting:?}") };
+    assert!(*until > second.get().await.expect("a view").created_at + HOUR / 2, "{until}");
+    let why = node.why(second.id()).await.expect("an answer").expect("a run");
+    let said = why.headline();
+    let says = "import: waits for limit `tenant` of key `acme`, whose rate lets the next start at ";
+    assert!(said.starts_with(says), "{said}");
+    assert!(waiting[0].to_string().contains(", whose rate lets the next start at "), "{}", waiting[0]);
+    let rate = node.limits(None).await.expect("limits")[0].limit.rate.expect("a rate");
+    assert_eq!((rate.starts, rate.window), (1, HOUR));
+}
+
+async fn what_comes_again_within_a_window_is_dropped(ground: impl Ground) {
+    let once = || import(Concurrency::rate("tenant", 1, HOUR).by_input("/tenant").cancel_newest());
+    let node = ground.builder().workflow(once()).start().await.expect("a node");
+    let start =
+        async |tenant: &str| node.run(&once(), json!({ "tenant": tenant })).start().await.expect("a run");
+    let first = start("acme").await;
+    node.signal(first.id(), "go", &"on").await.expect("a signal");
+    assert_eq!(soon("its end", first.wait()).await.expect("an end"), Status::Succeeded);
+    let again = start("acme").await;
+    assert_eq!(soon("its end", again.wait()).await.expect("an end"), Status::Cancelled);
+    let said = node.why(again.id()).await.expect("an answer").expect("a run").headline();
+    assert!(said.contains("limit `tenant` of key `acme` lets 1 start in 3600 s, as many as did"), "{said}");
+    until_it_runs(&start("zoo").await).await;
 }
 
 async fn a_cancelled_run_gives_its_slot_on(ground: impl Ground) {
@@ -229,6 +272,11 @@ async fn what_cannot_be_a_limit_is_refused() {
         (Concurrency::limit("tenant", 0), "0 would never run anything"),
         (Concurrency::limit("tenant", 200_000), "1 to 100000"),
         (Concurrency::limit("", 1), "its name"),
+        (Concurrency::rate("tenant", 0, HOUR), "0 starts are out of range, 1 to 10000"),
+        (Concurrency::rate("tenant", 20_000, HOUR), "20000 starts are out of range"),
+        (Concurrency::rate("tenant", 1, Duration::ZERO), "a window of 0ns: whole milliseconds, 1 to 31 days"),
+        (Concurrency::rate("tenant", 1, HOUR * 24 * 32), "1 to 31 days"),
+        (Concurrency::limit("tenant", 1).starts(1, Duration::from_micros(1_500)), "whole milliseconds"),
         (Concurrency::limit("tenant", 1).by_input("tenant"), "no JSON pointer"),
         (Concurrency::limit("tenant", 1).by_metadata(""), "no run can have the metadata"),
     ] {

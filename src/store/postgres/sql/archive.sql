@@ -1,10 +1,10 @@
 -- Moves ended runs into the archive, each whole: row, log, snapshot. Due is who ended longer ago than its policy says and has
--- no live parent: a parent's code may still ask for its children. A log with a hole stays where it is, for a person to see.
+-- no live parent: a parent's code may still ask for its children; nor does it count for a rate any more. A log with a hole stays where it is, for a person to see.
 -- binds: after which run, before which run (none created later can be due), runs to look at, events at most (of more than
 -- one run), bytes of a part of a log
--- index: runs_pkey, events_pkey, retention_pkey, snapshots_pkey
+-- index: runs_pkey, events_pkey, retention_pkey, snapshots_pkey, limits_pkey
 with looked as materialized (
-    select r.id, r.namespace, r.workflow, r.status, r.finished_at, r.parent
+    select r.id, r.namespace, r.workflow, r.status, r.finished_at, r.parent, r.let_in_at
     from runlog.runs r
     where r.id > $1 and r.id < $2
     order by r.id
@@ -27,6 +27,11 @@ due as materialized (
         ) last
         where l.status not in ('QUEUED', 'RUNNING')
           and l.finished_at <= clock_timestamp() - policy.archive_after
+          -- It counts for a rate.
+          and not exists (
+              select from runlog.limits rate
+              where rate.workflow = l.workflow and l.let_in_at > clock_timestamp() - rate.window_ms * interval '1 ms'
+          )
           and (
               l.parent is null
               or (select p.status from runlog.runs p where p.id = l.parent) in ('QUEUED', 'RUNNING') is not true

@@ -1,12 +1,19 @@
 -- Says where a queued run stands that was not let in.
 -- binds: run
--- index: runs_pkey, limits_pkey, runs_let_in
+-- index: runs_pkey, limits_pkey, runs_let_in, runs_let_in_at
 select coalesce(l.name, '') as "name!", coalesce(r.limit_key, '') as "key!", l.slots as "slots?",
        (
            select count(*)
            from runlog.runs o
            where o.gate = r.gate and o.gate_at is null and o.status in ('QUEUED', 'RUNNING')
-       ) as "running!"
+       ) as "running!",
+       (
+           select o.let_in_at + l.window_ms * interval '1 ms'
+           from runlog.runs o
+           where o.gate = r.gate and o.let_in_at > clock_timestamp() - l.window_ms * interval '1 ms'
+           order by o.let_in_at desc
+           limit 1 offset coalesce(l.starts, 1) - 1
+       ) as "until?"
 from runlog.runs r
 left join runlog.limits l on l.workflow = r.workflow
 where r.id = $1 and r.gate_at is not null and r.status = 'QUEUED'

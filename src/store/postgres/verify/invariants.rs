@@ -70,6 +70,7 @@ invariants! {
     "a_parked_run_can_wake" says "a run that nobody owns is due no later than its queue, timers and messages ask";
     "an_owner_is_alive" says "no live run stays with a dead node";
     "no_more_run_than_the_limit" says "at no time more runs of a key run than its limit has slots";
+    "no_more_start_than_the_rate" says "in no window more runs of a key are let in than its limit's rate says";
     "no_wake_up_is_overdue" says "no run that nobody owns stays overdue while a node has room for it";
     "no_timer_is_overdue" says "no timer or timeout of a run that a node owns stays overdue";
     "no_message_is_forgotten" says "no message stays in a live run's inbox";

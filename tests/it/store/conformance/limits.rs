@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use runlog::model::limit::{Limit, LimitBy, Policy};
+use runlog::model::limit::{Limit, LimitBy, Policy, Rate};
 use runlog::model::{Namespace, RunId, Status, Timestamp};
 use runlog::store::{AtGate, Claimed, LimitKey, NewRun, Served, Shape, Store, Wanted};
 
 use super::super::process::*;
 
 fn shape(limit: Option<(u32, Policy)>) -> Shape {
+    shape_with(limit, None)
+}
+
+pub(super) fn shape_with(limit: Option<(u32, Policy)>, rate: Option<Rate>) -> Shape {
     let Served { workflow, version, .. } = served();
     let limit = limit.map(|(slots, policy)| {
         let by = LimitBy::Input("/tenant".to_owned());
-        Limit { name: "tenant".to_owned(), slots, policy, by }
+        Limit { name: "tenant".to_owned(), slots, rate, policy, by }
     });
     let shape = "any".to_owned();
     Shape { workflow, version, tasks: vec![], shape, timeout: None, start_timeout: None, limit }
@@ -28,7 +32,7 @@ async fn limited(store: &Arc<dyn Store>, slots: u32) -> Process {
     limited_as(store, slots, Policy::Queue).await
 }
 
-fn of(key: &str) -> impl Fn(&mut NewRun) {
+pub(super) fn of(key: &str) -> impl Fn(&mut NewRun) {
     move |born| born.limit_key = Some(key.to_owned())
 }
 
@@ -36,16 +40,16 @@ fn due(key: &str, at: Timestamp) -> impl Fn(&mut NewRun) {
     move |born| (born.limit_key, born.wake_at) = (Some(key.to_owned()), Some(at))
 }
 
-fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+pub(super) fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
     all.sort_unstable();
     all
 }
 
-async fn look(process: &Process, limit: usize) -> Claimed {
+pub(super) async fn look(process: &Process, limit: usize) -> Claimed {
     process.claim(Wanted { served: vec![served()], limit, limited: true, ..Wanted::default() }).await
 }
 
-async fn claim(process: &Process) -> Vec<RunId> {
+pub(super) async fn claim(process: &Process) -> Vec<RunId> {
     sorted(look(process, 100).await.runs)
 }
 
@@ -189,6 +193,25 @@ pub(super) async fn under_round_robin_the_keys_take_turns(store: Arc<dyn Store>)
     assert_eq!(quiet, 3, "{order:?}");
 }
 
+pub(super) async fn under_round_robin_a_key_stands_where_it_was_served(store: Arc<dyn Store>) {
+    let process = limited_as(&store, 1, Policy::RoundRobin).await;
+    let mut runs = Vec::new();
+    for (n, key) in ["slow", "quick", "slow", "quick"].into_iter().enumerate() {
+        runs.push(process.queued(due(key, long_ago() + LONG * n as u32)).await);
+    }
+    for run in &runs[..2] {
+        assert_eq!(look(&process, 1).await.runs, [*run]);
+        start(&process, *run).await;
+    }
+    // The one that was served first is done last: that is no reason to wait for another turn of the others.
+    for run in [runs[1], runs[0]] {
+        process.write(append(run, 1).note("ended").row(Status::Succeeded)).await;
+        look(&process, 0).await;
+    }
+    assert_eq!(look(&process, 1).await.runs, [runs[2]]);
+    assert_eq!(look(&process, 1).await.runs, [runs[3]]);
+}
+
 /// Lists who of some runs has a message.
 async fn told(store: &Arc<dyn Store>, runs: &[RunId]) -> Vec<RunId> {
     let inboxes = store.inbox(runs).await.expect("inboxes");
@@ -256,7 +279,8 @@ pub(super) async fn gates_limits_and_keys_are_told(store: Arc<dyn Store>) {
     let (first, second) = (process.queued(of("a")).await, process.queued(of("a")).await);
     process.queued(of("b")).await;
     claim(&process).await;
-    let at = AtGate { limit: "tenant".to_owned(), key: "a".to_owned(), running: 1, slots: Some(1) };
+    let at =
+        AtGate { limit: "tenant".to_owned(), key: "a".to_owned(), running: 1, slots: Some(1), until: None };
     assert_eq!(store.at_gate(second).await.expect("an answer"), Some(at));
     assert_eq!(store.at_gate(first).await.expect("an answer"), None);
     let limits = store.limits(Some(&workflow), 9).await.expect("limits");

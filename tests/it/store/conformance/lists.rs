@@ -212,8 +212,13 @@ async fn meet_its_fate(process: &Process, run: RunId, runs: &[RunId], runner: &m
 
 /// Archives the runs of two workflows that have ended; says whether the store has an archive at all.
 async fn archive(store: &Arc<dyn Store>) -> bool {
-    for workflow in &WORKFLOWS[..2] {
-        let workflow = Some(WorkflowName::new(workflow).expect("a name"));
+    archive_of(store, &WORKFLOWS[..2]).await
+}
+
+/// Archives what has ended of some workflows; says whether the store has an archive at all.
+pub(super) async fn archive_of(store: &Arc<dyn Store>, workflows: &[&str]) -> bool {
+    for workflow in workflows {
+        let workflow = Some(WorkflowName::new(*workflow).expect("a name"));
         let scope = PolicyScope { namespace: None, workflow };
         let policy = Policy { scope, archive_after: Some(Duration::ZERO), delete_after: None };
         match store.set_policy(&policy).await {

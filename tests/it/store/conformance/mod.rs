@@ -12,6 +12,7 @@ mod create;
 mod claim;
 mod flow;
 mod limits;
+mod rates;
 mod mail;
 mod read;
 mod register;
@@ -164,12 +165,20 @@ macro_rules! contract {
                 a_run_that_is_to_start_later_takes_no_slot_before
                 under_the_policy_queue_the_longest_due_goes_first
                 under_round_robin_the_keys_take_turns
+                under_round_robin_a_key_stands_where_it_was_served
                 under_cancel_newest_a_run_without_a_slot_is_cancelled
                 under_cancel_oldest_as_many_are_cancelled_as_wait
                 a_limit_that_grows_lets_more_in
                 a_limit_that_is_gone_holds_nobody_back
                 gates_limits_and_keys_are_told
                 many_claimers_let_in_no_more_than_there_are_slots
+            }
+            rates {
+                no_more_runs_of_a_key_are_let_in_than_its_rate_says
+                a_start_that_falls_out_of_its_window_lets_the_next_in
+                under_cancel_newest_a_run_beyond_the_rate_is_cancelled
+                under_cancel_oldest_a_rate_has_nobody_cancelled
+                a_run_that_counts_for_a_rate_is_not_archived
             }
             mail {
                 an_accepted_message_tells_the_owner

@@ -162,6 +162,11 @@ corruptions! {
         "alter table runlog.limits drop constraint limits_slots_check;
          insert into runlog.limits values ('gate', 'none', 0, 'queue', '\"workflow\"', '2000-01-01');
          select set('{run}', 1, '{limit}', '{\"name\": \"none\", \"key\": \"\", \"problem\": null}')";
+    a_start_more_than_the_rate_says: no_more_start_than_the_rate of "gate" "waiting" at [],
+        "insert into runlog.limits values ('gate', 'none', 9, 'queue', '\"workflow\"', '2000-01-01', 1, 3600000);
+         update runlog.runs set gate = gen_random_uuid(), limit_key = '', let_in_at = created_at where id = '{run}';
+         update runlog.runs r set gate = w.gate, limit_key = '', let_in_at = w.let_in_at - interval '1 min'
+         from runlog.runs w where w.id = '{run}' and r.key = 'queued'";
     a_timer_that_does_not_fire: no_timer_is_overdue of "sleeper" "napping" at [4],
         "select set('{run}', 4, '{fire_at}', to_jsonb(now() - interval '1 h'));
          update runlog.runs set owner = living(8), claimed_at = now() - interval '1 h', wake_at = null where id = '{run}'";
