@@ -13,7 +13,7 @@ alter table runlog.runs
 
 create index runs_let_in_at on runlog.runs (gate, let_in_at) where let_in_at is not null;
 
--- As before, but for rates: answers at most `calls_max` calls, and returns how many it answered. A gate whose rate is used up
+-- As before, but for turns and rates: answers at most `calls_max` calls, and returns how many it answered. A gate whose rate is used up
 -- is called again for when the next run may be let in.
 -- A gate is looked at by one transaction at a time. What that counts, it reads in a statement that begins after it has the
 -- lock: others that were let in are committed by then, and who ends meanwhile only leaves a slot free, and another call.
