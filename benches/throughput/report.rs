@@ -208,9 +208,8 @@ fn killed(f: &mut fmt::Formatter<'_>, workload: &str, kills: &[Killed]) -> fmt::
 }
 
 fn exported(f: &mut fmt::Formatter<'_>, in_flight: usize, exports: &[Exported]) -> fmt::Result {
-    let of = |by: By, figure: fn(&Exported) -> f64| {
-        median(exports.iter().filter(|export| export.by == by).map(figure).collect())
-    };
+    let all = |by: By| exports.iter().filter(move |export| export.by == by);
+    let of = |by: By, figure: fn(&Exported) -> f64| median(all(by).map(figure).collect());
     let runs = |export: &Exported| export.sample.runs_per_s;
     let (cpu, wal) = (|export: &Exported| export.sample.cpu_ms(), |export: &Exported| export.sample.wal_kb);
     writeln!(
@@ -222,11 +221,8 @@ fn exported(f: &mut fmt::Formatter<'_>, in_flight: usize, exports: &[Exported]) 
     )?;
     for (by, name) in [(By::Itself, "by the node itself"), (By::Another, "by another process")] {
         // Each round against the same round: a machine that is slow for a while is so for all ways.
-        let pairs = exports
-            .iter()
-            .filter(|export| export.by == by)
-            .zip(exports.iter().filter(|export| export.by == By::Nobody));
-        let ratio = median(pairs.map(|(with, without)| runs(with) / runs(without)).collect());
+        let ratio =
+            median(all(by).zip(all(By::Nobody)).map(|(with, without)| runs(with) / runs(without)).collect());
         writeln!(
             f,
             "  {name}: {:.0} runs/s = {ratio:.2} × (aim ≥ 0.90); cpu {:.3} ms a run ({:.3} + {:.3}), WAL {:.2} kB; {:.0} commits ({:.1} s) behind at the end, exported {:.1} s later",

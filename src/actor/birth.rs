@@ -210,16 +210,17 @@ fn append(run: RunId, start: &Start, events: &[Event], state: &RunState) -> Resu
 
 /// Folds events that are not committed yet, as if they were, now.
 fn provisional(run: RunId, at: Timestamp, events: &[Event]) -> Result<RunState, StoreError> {
-    fold_new(run, &record_new(at, None, events.iter().cloned()))?.ok_or_else(|| bug("a run without events"))
+    fold_new(run, &recorded(0, at, None, events.iter().cloned()))?.ok_or_else(|| bug("a run without events"))
 }
 
-/// Gives a new run's events their places in its log, at the instant of their commit.
-pub(crate) fn record_new(
+/// Gives events their places in a run's log, after those that are there, at the instant of their commit.
+pub(crate) fn recorded(
+    after: u32,
     at: Timestamp,
     node: Option<NodeId>,
     events: impl IntoIterator<Item = Event>,
 ) -> Vec<Recorded> {
-    (1..).zip(events).map(|(seq, event)| Recorded { seq, at, node, event }).collect()
+    (after + 1..).zip(events).map(|(seq, event)| Recorded { seq, at, node, event }).collect()
 }
 
 /// Folds a new run's events.

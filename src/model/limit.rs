@@ -111,19 +111,24 @@ impl Limited {
     }
 }
 
+/// Names for people a limit, and the key that it counts if there is one.
+pub(super) fn named(limit: &str, key: &str) -> String {
+    if key.is_empty() { format!("limit `{limit}`") } else { format!("limit `{limit}` of key `{key}`") }
+}
+
 impl Limit {
     /// Says for people why a run of a key is cancelled under the limit, which has slots left or not.
     pub(crate) fn cancels(&self, key: &str, has_slots: bool) -> String {
-        let of = if key.is_empty() { String::new() } else { format!(" of key `{key}`") };
+        let limit = named(&self.name, key);
         if let Some(Rate { starts, window }) = self.rate.filter(|_| has_slots) {
             let seconds = window.as_secs_f64();
-            return format!("limit `{}`{of} lets {starts} start in {seconds} s, as many as did", self.name);
+            return format!("{limit} lets {starts} start in {seconds} s, as many as did");
         }
         let why = match self.policy {
             Policy::CancelOldest => "and a newer run needs one",
             Policy::Queue | Policy::RoundRobin | Policy::CancelNewest => "all of which are taken",
         };
-        format!("limit `{}`{of} has {} slots, {why}", self.name, self.slots)
+        format!("{limit} has {} slots, {why}", self.slots)
     }
 
     /// Finds the key of a run; `None` where only the workflow's code can.

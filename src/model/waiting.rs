@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Timestamp;
 use super::ids::{OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
+use super::limit::named;
 use super::state::{OpState, RunState};
 use super::status::{Status, TaskStatus};
 
@@ -156,6 +157,21 @@ fn waits_of_task(task: &super::state::TaskState) -> Vec<Waiting> {
     task.ops.iter().filter_map(wait).collect()
 }
 
+/// Says for people what a limit has a run of a key wait for; `until` when its rate is used up.
+pub(crate) fn at_limit(
+    name: &str,
+    key: &str,
+    running: u32,
+    slots: Option<u32>,
+    until: Option<String>,
+) -> String {
+    // Where the rate is used up, slots that are left say nothing.
+    let told = slots.filter(|slots| until.is_none() || running >= *slots);
+    let taken = told.map(|slots| format!(": {running} of {slots} running")).unwrap_or_default();
+    let until = until.map(|at| format!(", whose rate lets the next start at {at}")).unwrap_or_default();
+    format!("{}{taken}{until}", named(name, key))
+}
+
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -176,16 +192,8 @@ impl fmt::Display for Waiting {
                 reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
             }
             Waiting::Limit { name, key, running, slots, until } => {
-                write!(f, "limit `{name}`")?;
-                if !key.is_empty() {
-                    write!(f, " of key `{key}`")?;
-                }
-                match until {
-                    // Slots that are left say nothing.
-                    Some(_) if slots.is_some_and(|slots| running < &slots) => {}
-                    _ => slots.iter().try_for_each(|slots| write!(f, ": {running} of {slots} running"))?,
-                }
-                until.map_or(Ok(()), |at| write!(f, ", whose rate lets the next start at {at:?}"))
+                let until = until.map(|at| format!("{at:?}"));
+                f.write_str(&at_limit(name, key, *running, *slots, until))
             }
             Waiting::Signal { name, deadline: None } => write!(f, "signal `{name}`"),
             Waiting::Signal { name, deadline: Some(at) } => write!(f, "signal `{name}` until {at:?}"),

@@ -12,13 +12,13 @@ use super::draft::{Draft, Pending};
 use super::judge::Judging;
 use super::{Begin, Beginning, CheckpointWish, Creation, RunMsg};
 use crate::actor::admission::Slot;
-use crate::actor::birth::Born;
+use crate::actor::birth::{Born, recorded};
 use crate::actor::journal::{Outcome, Submission};
 use crate::actor::node::Node;
 use crate::actor::supervisor::Engine;
 use crate::model::evolve::fold_in;
 use crate::model::limits::POISON_DEATHS;
-use crate::model::{Command, Event, Message, MessageId, Recorded, RunId, RunState, Status, Timestamp};
+use crate::model::{Command, Event, Message, MessageId, RunId, RunState, Status, Timestamp};
 use crate::store::{Commit, Inbox, StoreError};
 use crate::workflow::Definition;
 use crate::workflow::context::Told;
@@ -349,12 +349,10 @@ impl Live {
     /// Folds committed events in, and lets the run's attempts, children, parents and waiting callers know.
     fn adopt(&mut self, mut draft: Draft, at: Timestamp, kept: bool) {
         let Some(mut state) = self.state.take() else { return };
-        let node = Some(self.node.id);
-        let events = std::mem::take(&mut draft.events).into_iter().zip(state.seq + 1..);
-        let events: Vec<Recorded> = events.map(|(event, seq)| Recorded { seq, at, node, event }).collect();
-        for recorded in &events {
-            self.engine.metrics.committed(&state, recorded);
-            if let Err(illegal) = fold_in(&mut state, recorded) {
+        let events = recorded(state.seq, at, Some(self.node.id), std::mem::take(&mut draft.events));
+        for event in &events {
+            self.engine.metrics.committed(&state, event);
+            if let Err(illegal) = fold_in(&mut state, event) {
                 tracing::error!(run = %self.run, %illegal, "decide and evolve disagree: folding the log again");
                 return self.orphan();
             }

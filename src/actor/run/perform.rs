@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::draft::Draft;
 use super::live::Live;
 use super::{Begin, Beginning, RunMsg};
-use crate::actor::birth::{NO_RULES, fold_new, record_new};
+use crate::actor::birth::{NO_RULES, fold_new, recorded};
 use crate::model::command::Now;
 use crate::model::effects::{Effect, effects};
 use crate::model::state::{Op, OpState};
@@ -71,7 +71,7 @@ impl Live {
 
     /// Sets a new run going, whose first events were committed.
     pub(super) fn live_from(&mut self, events: Vec<Event>, at: Timestamp) -> Result<(), StoreError> {
-        let events = record_new(at, Some(self.node.id), events);
+        let events = recorded(0, at, Some(self.node.id), events);
         let state = fold_new(self.run, &events)?;
         state.iter().for_each(|state| self.engine.metrics.born(state));
         self.state = state.map(Box::new);
@@ -96,7 +96,7 @@ impl Live {
                 self.engine.queued();
                 continue;
             };
-            let events = record_new(at, Some(self.node.id), child.events);
+            let events = recorded(0, at, Some(self.node.id), child.events);
             match fold_new(child.run, &events) {
                 Ok(Some(state)) => {
                     self.engine.committed(child.run, events);

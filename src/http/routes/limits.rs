@@ -1,7 +1,6 @@
 //! How many runs of a key may run at once and start in how long, and how the keys stand.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::Answer;
 use crate::http::access::Caller;
-use crate::http::body::{Page, ProblemBody, Time};
+use crate::http::body::{Page, ProblemBody, Time, millis};
 use crate::http::extract::{Named, Params};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
@@ -64,10 +63,6 @@ impl From<&KnownLimit> for LimitBody {
             since: known.since.into(),
         }
     }
-}
-
-fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How a key stands.

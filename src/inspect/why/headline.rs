@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::super::span::{instant, span};
 use super::{Cause, Fault, NoMore, Site, Wait, Why};
 use crate::model::event::Timeout;
+use crate::model::waiting::at_limit;
 use crate::model::{Failure, Waiting};
 
 /// Characters of a headline: some lines of a terminal.
@@ -152,23 +153,12 @@ fn wait_text(waiting: &Waiting) -> String {
         Waiting::Cancellation { abort_at } => {
             format!("its code to end, at the latest {}", instant(*abort_at))
         }
-        Waiting::Limit { name, key, running, slots, until: Some(until) } => {
-            let waiting = Waiting::Limit {
-                name: name.clone(),
-                key: key.clone(),
-                running: *running,
-                slots: *slots,
-                until: None,
-            };
-            let full = slots.is_some_and(|slots| *running >= slots);
-            let of = if key.is_empty() { String::new() } else { format!(" of key `{key}`") };
-            let limit = if full { waiting.to_string() } else { format!("limit `{name}`{of}") };
-            format!("{limit}, whose rate lets the next start at {}", instant(*until))
+        Waiting::Limit { name, key, running, slots, until } => {
+            at_limit(name, key, *running, *slots, until.map(instant))
         }
         Waiting::Node
         | Waiting::Serving { .. }
         | Waiting::Slot { .. }
-        | Waiting::Limit { until: None, .. }
         | Waiting::Signal { deadline: None, .. }
         | Waiting::Child { .. }
         | Waiting::Blocked { .. } => waiting.to_string(),

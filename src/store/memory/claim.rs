@@ -139,8 +139,9 @@ impl World {
     /// Returns when the next run becomes due; what is due already waits for room at a node.
     fn next_due(&self, wanted: &Wanted, now: Timestamp) -> Option<Timestamp> {
         let wake = |row: &RunRow| row.wake_at.filter(|_| served(wanted, row).is_some());
+        let gate_opens = self.gates_open(now);
         self.unowned_rows()
-            .flat_map(|row| [wake(row), row.deadline_at, self.gate_opens(row.run, now)])
+            .flat_map(|row| [wake(row), row.deadline_at, gate_opens(row.run)])
             .flatten()
             .filter(|at| *at > now)
             .min()

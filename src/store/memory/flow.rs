@@ -1,5 +1,6 @@
 //! What holds runs back.
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -174,16 +175,18 @@ impl World {
         Some(*oldest + rate.window)
     }
 
-    /// Says when a gate is to be looked at for a run's sake.
-    pub(super) fn gate_opens(&self, run: RunId, now: Timestamp) -> Option<Timestamp> {
-        let run = self.runs.get(&run)?;
-        let at = run.gate.as_ref()?.at?;
-        let opens = || {
+    /// Says when the gates of runs are to be looked at for their sakes.
+    pub(super) fn gates_open(&self, now: Timestamp) -> impl Fn(RunId) -> Option<Timestamp> {
+        let started = LazyCell::new(move || self.started(now));
+        move |run| {
+            let run = self.runs.get(&run)?;
+            let at = run.gate.as_ref()?.at?;
+            if at > now {
+                return Some(at);
+            }
             let key = World::of_key(run)?;
-            let has_rate = self.limits.get(&key.1)?.limit.rate.is_some();
-            has_rate.then(|| self.opens(&key, self.started(now).get(&key)?)).flatten()
-        };
-        if at > now { Some(at) } else { opens() }
+            self.opens(&key, started.get(&key)?)
+        }
     }
 
     /// Lets runs in, as many of each key as there are free slots.

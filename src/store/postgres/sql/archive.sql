@@ -1,5 +1,6 @@
 -- Moves ended runs into the archive, each whole: row, log, snapshot. Due is who ended longer ago than its policy says and has
--- no live parent: a parent's code may still ask for its children; nor does it count for a rate any more. A log with a hole stays where it is, for a person to see.
+-- no live parent: a parent's code may still ask for its children; nor does it count for a rate any more. A log with a hole
+-- stays where it is, for a person to see.
 -- binds: after which run, before which run (none created later can be due), runs to look at, events at most (of more than
 -- one run), bytes of a part of a log
 -- index: runs_pkey, events_pkey, retention_pkey, snapshots_pkey, limits_pkey
