@@ -133,14 +133,15 @@ impl World {
         owned.map(|(_, run)| *run).take(limit).collect()
     }
 
-    /// Counts that `node` died while it owned the run, if the run got no further meanwhile.
+    /// Counts that `node` died while it owned the run, if the run got no further meanwhile. None of its code runs at its gate.
     fn count_death(&mut self, run: RunId, node: NodeId) {
         let resumed = self.nodes.values().any(|other| other.info.resumes == Some(node));
         let Some(found) = self.runs.get_mut(&run) else { return };
         let last = found.log.last().map(|entry| entry.at);
+        let at_gate = found.gate.as_ref().is_some_and(|gate| gate.at.is_some());
         let further = last.zip(found.row.claimed_at).is_some_and(|(last, claimed)| last >= claimed);
-        found.died_with = (!further && !resumed).then_some(node);
-        found.row.deaths = match (further, resumed) {
+        found.died_with = (!further && !resumed && !at_gate).then_some(node);
+        found.row.deaths = match (further, resumed || at_gate) {
             (true, _) => 0,
             (false, true) => found.row.deaths,
             (false, false) => found.row.deaths.saturating_add(1),

@@ -1,7 +1,8 @@
 -- Releases runs of nodes without a living lease, due at once; must follow rescue_nodes as a statement of its own.
 -- The owners are found by jumping through the index: one step for each node that owns something.
 -- binds: runs at most
--- A run that got no further since this node claimed it counts the death, unless the node lost nothing but the database.
+-- A run that got no further since this node claimed it counts the death, unless the node lost nothing but the database, or the
+-- run stands at its gate, where none of its code runs.
 -- index: runs_owner, leases_pkey, events_pkey, nodes_pkey
 with recursive owners as (
     select min(owner) as node from runlog.runs where owner is not null
@@ -24,8 +25,8 @@ orphans as materialized (
 released as (
     update runlog.runs r
     set owner = null, claimed_at = null, wake_at = clock_timestamp(),
-        deaths = case when w.further then 0 when w.resumed then r.deaths else r.deaths + 1 end,
-        died_with = case when w.further or w.resumed then null else o.node end
+        deaths = case when w.further then 0 when w.resumed or r.gate_at is not null then r.deaths else r.deaths + 1 end,
+        died_with = case when w.further or w.resumed or r.gate_at is not null then null else o.node end
     from orphans o
     cross join lateral (
         select coalesce((

@@ -8,7 +8,7 @@ use runlog::store::{NodeInfo, Store, Wanted};
 use crate::store::process::*;
 
 /// Lets a node claim runs and die; returns which it had got.
-async fn die_with(store: &Arc<dyn Store>, limit: usize) -> Vec<RunId> {
+pub(super) async fn die_with(store: &Arc<dyn Store>, limit: usize) -> Vec<RunId> {
     let dying = Process::join_for(store, SHORT).await;
     let mut runs = dying.claim_served(limit).await;
     runs.sort_unstable();

@@ -8,6 +8,7 @@ use runlog::model::{Namespace, RunId, Status, Timestamp};
 use runlog::store::{AtGate, Claimed, LimitKey, NewRun, Served, Shape, Store, Wanted};
 
 use super::super::process::*;
+use super::deaths::die_with;
 
 fn shape(limit: Option<(u32, Policy)>) -> Shape {
     shape_with(limit, None)
@@ -146,6 +147,19 @@ pub(super) async fn a_run_that_ends_at_its_gate_frees_no_slot(store: Arc<dyn Sto
     assert_eq!(claim(&process).await, []);
     process.write(append(first, 1).note("ended").row(Status::Cancelled)).await;
     assert_eq!(claim(&process).await, [third]);
+}
+
+/// Else its messages would wait until it is let in, and one that is to be cancelled never is.
+pub(super) async fn a_run_at_its_gate_is_no_suspect_when_its_nodes_die(store: Arc<dyn Store>) {
+    let process = limited(&store, 1).await;
+    let (first, second) = (process.queued(of("a")).await, process.queued(of("a")).await);
+    assert_eq!(claim(&process).await, [first]);
+    process.signal(second, "hello").await;
+    for _ in 0..3 {
+        assert_eq!(die_with(&store, 10).await, [second]);
+    }
+    assert_eq!(process.row(second).await.deaths, 0);
+    assert_eq!(claim(&process).await, [second]);
 }
 
 pub(super) async fn a_run_that_is_to_start_later_takes_no_slot_before(store: Arc<dyn Store>) {

@@ -161,6 +161,7 @@ macro_rules! contract {
                 a_run_of_a_dead_node_keeps_its_slot
                 what_a_message_brings_from_a_gate_is_held_back_and_stands_there_again
                 a_run_that_ends_at_its_gate_frees_no_slot
+                a_run_at_its_gate_is_no_suspect_when_its_nodes_die
                 a_run_that_is_to_start_later_takes_no_slot_before
                 under_the_policy_queue_the_longest_due_goes_first
                 under_round_robin_the_keys_take_turns
