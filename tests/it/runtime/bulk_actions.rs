@@ -83,9 +83,13 @@ async fn two_thousand_replays_in_postgres_leave_no_gap() {
 
 async fn each_run_has_its_own_answer(ground: impl Ground) {
     let (runtime, runs) = failed(&ground, 2, &Counter::default()).await;
-    let live = runtime.run(&gate(), 1.into()).start().await.unwrap().id();
+    let live = runtime.run(&gate(), 1.into()).start().await.unwrap();
+    // A start answers before a node takes the run, and a cancel before the run ends.
+    until("the run is live", async || live.get().await.unwrap().status == Status::Running).await;
+    let live = live.id();
     let cancelled = runtime.run(&gate(), 1.into()).start().await.unwrap();
     cancelled.cancel(CancelOptions::default()).await.unwrap();
+    ended(&runtime, &[cancelled.id()], Status::Cancelled).await;
     let unknown = RunId::from_tick(1, 1);
     let all = [runs[0], live, cancelled.id(), unknown, runs[1], runs[0]];
 
