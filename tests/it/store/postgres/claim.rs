@@ -124,3 +124,36 @@ async fn claims_leave_nothing_behind_in_the_server_process_that_answers_them() {
     let grown = memory_kib() - before;
     assert!(grown < 4_096, "{grown} KiB more after 300 claims");
 }
+
+#[tokio::test]
+async fn who_leaves_a_gate_while_it_is_looked_at_leaves_its_slot_to_the_next() {
+    let stage = Stage::new().await;
+    stage
+        .psql("insert into runlog.limits values ('checkout', 'any', 1, 'queue', '\"workflow\"')")
+        .await
+        .unwrap();
+    let mut starts: Vec<_> = (0..2).map(|_| born(stage.clock.new_run_id(), None, Status::Queued)).collect();
+    for start in &mut starts {
+        start.born.as_mut().unwrap().limit_key = Some(String::new());
+    }
+    stage.store.create(&starts).await.unwrap();
+    let [first, next] = [starts[0].run, starts[1].run];
+
+    // Its cancellation brings the first to a node, just as it is to be let in.
+    let mut taker = stage.pool.begin().await.unwrap();
+    let take = sqlx::query("update runlog.runs set owner = $2 where id = $1").bind(first.uuid());
+    take.bind(stage.node.0).execute(&mut *taker).await.unwrap();
+    let looking = Wanted { limited: true, ..wanted(9) };
+    let (claimed, ()) = tokio::join!(stage.store.claim(stage.node, &looking), async {
+        stage.until_blocked("let_in").await;
+        taker.commit().await.unwrap();
+    });
+    assert_eq!(claimed.unwrap().runs, []);
+    let end = format!(
+        "update runlog.runs set status = 'CANCELLED', finished_at = now(), owner = null where id = '{}'",
+        first.uuid()
+    );
+    stage.psql(&end).await.unwrap();
+
+    assert_eq!(stage.store.claim(stage.node, &looking).await.unwrap().runs, [next]);
+}
