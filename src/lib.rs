@@ -44,7 +44,7 @@ pub use self::model::{Failure, Filter, Level, Retry, RunId, Status, TaskStatus, 
 pub use self::runtime::Export;
 pub use self::runtime::{
     CancelOptions, Check, Error, PauseOptions, ReplayOptions, Replayed, RetentionPolicy, RunError, RunHandle,
-    Runtime, RuntimeBuilder, Schedule, Subscription, TriggerEvent,
+    Runtime, RuntimeBuilder, Schedule, SignalOptions, Signalled, Subscription, TriggerEvent,
 };
 pub use self::workflow::check::CheckReport;
 pub use self::workflow::{Concurrency, Cx, CxError, Dag, Either, Task, TaskErrors, When, Workflow, spawn};

@@ -66,7 +66,16 @@ impl Template {
             });
             let born = (at == 0).then(|| Box::new(self.born(run, begins)));
             let (mail, taken) = (Vec::new(), Vec::new());
-            appends.push_back(Append { run, expected, events: events.clone(), born, row, mail, taken });
+            appends.push_back(Append {
+                run,
+                expected,
+                events: events.clone(),
+                born,
+                row,
+                mail,
+                taken,
+                awaits: Vec::new(),
+            });
             expected += events.len() as u32;
         }
         appends

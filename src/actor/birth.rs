@@ -205,6 +205,7 @@ fn append(run: RunId, start: &Start, events: &[Event], state: &RunState) -> Resu
         row: None,
         mail: Vec::new(),
         taken: Vec::new(),
+        awaits: Vec::new(),
     })
 }
 

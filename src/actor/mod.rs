@@ -14,6 +14,7 @@ mod watchers;
 mod followers;
 mod writing;
 mod postman;
+mod collector;
 mod claimer;
 mod leaseholder;
 mod rescuer;
@@ -26,6 +27,7 @@ mod paused;
 mod exporter;
 mod scheduler;
 mod supervisor;
+mod hints;
 mod rejoin;
 mod moment;
 #[cfg(feature = "otel")]

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::claimer::{Claimer, Hint};
+use super::collector::{Collector, Question};
 #[cfg(feature = "otel")]
 use super::exporter::Exporting;
 use super::followers::Followers;
@@ -58,9 +59,9 @@ pub(crate) struct Engine {
     pub(crate) schedules_changed: Notify,
     /// The pushes of trigger events that may be under way.
     pub(crate) pushes: Semaphore,
-    incarnation: RwLock<Option<Incarnation>>,
+    pub(super) incarnation: RwLock<Option<Incarnation>>,
     supervisor: OnceLock<ActorRef<SupervisorMsg>>,
-    news: mpsc::Sender<News>,
+    pub(super) news: mpsc::Sender<News>,
     /// The agents that outlive a node.
     agents: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -68,8 +69,9 @@ pub(crate) struct Engine {
 /// What changes when the process joins anew.
 pub(super) struct Incarnation {
     node: Arc<Node>,
-    hints: mpsc::UnboundedSender<Hint>,
-    mail: mpsc::UnboundedSender<RunId>,
+    pub(super) hints: mpsc::UnboundedSender<Hint>,
+    pub(super) mail: mpsc::UnboundedSender<RunId>,
+    pub(super) asks: mpsc::UnboundedSender<Question>,
     agents: Vec<JoinHandle<()>>,
 }
 
@@ -187,55 +189,6 @@ impl Engine {
         self.registry.all().into_iter().map(served).collect()
     }
 
-    /// Tells the other nodes, some time soon; they find out by polling where that fails.
-    pub(crate) fn announce(&self, news: News) {
-        let _full = self.news.try_send(news);
-    }
-
-    /// Lets the claimer look.
-    pub(crate) fn hint(&self, hint: Hint) {
-        let incarnation = self.incarnation.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(incarnation) = incarnation.as_ref() {
-            let _fenced = incarnation.hints.send(hint);
-        }
-    }
-
-    /// Says that runs were put into the queue.
-    pub(crate) fn queued(&self) {
-        self.hint_due();
-        self.announce(News::Due);
-    }
-
-    pub(crate) fn hint_due(&self) {
-        self.hint(Hint::Due);
-    }
-
-    /// Lets the claimer look a few times in quick succession.
-    pub(crate) fn hint_soon(&self) {
-        self.hint(Hint::Soon);
-    }
-
-    /// Says that a message was put into a run's inbox.
-    pub(crate) fn mailed(&self, run: RunId) {
-        match self.live.get(run) {
-            Some(_) => self.post(run),
-            // The claimer takes it, or tells its owner.
-            None if self.node().is_some() => self.hint(Hint::Mailed(run)),
-            None => {
-                self.announce(News::Mail(run));
-                self.announce(News::Due);
-            }
-        }
-    }
-
-    /// Lets the postman read a live run's inbox.
-    pub(crate) fn post(&self, run: RunId) {
-        let incarnation = self.incarnation.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(incarnation) = incarnation.as_ref() {
-            let _fenced = incarnation.mail.send(run);
-        }
-    }
-
     /// Spawns a run's actor under the supervisor. It enters [`Live`] as its first act.
     pub(crate) fn spawn(self: &Arc<Engine>, node: &Arc<Node>, beginning: Beginning) {
         let Some(supervisor) = self.supervisor.get() else { return };
@@ -314,6 +267,7 @@ impl Incarnation {
         let node = Arc::new(Node::new(joined.node, senders));
         let (hints, hint_queue) = mpsc::unbounded_channel();
         let (mail, mail_queue) = mpsc::unbounded_channel();
+        let (asks, ask_queue) = mpsc::unbounded_channel();
         let mut agents = Vec::new();
         let mut spawn = |agent: BoxFuture<'static, ()>| agents.push(spawn_agent(&node, agent));
         for (lane, queue) in (0..).zip(queues) {
@@ -325,8 +279,11 @@ impl Incarnation {
         spawn(Leaseholder { engine: holding, node: Arc::clone(&node), renewed }.run().boxed());
         spawn(Rescuer { engine: rescuing, node: Arc::clone(&node) }.run().boxed());
         spawn(Postman { engine: Arc::clone(engine), queue: mail_queue }.run().boxed());
+        spawn(
+            Collector { engine: Arc::clone(engine), node: Arc::clone(&node), asks: ask_queue }.run().boxed(),
+        );
         spawn(Claimer { engine: claiming, node: Arc::clone(&node), hints: hint_queue }.run().boxed());
-        Ok(Incarnation { node, hints, mail, agents })
+        Ok(Incarnation { node, hints, mail, asks, agents })
     }
 }
 

@@ -107,6 +107,8 @@ codes! {
     RunExists = 409 "run_exists" "The run is here already",
     /// Somebody is at a retention pass already; `by` says who.
     PassUnderWay = 409 "pass_under_way" "A retention pass is under way",
+    /// The id of the signal was used for another one.
+    SignalIdTaken = 409 "signal_id_taken" "The signal's id is another signal's",
     /// A request with this Idempotency-Key is under way: ask again.
     IdempotencyInFlight = 409 "idempotency_in_flight" "The same request is under way",
     /// The body is larger than is ever needed.
@@ -128,6 +130,8 @@ codes! {
     /// As many trigger events are being pushed as this process takes at a time: nothing was done, push it again after
     /// `Retry-After`.
     TooManyEvents = 429 "too_many_events" "Too many events are being pushed",
+    /// No run waits for the signal, and as many are kept as may be: send it again later.
+    SignalsFull = 429 "signals_full" "No more signals are kept",
     /// A bug of ours; the request id finds it in the log.
     Internal = 500 "internal" "Something went wrong here",
     /// The run's log is damaged and cannot be folded.
@@ -270,6 +274,8 @@ impl From<Error> for Problem {
                 .fact("run", run.to_string())
                 .fact("workflow", workflow)
                 .fact("key", key),
+            Error::SignalId { id } => Problem::new(Code::SignalIdTaken, detail).fact("id", id),
+            Error::SignalsFull { .. } => Problem::new(Code::SignalsFull, detail),
             Error::Finished { run, status, .. } => Problem::new(Code::IllegalTransition, detail)
                 .fact("run", run.to_string())
                 .fact("run_status", status.as_str()),

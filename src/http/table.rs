@@ -84,6 +84,7 @@ pub const ROUTES: &[Route] = &[
     row(POST, "/api/v1/runs/{id}/replay", Action::Replay, &[]),
     row(POST, "/api/v1/runs/{id}/signals/{name}", Action::Signal, &[]),
     row(POST, "/api/v1/signals/{name}", Action::Signal, &["namespace"]),
+    row(POST, "/api/v1/signals/{name}/key", Action::Signal, &["namespace"]),
     row(GET, "/api/v1/workflows", Action::Read, &["name", "limit"]),
     row(GET, "/api/v1/schedules", Action::Read, &["workflow", "prefix", "after", "limit", "namespace"]),
     row(POST, "/api/v1/schedules", Action::Schedule, &[]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Timestamp;
 use super::event::{ChildOutcome, ChildStarted};
 use super::failure::Failure;
-use super::ids::{MessageId, OpKey, PatchId, RunId, SignalName, TaskName};
+use super::ids::{Key, MessageId, OpKey, PatchId, RunId, SignalName, TaskName};
 use super::payload::Payload;
 use super::plan::Plan;
 use super::retry::{Retry, Verdict};
@@ -107,6 +107,8 @@ pub enum Report {
         op: OpKey,
         /// For which signal.
         signal: SignalName,
+        /// Of which key; `None` = for one that is sent to this run.
+        key: Option<Key>,
         /// For how long; `None` = for ever.
         timeout: Option<Duration>,
     },
@@ -178,7 +180,7 @@ pub enum WaitUntil {
 pub struct Message {
     /// Its row.
     pub id: MessageId,
-    /// When it was accepted.
+    /// When it came into the inbox.
     pub sent_at: Timestamp,
     /// What it says.
     pub body: MessageBody,
@@ -192,6 +194,9 @@ pub enum MessageBody {
     Signal {
         /// Its name.
         name: SignalName,
+        /// The key that it was sent to; `None` = it was sent to this run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
         /// What it carries.
         payload: Payload,
     },

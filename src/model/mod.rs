@@ -23,6 +23,7 @@ pub mod effects;
 pub mod mail;
 pub mod replay;
 pub mod waiting;
+pub mod wanted;
 pub mod summary;
 pub mod filter;
 pub mod divergence;

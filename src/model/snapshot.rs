@@ -7,7 +7,7 @@ use super::ids::RunId;
 use super::state::RunState;
 
 /// The number of the bytes' layout. Any change to [`RunState`] or to the codec takes the next one.
-pub const FORMAT: i16 = 7;
+pub const FORMAT: i16 = 8;
 
 /// Writes the state down; `None` when it cannot be.
 pub fn write(state: &RunState) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Timestamp;
-use super::ids::{OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
+use super::ids::{Key, OpKey, RunId, SignalName, TaskName, Version, WorkflowName};
 use super::limit::named;
 use super::state::{OpState, RunState};
 use super::status::{Status, TaskStatus};
@@ -56,6 +56,8 @@ pub enum Waiting {
     Signal {
         /// Its name.
         name: SignalName,
+        /// Of which key; `None` = for one that is sent to this run.
+        key: Option<Key>,
         /// Until when.
         deadline: Option<Timestamp>,
     },
@@ -145,8 +147,8 @@ fn waits_of_task(task: &super::state::TaskState) -> Vec<Waiting> {
     }
     let wait = |(key, op): (&OpKey, &super::state::Op)| match &op.state {
         OpState::Timer { fire_at, fired: false } => Some(Waiting::Timer { op: key.clone(), until: *fire_at }),
-        OpState::Signal { signal, deadline, outcome: None } => {
-            Some(Waiting::Signal { name: signal.clone(), deadline: *deadline })
+        OpState::Signal { signal, key, deadline, outcome: None } => {
+            Some(Waiting::Signal { name: signal.clone(), key: key.clone(), deadline: *deadline })
         }
         OpState::Child { run, outcome: None, .. } => Some(Waiting::Child { run: *run }),
         OpState::StepFailed { retry_at: Some(at), .. } => {
@@ -195,8 +197,11 @@ impl fmt::Display for Waiting {
                 let until = until.map(|at| format!("{at:?}"));
                 f.write_str(&at_limit(name, key, *running, *slots, until))
             }
-            Waiting::Signal { name, deadline: None } => write!(f, "signal `{name}`"),
-            Waiting::Signal { name, deadline: Some(at) } => write!(f, "signal `{name}` until {at:?}"),
+            Waiting::Signal { name, key, deadline } => {
+                write!(f, "signal `{name}`")?;
+                key.iter().try_for_each(|key| write!(f, " of key `{key}`"))?;
+                deadline.iter().try_for_each(|at| write!(f, " until {at:?}"))
+            }
             Waiting::Timer { op, until } => write!(f, "timer {op} until {until:?}"),
             Waiting::Retry { task, at } => write!(f, "retry of `{task}` at {at:?}"),
             Waiting::Child { run } => write!(f, "child run {run}"),

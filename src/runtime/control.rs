@@ -200,7 +200,7 @@ impl Runtime {
     pub async fn signal<T: Serialize>(&self, run: RunId, name: &str, payload: &T) -> Result<(), Error> {
         let name = SignalName::new(name)?;
         let payload = Payload::of(payload).map_err(|source| Error::Payload { field: "signal", source })?;
-        match self.send(run, &MessageBody::Signal { name, payload }).await? {
+        match self.send(run, &MessageBody::Signal { name, key: None, payload }).await? {
             Sent::NotFound => Err(Error::NotFound { run }),
             Sent::Finished { status } => Err(Error::Finished { run, status, attempted: "signalled" }),
             Sent::Accepted { .. } => Ok(()),

@@ -72,6 +72,27 @@ pub enum Error {
         /// What was asked for.
         attempted: &'static str,
     },
+    /// The sender's id for a signal is that of another one, with another name, key or payload.
+    #[error("the signal id {id:?} was used for another signal: give each its own")]
+    SignalId {
+        /// The id.
+        id: String,
+    },
+    /// No run waits for the signal, and as many are kept already as may be.
+    #[error(
+        "no run waits for signal {name:?} of key {key:?}, and no more are kept: at most {of_key} of one key and {of_namespace} \
+         of a namespace; send it again when some were taken"
+    )]
+    SignalsFull {
+        /// The signal's name.
+        name: String,
+        /// Its key.
+        key: String,
+        /// How many of one name and key are kept.
+        of_key: i64,
+        /// How many of a namespace are kept.
+        of_namespace: i64,
+    },
     /// The run cannot be replayed, or not so.
     #[error("run {run} cannot be replayed: {why}")]
     NotReplayable {

@@ -35,7 +35,7 @@ impl Runtime {
     ) -> Result<SignalledAll, Error> {
         let name = SignalName::new(name)?;
         let payload = Payload::of(payload).map_err(|source| Error::Payload { field: "signal", source })?;
-        let body = MessageBody::Signal { name, payload };
+        let body = MessageBody::Signal { name, key: None, payload };
         let runs = self.live_runs_of(search).await?;
         let sends = futures_util::stream::iter(runs).map(|run| self.send(run, &body));
         let sends = sends.buffer_unordered(BULK_AT_ONCE_DEFAULT);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::model::event::Encoded;
 use crate::model::{
-    FailureSummary, Key, Mail, MessageId, Namespace, RunId, Status, Timestamp, TriggerSummary, Version,
-    WorkflowName,
+    FailureSummary, Key, Mail, MessageId, Namespace, RunId, SignalName, Status, Timestamp, TriggerSummary,
+    Version, WorkflowName,
 };
 
 /// What one actor commits at once: its own run's append first, then those of child runs it creates.
@@ -34,6 +34,21 @@ pub struct Append {
     pub mail: Vec<Mail>,
     /// Inbox rows that are in the log now, or settled without an event.
     pub taken: Vec<MessageId>,
+    /// Signals by key that the run waits for from here on, or no more.
+    pub awaits: Vec<Awaits>,
+}
+
+/// How many more signals of a name and key a run waits for, beside those that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaits {
+    /// The run's namespace.
+    pub namespace: Namespace,
+    /// The signal's name.
+    pub name: SignalName,
+    /// Its key.
+    pub key: Key,
+    /// How many more than before; below zero for fewer. Those that this same append takes from the inbox count neither way.
+    pub change: i32,
 }
 
 /// The row of a new run.

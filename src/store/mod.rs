@@ -10,6 +10,7 @@ mod retention;
 mod error;
 mod flow;
 mod run;
+mod signals;
 mod shape;
 pub mod outbox;
 mod schedules;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 pub use self::access::{Audited, Begun, BulkItem, BulkRow, Deed, KeptAnswer, NewBulk, NewToken, TokenRow};
-pub use self::batch::{Append, Commit, NewRun, Release, RowChange};
+pub use self::batch::{Append, Awaits, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
@@ -38,6 +39,7 @@ pub use self::schedules::{
     Firing, NewSchedule, NextSchedule, Put, ScheduleQuery, ScheduleRow, ScheduleSpec, Schedules, Steer, Times,
 };
 pub use self::shape::{Registered, Shape};
+pub use self::signals::{Ask, Asked, KeyedSignal, Posted, SignalId, SignalState, Signals, Told, ask, tell};
 pub use self::triggers::{NewTriggerEvent, SubscriptionRow, TriggerEventQuery, TriggerEventRow, Triggers};
 pub use self::writings::{Chunk, LevelCounts, LogLine, LogQuery, Writings};
 
@@ -53,7 +55,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Every method is one atomic step: it happened entirely, or not at all. After [`StoreError::Unavailable`] it is
 /// unknown which; every method may then be called again with the same arguments.
-pub trait Store: Archive + Flow + Outbox + Schedules + Triggers + Writings {
+pub trait Store: Archive + Flow + Outbox + Schedules + Signals + Triggers + Writings {
     /// Registers a new node with a lease of `lease` on each of `lanes` lanes, and what it serves.
     fn join<'a>(&'a self, node: &'a NodeInfo, lanes: u16, lease: Duration) -> Answer<'a, Joined>;
 

@@ -142,6 +142,8 @@ pub enum PassBegun {
 pub enum Step {
     /// Makes the months of the log that will be needed.
     Prepare,
+    /// Removes signals by key that nobody took in time, and what is remembered of delivered ones.
+    Signals,
     /// Moves ended runs that are due into the archive, those created after this one.
     Archive {
         /// The run, or `None` to begin.

@@ -12,6 +12,7 @@ mod faults;
 mod oracle;
 mod invariants;
 mod limited;
+mod signals;
 mod marks;
 mod trace;
 mod world;
@@ -57,6 +58,8 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("claim-and-load-in-one-statement", Mutant::ClaimAndLoadInOneStatement),
     ("let-in-counts-the-started", Mutant::LetInCountsTheStarted),
     ("rate-forgets-the-ended", Mutant::RateForgetsTheEnded),
+    ("untold-signals-stay", Mutant::UntoldSignalsStay),
+    ("kept-signals-stay", Mutant::KeptSignalsStay),
 ];
 
 /// A world that takes longer hangs.

@@ -9,7 +9,7 @@ use runlog::model::Timestamp;
 use runlog::runtime::Cancelled;
 use runlog::store::Store;
 use runlog::store::memory::MemoryStore;
-use runlog::{CancelOptions, Error, ReplayOptions, RunId, Runtime, Status};
+use runlog::{CancelOptions, Error, ReplayOptions, RunId, Runtime, SignalOptions, Status};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -275,6 +275,9 @@ impl Cluster {
                     self.oracle.promised(Promise::Signalled { run, token: *token });
                 }
             }
+            (Ask::SignalKey { token, key, again }, _) => {
+                self.answer_signal_key(runtime, *token, *key, *again).await;
+            }
             (Ask::Cancel { grace }, Some(run)) => self.answer_cancel(runtime, run, *grace).await,
             (Ask::Wait, Some(run)) => self.answer_wait(runtime, run).await,
             (Ask::Replay { from, again }, Some(run)) => {
@@ -316,6 +319,23 @@ impl Cluster {
                 self.trace.note(format_args!("a start got no answer: {error}"));
             }
             Err(error) => self.oracle.violated(format!("a start was refused: {error}")),
+        }
+    }
+
+    /// Sends a signal to a key, again after a lost answer if its sender has that patience.
+    async fn answer_signal_key(&self, runtime: &Runtime, token: u64, key: u64, again: bool) {
+        for tried in 0..=3 * u32::from(again) {
+            let options = SignalOptions::default().id(format!("signal {token}"));
+            match runtime.signal_key_with("go", &format!("key-{key}"), &token, options).await {
+                Ok(sent) => {
+                    if tried > 0 {
+                        sometimes!("a sender asked again with its id");
+                    }
+                    return self.oracle.signalled(token, sent);
+                }
+                Err(Error::Store(_)) => tokio::time::sleep(RESTART_PAUSE).await,
+                Err(error) => self.oracle.violated(format!("a signal to a key was refused: {error}")),
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use runlog::model::{NodeId, OpKey, TaskName};
 use runlog::store::Store;
 use runlog::store::memory::MemoryStore;
-use runlog::{Error, RunId, Status};
+use runlog::{Error, RunId, Signalled, Status};
 use tokio::time::Instant;
 
 use crate::marks::sometimes;
@@ -22,6 +22,8 @@ pub struct Oracle {
     trace: Trace,
     violations: Mutex<Vec<String>>,
     promises: Mutex<Vec<Promise>>,
+    /// What senders of signals to keys were told last, by token.
+    signalled: Mutex<BTreeMap<u64, Signalled>>,
     bodies: Mutex<BTreeMap<Body, u32>>,
     last_event: Arc<Mutex<BTreeMap<RunId, Instant>>>,
 }
@@ -50,6 +52,7 @@ impl Oracle {
             trace: trace.clone(),
             violations: Mutex::default(),
             promises: Mutex::default(),
+            signalled: Mutex::default(),
             bodies: Mutex::default(),
             last_event: Arc::clone(last_event),
         })
@@ -68,6 +71,16 @@ impl Oracle {
     pub fn promised(&self, promise: Promise) {
         self.trace.note(format_args!("promised: {}", self.text(&promise)));
         self.promises.lock().unwrap().push(promise);
+    }
+
+    /// Notes what the sender of a signal to a key was told.
+    pub fn signalled(&self, token: u64, sent: Signalled) {
+        self.trace.note(format_args!("promised: signal {token} is durable: {sent:?}"));
+        self.signalled.lock().unwrap().insert(token, sent);
+    }
+
+    pub fn all_signalled(&self) -> BTreeMap<u64, Signalled> {
+        self.signalled.lock().unwrap().clone()
     }
 
     fn text(&self, promise: &Promise) -> String {

@@ -10,6 +10,9 @@ pub const LEAF: usize = 2;
 /// The longest body of a step, in milliseconds.
 pub const LONGEST_STEP_MS: u64 = 2_500;
 
+/// How many keys signals are sent to: few, so that runs meet.
+pub const KEYS: u64 = 2;
+
 /// Chance, drawn from a seed: SplitMix64.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -129,9 +132,22 @@ pub struct Request {
 #[derive(Clone, Debug)]
 pub enum Ask {
     Start(Box<NewRun>),
-    Signal { token: u64 },
-    Cancel { grace: Duration },
-    Replay { from: u64, again: bool },
+    Signal {
+        token: u64,
+    },
+    /// A signal to a key; `again`: who gets no answer asks again, with the same id.
+    SignalKey {
+        token: u64,
+        key: u64,
+        again: bool,
+    },
+    Cancel {
+        grace: Duration,
+    },
+    Replay {
+        from: u64,
+        again: bool,
+    },
     Wait,
 }
 
@@ -168,6 +184,7 @@ impl Plan {
         if limit.is_some() {
             requests.extend(leaves(seed, processes));
         }
+        requests.extend(signals_to_keys(seed, processes, troubled));
         requests.sort_by_key(|(at, _)| *at);
         Plan {
             seed,
@@ -284,6 +301,21 @@ fn leaves(seed: u64, processes: usize) -> Vec<(Duration, Request)> {
             let ask = Ask::Start(Box::new(NewRun { workflow: LEAF, ..NewRun::of(&mut rng) }));
             let (at, process) = (rng.millis(at_ms, at_ms + 800), rng.below(processes as u64) as usize);
             (at, Request { process, ask, choice: 0 })
+        })
+        .collect()
+}
+
+/// Signals to keys: some before any run waits, some while several do. Drawn from chance of their own.
+fn signals_to_keys(seed: u64, processes: usize, troubled: Duration) -> Vec<(Duration, Request)> {
+    let mut rng = Rng::new(seed ^ 0x006b_6579_7321);
+    let until_ms = troubled.as_millis() as u64 + 5_000;
+    let count = rng.between(0, 6);
+    (0..count)
+        .map(|n| {
+            let at = rng.millis(0, until_ms);
+            // Tokens that no signal to a run has.
+            let ask = Ask::SignalKey { token: 1_000 + n, key: rng.below(KEYS), again: rng.percent(60) };
+            (at, Request { process: rng.below(processes as u64) as usize, ask, choice: 0 })
         })
         .collect()
 }

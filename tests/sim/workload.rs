@@ -8,7 +8,7 @@ use runlog::model::limit::Policy;
 use runlog::{Concurrency, Cx, CxError, Retry, RunId, RuntimeBuilder, TaskErrors, When, Workflow};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{LONGEST_STEP_MS, Limit, Rng};
+use crate::plan::{KEYS, LONGEST_STEP_MS, Limit, Rng};
 
 const MILLIS_900: Duration = Duration::from_millis(900);
 
@@ -158,8 +158,14 @@ async fn operate(
         8 => once(cx, rng).await,
         9..=11 => cx.sleep(nap(&mut rng)).await.map(|()| 1),
         12..=13 => {
-            let got = cx.signal::<u64>("go").timeout(rng.millis(50, 9_000)).await;
-            got.map(|token| token.unwrap_or(7))
+            let wait = cx.signal::<u64>("go");
+            let got = match rng.below(6) {
+                0..=2 => wait.timeout(rng.millis(50, 9_000)),
+                3..=4 => wait.key(key(&mut rng)).timeout(rng.millis(50, 9_000)),
+                // Longer than any fault hinders.
+                _ => wait.key(key(&mut rng)).timeout(rng.millis(45_000, 90_000)),
+            };
+            got.await.map(|token| token.unwrap_or(7))
         }
         14..=16 => children(cx, job, rng, child).await,
         17 => race(cx, rng).await,
@@ -180,6 +186,10 @@ async fn operate(
         Err(_) if tolerant => Ok(3),
         done => done,
     }
+}
+
+fn key(rng: &mut Rng) -> String {
+    format!("key-{}", rng.below(KEYS))
 }
 
 /// From a millisecond to days; mostly short.
@@ -253,7 +263,9 @@ async fn race(cx: &Cx, mut rng: Rng) -> Result<u64, CxError> {
             Ok(u64::from(matches!(won, runlog::Either::First(_))))
         }
         1 => {
-            let won = cx.race(cx.signal::<u64>("go"), nap).await;
+            let wait = cx.signal::<u64>("go");
+            let wait = if rng.percent(50) { wait.key(key(&mut rng)) } else { wait };
+            let won = cx.race(wait, nap).await;
             Ok(u64::from(matches!(won, runlog::Either::First(_))))
         }
         _ => {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::nodes::Cluster;
 use crate::oracle::Oracle;
 use crate::plan::{LONGEST_STEP_MS, Plan};
+use crate::signals;
 use crate::trace::Trace;
 use crate::workload::{Outside, Workload};
 use crate::{invariants, limited};
@@ -95,10 +96,12 @@ async fn live(seed: u64, mutant: Option<Mutant>, trace: &Trace) -> Arc<Oracle> {
     cluster.start_all();
     trouble(&cluster).await;
     cluster.calm();
+    let calm_at = cluster.now();
     let checked = async {
         settle(&cluster).await?;
         invariants::check(&cluster).await?;
         limited::check(&cluster).await?;
+        signals::check(&cluster, calm_at, grace(&cluster)).await?;
         oracle.check().await
     };
     if let Err(error) = checked.await {
@@ -152,22 +155,28 @@ async fn trouble(cluster: &Arc<Cluster>) {
     tokio::time::sleep_until(began + plan.troubled).await;
 }
 
-/// Waits until every run has ended; finds what should have gone on and did not.
+/// How long anything takes at most when nothing goes wrong any more.
+fn grace(cluster: &Cluster) -> Duration {
+    3 * cluster.plan.lease + Duration::from_millis(LONGEST_STEP_MS) + Duration::from_secs(3)
+}
+
+/// Waits until every run has ended and every signal is told; finds what should have gone on and did not.
 async fn settle(cluster: &Arc<Cluster>) -> Result<(), Error> {
-    let grace = 3 * cluster.plan.lease + Duration::from_millis(LONGEST_STEP_MS) + Duration::from_secs(3);
+    let grace = grace(cluster);
     let mut calm_since = Instant::now();
     let mut all_ended: Option<Instant> = None;
     for _ in 0..LOOKS_MAX {
         tokio::time::sleep(LOOK).await;
         let live = live_rows(cluster).await?;
-        if live.is_empty() && cluster.unanswered().is_empty() {
+        let all_told = signals::all_are_told(cluster);
+        if live.is_empty() && all_told && cluster.unanswered().is_empty() {
             return Ok(());
         }
         let now = cluster.now();
         let until = |at: Timestamp| (at - now).to_std().unwrap_or_default();
         let due = live.iter().flat_map(|row| [row.wake_at, row.deadline_at]).flatten().map(until).min();
         let at_rest = live.iter().all(|row| row.owner.is_none());
-        if let Some(due) = due.filter(|due| at_rest && *due > FAR) {
+        if let Some(due) = due.filter(|due| at_rest && all_told && *due > FAR) {
             sleep_through(cluster, due).await;
             calm_since = Instant::now();
         } else if calm_since.elapsed() > grace {

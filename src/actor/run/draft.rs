@@ -170,6 +170,7 @@ impl Live {
     /// Makes the commit of a draft: the run's own append, then its children's.
     pub(super) fn commit_of(&self, draft: &mut Draft) -> Result<Commit, StoreError> {
         let children = self.children_of(draft)?;
+        let awaits = self.awaits_of(draft);
         let state = self.state.as_ref().ok_or_else(|| bug("a draft without a state"))?;
         let status = draft.new_status();
         let deadline_at = match status {
@@ -196,6 +197,7 @@ impl Live {
             row,
             mail: draft.mail.clone(),
             taken: draft.taken.clone(),
+            awaits,
         };
         let mut appends = vec![own];
         for Born { run, workflow, events, append, started } in children {

@@ -52,6 +52,10 @@ pub(crate) struct Live {
     last_message: Option<MessageId>,
     /// The next event must be preceded by RunClaimed.
     pub(super) claimed: bool,
+    /// Whether its code ever waited for a signal by key.
+    pub(super) by_key: bool,
+    /// Questions for kept signals that have no answer yet: until then it is not released.
+    pub(super) asking: u32,
     pub(super) draining: bool,
     /// The code at hand was found not to fit; it is tried again when the run is next claimed.
     pub(super) blocked: bool,
@@ -100,6 +104,8 @@ impl Live {
             deaths: 0,
             last_message: None,
             claimed: false,
+            by_key: false,
+            asking: 0,
             draining: false,
             blocked: false,
             timer: None,
@@ -163,6 +169,7 @@ impl Live {
         }
         let resumes = self.pending.len() == 1;
         self.state = Some(state);
+        self.ask_anew();
         if resumes {
             self.perform();
         }
@@ -188,16 +195,6 @@ impl Live {
     /// Says whether the run killed too many nodes to be tried again.
     pub(super) fn is_poison(&self) -> bool {
         self.deaths >= POISON_DEATHS
-    }
-
-    /// The code at hand does not fit the log: its attempts end, and the run waits, visibly, for other code.
-    pub(super) fn block(&mut self, report: String) {
-        // It is tried again every minute: one line says it.
-        if self.state.as_ref().is_none_or(|state| state.blocked.as_ref() != Some(&report)) {
-            tracing::error!(run = %self.run, %report, "the run is blocked");
-        }
-        self.blocked = true;
-        self.pending.push_back(Pending::command(Command::Block { report }));
     }
 
     /// An attempt got further: note whether it rests, and queue what it reports.
@@ -375,6 +372,7 @@ impl Live {
             self.leave_rested(&draft.answers);
         }
         self.after_commit(draft, &events, at);
+        self.ask_for(&events);
         self.engine.committed(self.run, events);
         if ended {
             self.free_slot();

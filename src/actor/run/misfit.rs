@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use super::RunMsg;
+use super::draft::Pending;
 use super::live::Live;
+use crate::model::Command;
 use crate::model::divergence::Diff;
 use crate::model::limits::EVENTS_EXPLAINED_MAX;
 use crate::workflow::check;
@@ -47,5 +49,15 @@ impl Live {
             }
             None => self.block(report),
         }
+    }
+
+    /// The code at hand does not fit the log: its attempts end, and the run waits, visibly, for other code.
+    pub(super) fn block(&mut self, report: String) {
+        // It is tried again every minute: one line says it.
+        if self.state.as_ref().is_none_or(|state| state.blocked.as_ref() != Some(&report)) {
+            tracing::error!(run = %self.run, %report, "the run is blocked");
+        }
+        self.blocked = true;
+        self.pending.push_back(Pending::command(Command::Block { report }));
     }
 }

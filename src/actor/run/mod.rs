@@ -12,6 +12,7 @@ mod misfit;
 mod paper;
 mod checkpoint;
 mod park;
+mod await_key;
 mod leave;
 
 use std::sync::Arc;
@@ -128,6 +129,8 @@ pub(crate) enum RunMsg {
     Rested,
     /// What the postman found; `None` = nothing.
     Inbox(Option<Inbox>),
+    /// What was kept for one of its waits by a key was asked for.
+    Asked,
     /// A transaction of the code wants to commit with its checkpoint.
     Checkpoint(Box<CheckpointWish>),
     /// The process shuts down.
@@ -176,6 +179,7 @@ impl Actor for Run {
             RunMsg::Tick => live.tick(),
             RunMsg::Rested => live.rested(),
             RunMsg::Inbox(inbox) => live.inbox(inbox),
+            RunMsg::Asked => live.asked(),
             RunMsg::Checkpoint(wish) => live.checkpoint(*wish),
             RunMsg::Drain => live.drain(),
         }

@@ -58,6 +58,10 @@ impl Live {
     /// Adds the run's release to the draft, if the run only waits after it.
     pub(super) fn add_release(&self, draft: &mut Draft) {
         let Some(state) = &self.state else { return };
+        if self.asking > 0 || draft.events.iter().any(begins_wait_by_key) {
+            // What is kept for it is asked for first: nobody would do it for a run that is parked.
+            return;
+        }
         if self.has_mail || !self.pending.is_empty() || !self.is_idle() || draft.events.iter().any(wakes_code)
         {
             return;
@@ -164,6 +168,11 @@ fn begins_wait(event: &Event) -> bool {
             TaskEvent::SignalAwaited(_) | TaskEvent::ChildStarted(_) | TaskEvent::ConditionsOpened(_)
         )
     )
+}
+
+/// Says whether the event is the beginning of a wait for a signal by key.
+fn begins_wait_by_key(event: &Event) -> bool {
+    matches!(event, Event::Task(_, TaskEvent::SignalAwaited(wait)) if wait.key.is_some())
 }
 
 /// Says whether a wait that was just recorded has its outcome already: a signal that had come before.

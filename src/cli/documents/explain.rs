@@ -83,6 +83,7 @@ pub(in crate::cli) struct Action {
     pub(in crate::cli) rerun: Option<usize>,
     pub(in crate::cli) force: Option<bool>,
     pub(in crate::cli) signal: Option<String>,
+    pub(in crate::cli) signal_key: Option<String>,
     pub(in crate::cli) workflow: Option<String>,
     pub(in crate::cli) version: Option<String>,
     pub(in crate::cli) step: Option<String>,

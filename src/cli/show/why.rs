@@ -106,6 +106,10 @@ pub(in crate::cli) fn actions(screen: &mut Screen, why: &Why) -> io::Result<()> 
                 let (reused, rerun) = (action.reused.unwrap_or_default(), action.rerun.unwrap_or_default());
                 format!("runlog replay {}{force}    reuses {reused} tasks, runs {rerun}", plain(run))
             }
+            "signal" if action.signal_key.is_some() => {
+                let (key, signal) = (text(&action.signal_key), text(&action.signal));
+                format!("runlog signal {signal} --key {key} --data JSON")
+            }
             "signal" => format!("runlog signal {} {} --data JSON", plain(run), text(&action.signal)),
             "cancel" => format!("runlog cancel {}", plain(run)),
             "verify" => format!("runlog verify --run {}", plain(run)),

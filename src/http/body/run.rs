@@ -216,6 +216,9 @@ pub(in crate::http) struct WaitingBody {
     until: Option<Time>,
     /// The signal's, sleep's, task's or limit's name.
     name: Option<String>,
+    /// The signal's key; absent = it is sent to the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     /// The child run.
     run: Option<String>,
     /// How many nodes serve the workflow.
@@ -237,9 +240,12 @@ impl From<&Waiting> for WaitingBody {
                 WaitingBody { name: Some(name.clone()), until: until.map(Time), ..of("limit") }
             }
             Waiting::Paused { by, .. } => WaitingBody { by: by.clone(), ..of("paused") },
-            Waiting::Signal { name, deadline } => {
-                WaitingBody { name: Some(name.to_string()), until: deadline.map(Time), ..of("signal") }
-            }
+            Waiting::Signal { name, key, deadline } => WaitingBody {
+                name: Some(name.to_string()),
+                key: key.as_ref().map(ToString::to_string),
+                until: deadline.map(Time),
+                ..of("signal")
+            },
             Waiting::Timer { op, until } => {
                 WaitingBody { name: Some(op.name.to_string()), until: Some(Time(*until)), ..of("timer") }
             }

@@ -321,6 +321,9 @@ struct ActionBody {
     force: Option<bool>,
     /// The signal to send.
     signal: Option<String>,
+    /// The key to send it to; absent = to the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal_key: Option<String>,
     /// The workflow to serve, deploy, resume, or give slots to.
     workflow: Option<String>,
     /// Its version.
@@ -341,9 +344,11 @@ impl From<&Action> for ActionBody {
                 force: Some(*force),
                 ..to("replay", run)
             },
-            Action::Signal { run, name } => {
-                ActionBody { signal: Some(name.to_string()), ..to("signal", run) }
-            }
+            Action::Signal { run, name, key } => ActionBody {
+                signal: Some(name.to_string()),
+                signal_key: key.as_ref().map(ToString::to_string),
+                ..to("signal", run)
+            },
             Action::Serve { workflow, version } => ActionBody {
                 workflow: Some(workflow.to_string()),
                 version: Some(version.to_string()),

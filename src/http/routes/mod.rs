@@ -87,10 +87,11 @@ pub(super) fn all() -> (axum::Router<Arc<Service>>, utoipa::openapi::OpenApi) {
 }
 
 /// What requests send: a member that is not described is refused, but for those that begin with `x_`.
-const SENT: [&str; 16] = [
+const SENT: [&str; 17] = [
     "NewRun",
     "Cancel",
     "Signal",
+    "SignalKey",
     "Replay",
     "NewBulk",
     "NewPolicy",
@@ -176,6 +177,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::signal))
         .routes(routes!(signals::signal_all))
+        .routes(routes!(signals::signal_key))
         .routes(routes!(replay::replay))
         .routes(routes!(workflows::list))
         .routes(routes!(limits::list))

@@ -3,7 +3,7 @@
 use super::{Cause, Why};
 use crate::model::plan::Role;
 use crate::model::state::RunState;
-use crate::model::{RunId, SignalName, Status, TaskName, TaskStatus, Version, Waiting, WorkflowName};
+use crate::model::{Key, RunId, SignalName, Status, TaskName, TaskStatus, Version, Waiting, WorkflowName};
 
 /// One thing to do, with the facts that it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Action {
         run: RunId,
         /// Its name.
         name: SignalName,
+        /// The key to send it to; `None` = to the run.
+        key: Option<Key>,
     },
     /// Start a node that serves this.
     Serve {
@@ -116,12 +118,12 @@ fn by_wait(waiting: &Waiting, leaf: &super::Hop, cause: &Cause) -> Option<Action
         }
         Waiting::Slot { .. } => Some(Action::AddSlots { workflow: leaf.workflow.clone() }),
         Waiting::Paused { .. } => Some(Action::Resume { workflow: leaf.workflow.clone() }),
-        Waiting::Signal { name, .. } if *cause == Cause::Waiting => {
-            Some(Action::Signal { run: leaf.run, name: name.clone() })
+        Waiting::Signal { name, key, .. } if *cause == Cause::Waiting => {
+            Some(Action::Signal { run: leaf.run, name: name.clone(), key: key.clone() })
         }
         Waiting::Condition { signals, .. } if *cause == Cause::Waiting => {
             let name = signals.first()?.clone();
-            Some(Action::Signal { run: leaf.run, name })
+            Some(Action::Signal { run: leaf.run, name, key: None })
         }
         Waiting::Signal { .. }
         | Waiting::Condition { .. }

@@ -144,7 +144,10 @@ fn wait_text(waiting: &Waiting) -> String {
         Waiting::Start { at } => format!("its start at {}", instant(*at)),
         Waiting::Paused { by, reason, .. } => paused(by.as_deref(), reason.as_deref()),
         Waiting::Timer { op, until } => format!("timer {op} until {}", instant(*until)),
-        Waiting::Signal { name, deadline: Some(at) } => format!("signal `{name}` until {}", instant(*at)),
+        Waiting::Signal { name, key, deadline: Some(at) } => {
+            let key = key.as_ref().map(|key| format!(" of key `{key}`")).unwrap_or_default();
+            format!("signal `{name}`{key} until {}", instant(*at))
+        }
         Waiting::Retry { task, at } => format!("the retry of `{task}` at {}", instant(*at)),
         Waiting::Condition { task, condition, until, .. } => {
             let until = until.map(|at| format!(", next look at {}", instant(at))).unwrap_or_default();

@@ -42,9 +42,10 @@ fn since(history: &History, waiting: &Waiting) -> Option<Timestamp> {
         }
         Waiting::Cancellation { .. } => history.state.cancel.as_ref().map(|cancel| cancel.at),
         Waiting::Blocked { .. } => blocked_at(history),
-        Waiting::Signal { name, .. } => {
-            latest(&|event| matches!(event, TaskEvent::SignalAwaited(wait) if wait.signal == *name))
-        }
+        Waiting::Signal { name, key, .. } => latest(&|event| match event {
+            TaskEvent::SignalAwaited(wait) => wait.signal == *name && wait.key == *key,
+            _ => false,
+        }),
         Waiting::Timer { op, .. } => {
             latest(&|event| matches!(event, TaskEvent::TimerStarted(timer) if timer.op == *op))
         }

@@ -71,8 +71,9 @@ fn decide_op(task: &TaskState, attempt: u32, report: Report, now: Now<'_>) -> Ta
             StepFailed { op, input_hash, error, retry_at, allowed, us: micros(took) }.into()
         }
         Report::Sleep { op, until } => TimerStarted { op, fire_at: instant(until, now.at) }.into(),
-        Report::AwaitSignal { op, signal, timeout } => {
-            SignalAwaited { op, signal, deadline: timeout.map(|timeout| after(now.at, timeout)) }.into()
+        Report::AwaitSignal { op, signal, key, timeout } => {
+            let deadline = timeout.map(|timeout| after(now.at, timeout));
+            SignalAwaited { op, signal, key, deadline }.into()
         }
         Report::RaceWon { op, winner, lost, spawned } => RaceWon { op, winner, lost, spawned }.into(),
         Report::TimeRead { op, now } => TimeRead { op, now }.into(),

@@ -17,8 +17,8 @@ pub(super) fn decide(state: &RunState, messages: Vec<Message>, live: bool, now: 
     let mut ended: BTreeSet<RunId> = BTreeSet::new();
     for message in messages {
         match message.body {
-            MessageBody::Signal { name, payload } => {
-                let signal = SignalReceived { name, payload, sent_at: message.sent_at };
+            MessageBody::Signal { name, key, payload } => {
+                let signal = SignalReceived { name, key, payload, sent_at: message.sent_at };
                 events.push(RunEvent::from(signal).into());
             }
             MessageBody::ChildFinished { run, outcome } => {

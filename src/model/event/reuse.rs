@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Allowed, ChildOutcome};
 use crate::model::Timestamp;
 use crate::model::failure::Failure;
-use crate::model::ids::{OpKey, PatchId, RunId, SignalName, TaskName};
+use crate::model::ids::{Key, OpKey, PatchId, RunId, SignalName, TaskName};
 use crate::model::payload::Payload;
 use crate::model::state::{OpState, StepTimes};
 
@@ -99,6 +99,9 @@ pub enum ReusedOp {
     Signal {
         /// Its name.
         signal: SignalName,
+        /// Its key, if it had one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
         /// What it carried.
         payload: Payload,
     },
@@ -106,6 +109,9 @@ pub enum ReusedOp {
     MissedSignal {
         /// Its name.
         signal: SignalName,
+        /// Its key, if it had one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
     },
     /// A child run's end.
     Child {
@@ -156,11 +162,11 @@ impl From<ReusedOp> for OpState {
             }
             ReusedOp::BegunStep { input_hash, at } => OpState::StepStarted { input_hash, at },
             ReusedOp::Sleep { fire_at } => OpState::Timer { fire_at, fired: true },
-            ReusedOp::Signal { signal, payload } => {
-                OpState::Signal { signal, deadline: None, outcome: Some(Some(payload)) }
+            ReusedOp::Signal { signal, key, payload } => {
+                OpState::Signal { signal, key, deadline: None, outcome: Some(Some(payload)) }
             }
-            ReusedOp::MissedSignal { signal } => {
-                OpState::Signal { signal, deadline: None, outcome: Some(None) }
+            ReusedOp::MissedSignal { signal, key } => {
+                OpState::Signal { signal, key, deadline: None, outcome: Some(None) }
             }
             ReusedOp::Child { run, input_hash, outcome } => {
                 OpState::Child { run, input_hash, outcome: Some(outcome) }
@@ -187,10 +193,12 @@ impl ReusedOp {
             }
             OpState::StepStarted { input_hash, at } => ReusedOp::BegunStep { input_hash, at },
             OpState::Timer { fire_at, fired: true } => ReusedOp::Sleep { fire_at },
-            OpState::Signal { signal, outcome: Some(Some(payload)), .. } => {
-                ReusedOp::Signal { signal, payload }
+            OpState::Signal { signal, key, outcome: Some(Some(payload)), .. } => {
+                ReusedOp::Signal { signal, key, payload }
             }
-            OpState::Signal { signal, outcome: Some(None), .. } => ReusedOp::MissedSignal { signal },
+            OpState::Signal { signal, key, outcome: Some(None), .. } => {
+                ReusedOp::MissedSignal { signal, key }
+            }
             OpState::Child { run, input_hash, outcome: Some(outcome) } => {
                 ReusedOp::Child { run, input_hash, outcome }
             }

@@ -190,9 +190,13 @@ pub struct CancelRequested {
 pub struct SignalReceived {
     /// Its name.
     pub name: SignalName,
+    /// The key that it was sent to; `None` = it was sent to this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     /// What it carries.
     pub payload: Payload,
-    /// When it was accepted.
+    /// When it came into the run's inbox: for one to the run that is when it was accepted. One to a key was accepted then or
+    /// earlier, and kept since.
     pub sent_at: Timestamp,
 }
 

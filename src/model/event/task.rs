@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::TaskEvent;
 use crate::model::Timestamp;
 use crate::model::failure::Failure;
-use crate::model::ids::{OpKey, PatchId, RunId, SignalName, Version, WorkflowName};
+use crate::model::ids::{Key, OpKey, PatchId, RunId, SignalName, Version, WorkflowName};
 use crate::model::payload::Payload;
 use crate::model::status::Status;
 
@@ -120,6 +120,9 @@ pub struct SignalAwaited {
     pub op: OpKey,
     /// For which signal.
     pub signal: SignalName,
+    /// Of which key; `None` = for one that is sent to this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     /// Until when; `None` = for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,

@@ -62,7 +62,7 @@ fn known(state: &RunState, term: &Term) -> Known {
         }
         Term::Elapsed { .. } => Known::default(),
         Term::Signal { name, judged } => {
-            let buffered = state.signals.iter().filter(|signal| signal.name == *name);
+            let buffered = state.signals.iter().filter(|signal| signal.name == *name && signal.key.is_none());
             let buffered: VecDeque<Payload> = buffered.map(|signal| signal.payload.clone()).collect();
             match judged {
                 true => Known { unjudged: buffered, ..Known::default() },
@@ -109,8 +109,12 @@ pub(super) fn skip(task: &mut TaskState, at: Timestamp, event: &TaskSkipped) {
     }
 }
 
-/// Lets the conditions that are looked at hear a signal. They take none: it stays for the code.
+/// Lets the conditions that are looked at hear a signal to the run. They take none: it stays for the code.
 pub(super) fn hear(state: &mut RunState, event: &SignalReceived) {
+    // One to a key is for the wait that asked for it.
+    if event.key.is_some() {
+        return;
+    }
     let Some(plan) = &state.plan else { return };
     for (planned, task) in plan.tasks.iter().zip(&mut state.tasks) {
         let Some(conditions) = planned.conditions.as_ref().filter(|_| task.open_gate().is_some()) else {

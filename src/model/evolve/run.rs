@@ -182,7 +182,7 @@ fn ready_after_reused(state: &mut RunState, recorded: &Recorded) {
 fn signal_received(state: &mut RunState, event: &SignalReceived) -> Result<(), String> {
     condition::hear(state, event);
     for task in state.tasks.iter_mut().filter(|task| task.is_open()) {
-        let waiting = task.ops.iter_mut().find(|(_, op)| op.state.waits_for(&event.name));
+        let waiting = task.ops.iter_mut().find(|(_, op)| op.state.waits_for(&event.name, event.key.as_ref()));
         let Some((key, op)) = waiting else { continue };
         if let OpState::Signal { deadline, outcome, .. } = &mut op.state {
             if let Some(deadline) = deadline {
@@ -192,7 +192,8 @@ fn signal_received(state: &mut RunState, event: &SignalReceived) -> Result<(), S
         }
         return Ok(());
     }
-    state.signals.push_back(Signal { name: event.name.clone(), payload: event.payload.clone() });
+    let (name, key, payload) = (event.name.clone(), event.key.clone(), event.payload.clone());
+    state.signals.push_back(Signal { name, key, payload });
     Ok(())
 }
 

@@ -298,14 +298,16 @@ fn op_timed_out(task: &mut TaskState, key: &OpKey, kind: &str) -> Folded {
 
 fn signal_awaited(state: &mut RunState, at: usize, place: &Place, event: &SignalAwaited) -> Folded {
     refuse_known(task(state, at)?, place, &event.op)?;
-    let buffered = state.signals.iter().position(|signal| signal.name == event.signal);
+    let buffered =
+        state.signals.iter().position(|signal| signal.name == event.signal && signal.key == event.key);
     let taken = buffered.and_then(|position| state.signals.remove(position));
     let task = task(state, at)?;
     if let (None, Some(deadline)) = (&taken, event.deadline) {
         task.due.insert((deadline, event.op.clone()));
     }
     let outcome = taken.map(|signal| Some(signal.payload));
-    let op = OpState::Signal { signal: event.signal.clone(), deadline: event.deadline, outcome };
+    let (signal, key) = (event.signal.clone(), event.key.clone());
+    let op = OpState::Signal { signal, key, deadline: event.deadline, outcome };
     write_op(task, place, &event.op, op)
 }
 
@@ -313,8 +315,8 @@ fn signal_awaited(state: &mut RunState, at: usize, place: &Place, event: &Signal
 fn abandoned(state: &mut RunState, at: usize, place: &Place, key: &OpKey) -> Folded {
     let task = task(state, at)?;
     let untaken = match task.ops.get(key).map(|op| &op.state) {
-        Some(OpState::Signal { signal, outcome: Some(Some(payload)), .. }) => {
-            Some(Signal { name: signal.clone(), payload: payload.clone() })
+        Some(OpState::Signal { signal, key, outcome: Some(Some(payload)), .. }) => {
+            Some(Signal { name: signal.clone(), key: key.clone(), payload: payload.clone() })
         }
         _ => None,
     };

@@ -56,6 +56,25 @@ pub const SUMMARY_BYTES_MAX: usize = 1024;
 /// Links of an error's source chain that are kept.
 pub const CHAIN_MAX: usize = 16;
 
+/// Signals of one name and key that are kept for runs which do not wait for them yet: more than a consumer that comes late
+/// reads at once. The next one is refused.
+pub const SIGNALS_KEPT_OF_KEY_MAX: i64 = 100;
+
+/// Signals of one namespace that are kept so: at most 10 GiB, and counted in about a millisecond.
+pub const SIGNALS_KEPT_MAX: i64 = 10_000;
+
+/// How long a signal by key is kept for a run that does not wait for it yet.
+pub const SIGNAL_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// How long a signal by key is remembered once it is delivered: a sender that tries again does so within hours.
+pub const SIGNAL_REMEMBERED: Duration = IDEMPOTENCY_KEPT;
+
+/// Bytes of a sender's id for a signal: as of an Idempotency-Key.
+pub const SIGNAL_ID_BYTES_MAX: usize = IDEMPOTENCY_KEY_BYTES_MAX;
+
+/// Runs that one statement tells a signal: at most as many rows of the inbox.
+pub const SIGNAL_RUNS_AT_ONCE: usize = 256;
+
 /// Runs of one bulk start: one statement, all or none.
 pub const START_MANY_MAX: usize = 50_000;
 

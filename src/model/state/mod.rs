@@ -101,6 +101,8 @@ pub struct Cancel {
 pub struct Signal {
     /// Its name.
     pub name: SignalName,
+    /// The key that it was sent to; `None` = it was sent to this run.
+    pub key: Option<Key>,
     /// What it carries.
     pub payload: Payload,
 }

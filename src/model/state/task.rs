@@ -8,7 +8,7 @@ use crate::model::Timestamp;
 use crate::model::condition::{Gate, SkipReason, Skipped};
 use crate::model::event::{Allowed, ChildOutcome};
 use crate::model::failure::Failure;
-use crate::model::ids::{NodeId, OpKey, PatchId, RunId, SignalName, TaskName};
+use crate::model::ids::{Key, NodeId, OpKey, PatchId, RunId, SignalName, TaskName};
 use crate::model::payload::Payload;
 use crate::model::plan::Role;
 use crate::model::status::TaskStatus;
@@ -149,6 +149,8 @@ pub enum OpState {
     Signal {
         /// For which.
         signal: SignalName,
+        /// Of which key; `None` = for one that is sent to this run.
+        key: Option<Key>,
         /// Until when.
         deadline: Option<Timestamp>,
         /// What came; `Some(None)` = nothing, in time.
@@ -182,9 +184,10 @@ pub enum OpState {
 }
 
 impl OpState {
-    /// Says whether it is an open wait for a signal called `name`.
-    pub fn waits_for(&self, name: &SignalName) -> bool {
-        matches!(self, OpState::Signal { signal, outcome: None, .. } if signal == name)
+    /// Says whether it is an open wait for a signal called `name`, of this key or, without one, of none.
+    pub fn waits_for(&self, name: &SignalName, of: Option<&Key>) -> bool {
+        let is_open = |signal: &SignalName, key: &Option<Key>| signal == name && key.as_ref() == of;
+        matches!(self, OpState::Signal { signal, key, outcome: None, .. } if is_open(signal, key))
     }
 
     /// Returns what the losers of a recorded race had built.

@@ -190,6 +190,7 @@ impl World {
             self.observe(Seen::Event { run: append.run, seq, kind: event.kind, node });
         }
         self.take(append.run, &append.taken);
+        self.note_awaits(append);
         let owns = node.is_none() || self.runs.get(&append.run).is_some_and(|run| run.row.owner == node);
         append.row.as_ref().filter(|_| owns).is_some_and(|row| self.change_row(append, row, at))
     }

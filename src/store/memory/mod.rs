@@ -10,6 +10,7 @@ mod claim;
 mod nodes;
 mod census;
 mod inbox;
+mod signals;
 mod read;
 mod summaries;
 mod writings;
@@ -41,7 +42,7 @@ use tokio::sync::{Notify, broadcast};
 
 pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
 #[cfg(feature = "testing")]
-pub use self::simulated::{Lease, Mutant, Noticed, Observer, Seen};
+pub use self::simulated::{Accepted, Lease, Mutant, Noticed, Observer, Seen};
 use self::world::World;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,

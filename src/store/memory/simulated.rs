@@ -1,13 +1,13 @@
 //! What a simulation asks of its world: mutants of the protocol, and what only the world sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::MemoryStore;
 use super::world::{Entry, World};
 use crate::clock::Clock;
 use crate::model::{Event, NodeId, OpKey, RunId, TaskEvent, TaskName, Timestamp};
-use crate::store::{Append, Appended, Commit, Loaded, RunRow, StoreError};
+use crate::store::{Append, Appended, Commit, KeyedSignal, Loaded, RunRow, SignalState, StoreError};
 
 /// A protocol that is known to be wrong; a simulation has to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,10 @@ pub enum Mutant {
     LetInCountsTheStarted,
     /// Who lets runs in under a rate counts only those that have not ended.
     RateForgetsTheEnded,
+    /// Nobody looks for signals by key whose senders died.
+    UntoldSignalsStay,
+    /// A run that begins to wait does not ask for what is kept.
+    KeptSignalsStay,
 }
 
 /// What a world noticed that no caller is told.
@@ -80,6 +84,20 @@ pub enum Seen<'a> {
 /// Hears of what becomes visible; it must not call the store.
 #[doc(hidden)]
 pub type Observer = dyn Fn(Seen<'_>) + Send;
+
+/// A signal by key that was accepted.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub struct Accepted {
+    /// What was sent.
+    pub signal: KeyedSignal,
+    /// Where it stands.
+    pub state: SignalState,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// Who has or had it.
+    pub told: BTreeSet<RunId>,
+}
 
 /// What a simulated world keeps beside its tables. It refuses no more than Postgres does, and notes what Postgres would
 /// have let pass.
@@ -154,6 +172,11 @@ impl MemoryStore {
             is_dead: node.dead,
         };
         self.world().nodes.iter().map(lease).collect()
+    }
+
+    /// Lists all signals by key that were ever accepted, in their order.
+    pub fn accepted_signals(&self) -> Vec<Accepted> {
+        self.world().switchboard.signals.values().cloned().collect()
     }
 }
 

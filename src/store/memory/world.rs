@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::locks::Locks;
 use super::outbox::Waiting;
 use super::schedules::Timetable;
+use super::signals::Switchboard;
 use super::simulated::{Seen, Simulated};
 use super::triggers::Mailroom;
 use super::writings::Papers;
@@ -50,6 +51,7 @@ pub(super) struct World {
     pub(super) waiting_for_export: Waiting,
     pub(super) timetable: Timetable,
     pub(super) mailroom: Mailroom,
+    pub(super) switchboard: Switchboard,
     /// Events in all logs.
     pub(super) events: u64,
     /// Set when a claim may find something that it did not find before.
@@ -150,6 +152,7 @@ impl World {
         }
         if run.row.status.is_terminal() {
             self.inboxes.remove(&id);
+            self.switchboard.drop_awaits(id);
         } else if let Some(owner) = run.row.owner {
             self.owned.insert((owner, id));
         } else {

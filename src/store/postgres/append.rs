@@ -56,7 +56,7 @@ async fn execute(
     lane: i16,
     batch: &Batch<'_>,
 ) -> Result<Done, sqlx::Error> {
-    let Batch { births, events, rows, post, taken, locks, .. } = batch;
+    let Batch { births, events, rows, post, taken, awaits, locks, .. } = batch;
     let statement = sqlx::query_file_as!(
         Done,
         "src/store/postgres/sql/append.sql",
@@ -111,6 +111,11 @@ async fn execute(
         rows.failures.fingerprints.as_slice() as _,
         rows.failures.caused_by.as_slice() as _,
         births.limit_keys.as_slice() as _,
+        awaits.runs.as_slice() as _,
+        awaits.namespaces.as_slice() as _,
+        awaits.names.as_slice() as _,
+        awaits.keys.as_slice() as _,
+        awaits.changes.as_slice() as _,
     );
     statement.fetch_one(connection).await
 }
@@ -218,7 +223,12 @@ pub(super) async fn checkpoint(
     lane: u16,
     append: &Append,
 ) -> Result<Timestamp, StoreError> {
-    if append.born.is_some() || append.row.is_some() || !append.mail.is_empty() || !append.taken.is_empty() {
+    if append.born.is_some()
+        || append.row.is_some()
+        || !append.mail.is_empty()
+        || !append.taken.is_empty()
+        || !append.awaits.is_empty()
+    {
         let message = format!("the checkpoint of run {} is more than events", append.run);
         return Err(StoreError::Bug { message });
     }

@@ -17,6 +17,7 @@ pub(super) struct Batch<'a> {
     pub(super) rows: Rows<'a>,
     pub(super) post: Post,
     pub(super) taken: Vec<i64>,
+    pub(super) awaits: Awaits<'a>,
     /// Runs this touches; none unless there is mail, which goes to runs of other lanes: then all are locked in the
     /// order of their ids, so that two lanes never wait for each other in a circle.
     pub(super) locks: Vec<Uuid>,
@@ -52,6 +53,16 @@ pub(super) struct Failures<'a> {
     pub(super) caused_by: Vec<Option<Uuid>>,
 }
 
+/// What runs wait for by a key.
+#[derive(Default)]
+pub(super) struct Awaits<'a> {
+    pub(super) runs: Vec<Uuid>,
+    pub(super) namespaces: Vec<&'a str>,
+    pub(super) names: Vec<&'a str>,
+    pub(super) keys: Vec<&'a str>,
+    pub(super) changes: Vec<i32>,
+}
+
 /// Messages from runs to runs.
 #[derive(Default)]
 pub(super) struct Post {
@@ -76,6 +87,7 @@ impl<'a> Batch<'a> {
             batch.events.push(append, *birth)?;
             batch.post.push(append, *birth)?;
             batch.taken.extend(append.taken.iter().map(|message| message.0));
+            batch.awaits.push(append);
             if let (None, Some(change)) = (&append.born, &append.row) {
                 changes.push((append, change, *birth));
             }
@@ -97,14 +109,16 @@ impl<'a> Batch<'a> {
             && self.rows.ids.is_empty()
             && self.post.recipients.is_empty()
             && self.taken.is_empty()
+            && self.awaits.runs.is_empty()
     }
 
-    /// Says whether runs begin, go on or end well, and nothing else: no key, no message, no release, no failure, and no
-    /// trigger but code or a parent.
+    /// Says whether runs begin, go on or end well, and nothing else: no key, no message, no release, no failure, no wait by a
+    /// key, and no trigger but code or a parent.
     pub(super) fn is_only_runs(&self) -> bool {
         self.keyed.is_empty()
             && self.post.recipients.is_empty()
             && self.taken.is_empty()
+            && self.awaits.runs.is_empty()
             && !self.rows.asks.contains(&true)
             && self.rows.failures.kinds.iter().all(Option::is_none)
             && self.births.are_plainly_triggered()
@@ -201,6 +215,18 @@ impl<'a> Failures<'a> {
         self.locations.push(failure.and_then(|failure| failure.location.as_deref()));
         self.fingerprints.push(failure.map(|failure| failure.fingerprint.as_str()));
         self.caused_by.push(failure.and_then(|failure| failure.caused_by).map(|run| run.uuid()));
+    }
+}
+
+impl<'a> Awaits<'a> {
+    fn push(&mut self, append: &'a Append) {
+        for wait in &append.awaits {
+            self.runs.push(append.run.uuid());
+            self.namespaces.push(wait.namespace.as_str());
+            self.names.push(wait.name.as_str());
+            self.keys.push(wait.key.as_str());
+            self.changes.push(wait.change);
+        }
     }
 }
 

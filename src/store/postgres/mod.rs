@@ -22,6 +22,7 @@ mod create;
 mod claim;
 mod load;
 mod mail;
+mod signals;
 mod news;
 mod runs;
 mod summaries;

@@ -11,6 +11,7 @@ use super::errors::classify;
 use super::nodes::{self, interval};
 use super::route::Route;
 use super::rows::run_ids;
+use super::signals;
 use crate::model::{Namespace, RunId, WorkflowName};
 use crate::store::retention::taken_over;
 use crate::store::{
@@ -131,7 +132,12 @@ pub(super) async fn prune(
 ) -> Result<Pruned, StoreError> {
     if *step == Step::Prepare {
         nodes::make_partitions(connection, route).await?;
-        return Ok(Pruned { next: Some(Step::Archive { after: None }), ..Pruned::default() });
+        return Ok(Pruned { next: Some(Step::Signals), ..Pruned::default() });
+    }
+    if *step == Step::Signals {
+        let more = signals::expire(connection).await?;
+        let next = if more { Step::Signals } else { Step::Archive { after: None } };
+        return Ok(Pruned { next: Some(next), ..Pruned::default() });
     }
     let mut transaction = connection.begin().await.map_err(classify)?;
     let permit =
@@ -141,7 +147,7 @@ pub(super) async fn prune(
         Step::Archive { after } => archive(&mut transaction, after).await?,
         Step::Delete { after } => delete(&mut transaction, after).await?,
         Step::Drop => drop_month(&mut transaction).await?,
-        Step::Prepare => Pruned::default(),
+        Step::Prepare | Step::Signals => Pruned::default(),
     };
     let Tally { archived, deleted, months } = &pruned.tally;
     let held = sqlx::query_file!(

@@ -2,7 +2,9 @@
 
 use crate::model::event::ChildOutcome;
 use crate::model::failure::CHILD;
-use crate::model::{Failure, NodeId, OpKey, RunId, SignalName, Status, TaskName, Timestamp, WorkflowName};
+use crate::model::{
+    Failure, Key, NodeId, OpKey, RunId, SignalName, Status, TaskName, Timestamp, WorkflowName,
+};
 use crate::telemetry::ids;
 use crate::telemetry::names::traces as names;
 
@@ -36,9 +38,12 @@ pub(super) struct OpenWait {
 #[derive(Clone, Debug)]
 pub(super) enum What {
     Sleep { until: Timestamp },
-    Signal { signal: SignalName, deadline: Option<Timestamp> },
+    Signal { topic: Topic, deadline: Option<Timestamp> },
     Child { run: RunId, workflow: Option<WorkflowName> },
 }
+
+/// What a signal is told from others by: its name, and the key that it was sent to, if any.
+pub(super) type Topic = (SignalName, Option<Key>);
 
 /// Which operation of which task.
 #[derive(Clone, Copy)]
@@ -116,7 +121,7 @@ impl OpenWait {
                 span.set(names::WAKE_AT, until);
                 span
             }
-            What::Signal { signal, deadline } => {
+            What::Signal { topic: (signal, _), deadline } => {
                 let mut span = origin.span(id(), names::WAIT, signal.as_str(), times, moment.node);
                 span.set(names::SIGNAL_NAME, signal.shared());
                 span.set_some(names::DEADLINE, deadline);

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::event::{AttemptFailed, ChildFinished, StepFailed};
 use crate::model::failure::{PANIC, TASK_TIMED_OUT, TIMED_OUT};
-use crate::model::{NodeId, OpKey, SignalName, SpanId, TaskName, Timestamp};
+use crate::model::{NodeId, OpKey, SpanId, TaskName, Timestamp};
 use crate::telemetry::ids;
 use crate::telemetry::names::traces as names;
 
 use super::failed::exception;
-use super::op::{OpEnd, OpenStep, OpenWait, Place, What};
+use super::op::{OpEnd, OpenStep, OpenWait, Place, Topic, What};
 use super::origin::{Moment, Origin};
 use super::span::{Span, SpanEvent, SpanEvents};
 
@@ -23,7 +23,7 @@ pub(super) struct TaskTrace {
     waits: BTreeMap<OpKey, OpenWait>,
     /// Which waits took a signal, by a hash, and which signal: a wait that is dropped afterwards gives it back. Forty bytes
     /// each, until the task ends.
-    taken: BTreeMap<SpanId, SignalName>,
+    taken: BTreeMap<SpanId, Topic>,
     /// Which steps failed for good in the attempt, by a hash: what is recorded of one afterwards, which no code does, is none of
     /// its span's.
     failed: BTreeSet<SpanId>,
@@ -243,12 +243,11 @@ impl TaskTrace {
     }
 
     /// Returns which wait the signal ends, if one waits for it.
-    pub(super) fn waiting_for(&self, signal: &SignalName) -> Option<OpKey> {
+    pub(super) fn waiting_for(&self, signal: &Topic) -> Option<OpKey> {
         if self.is_over {
             return None;
         }
-        let waits =
-            |wait: &OpenWait| matches!(&wait.what, What::Signal { signal: name, .. } if name == signal);
+        let waits = |wait: &OpenWait| matches!(&wait.what, What::Signal { topic, .. } if topic == signal);
         self.waits.iter().find(|(_, wait)| waits(wait)).map(|(key, _)| key.clone())
     }
 
@@ -258,12 +257,12 @@ impl TaskTrace {
     }
 
     /// Notes which signal a wait took.
-    pub(super) fn takes(&mut self, origin: &Origin, place: Place<'_>, signal: SignalName) {
+    pub(super) fn takes(&mut self, origin: &Origin, place: Place<'_>, signal: Topic) {
         self.taken.insert(hash_of(origin, place), signal);
     }
 
     /// Returns the signal that a wait gives back.
-    pub(super) fn gives_back(&mut self, origin: &Origin, place: Place<'_>) -> Option<SignalName> {
+    pub(super) fn gives_back(&mut self, origin: &Origin, place: Place<'_>) -> Option<Topic> {
         self.taken.remove(&hash_of(origin, place))
     }
 }

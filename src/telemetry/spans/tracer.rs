@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::event::{Event, Place as TaskPlace, ReusedOp, RunFailed, RunTimedOut, Timeout};
 use crate::model::failure::{START_TIMED_OUT, TIMED_OUT};
 use crate::model::plan::{PlannedTask, Role};
-use crate::model::{
-    Recorded, RunEvent, RunId, SignalName, Status, TaskEvent, TaskName, Timestamp, TraceContext,
-};
+use crate::model::{Recorded, RunEvent, RunId, Status, TaskEvent, TaskName, Timestamp, TraceContext};
 use crate::telemetry::names::traces as names;
 
 use super::failed::{exception, text};
-use super::op::{OpEnd, Place, What};
+use super::op::{OpEnd, Place, Topic, What};
 use super::origin::{Moment, Origin};
 use super::span::{Span, SpanEvent, SpanEvents};
 use super::task::{AttemptEnd, TaskTrace};
@@ -48,8 +46,8 @@ struct Life {
     /// Its tasks, in the plan's order: a signal is the first one's that waits.
     order: Vec<TaskName>,
     tasks: BTreeMap<TaskName, TaskTrace>,
-    /// How many signals of a name nobody took yet.
-    untaken: BTreeMap<SignalName, u32>,
+    /// How many signals of a name and key nobody took yet.
+    untaken: BTreeMap<Topic, u32>,
     cancelling: bool,
     events: SpanEvents,
     claims: u32,
@@ -176,7 +174,9 @@ impl Life {
                 let asked = asked.with(names::CANCEL_BY, event.by.as_deref().map(text));
                 self.events.push(asked.with(names::CANCEL_REASON, event.reason.as_deref().map(text)));
             }
-            RunEvent::SignalReceived(event) => return self.signal_received(&event.name, moment),
+            RunEvent::SignalReceived(event) => {
+                return self.signal_received(&(event.name.clone(), event.key.clone()), moment);
+            }
             RunEvent::Blocked(event) => {
                 let blocked = SpanEvent::new(names::BLOCKED, at);
                 self.events.push(blocked.with(names::BLOCKED_REPORT, Some(text(&event.report))));
@@ -203,7 +203,7 @@ impl Life {
     }
 
     /// Hands the signal to the oldest wait for its name, or keeps it for the next one.
-    fn signal_received(&mut self, signal: &SignalName, moment: Moment) -> Vec<Span> {
+    fn signal_received(&mut self, signal: &Topic, moment: Moment) -> Vec<Span> {
         for name in &self.order {
             let Some(task) = self.tasks.get_mut(name) else { continue };
             let Some(key) = task.waiting_for(signal) else { continue };
@@ -215,12 +215,12 @@ impl Life {
         Vec::new()
     }
 
-    fn kept(&mut self, signal: &SignalName) {
+    fn kept(&mut self, signal: &Topic) {
         let count = self.untaken.entry(signal.clone()).or_default();
         *count = count.saturating_add(1);
     }
 
-    fn takes_kept(&mut self, signal: &SignalName) -> bool {
+    fn takes_kept(&mut self, signal: &Topic) -> bool {
         match self.untaken.get_mut(signal) {
             Some(count @ 2..) => *count -= 1,
             Some(_) => drop(self.untaken.remove(signal)),
@@ -259,13 +259,14 @@ impl Life {
     fn record_task(&mut self, at: &TaskPlace, event: &TaskEvent, moment: Moment) -> Vec<Span> {
         let (name, attempt) = (&at.task, at.attempt);
         if let TaskEvent::SignalAwaited(event) = event
-            && self.takes_kept(&event.signal)
+            && let topic = (event.signal.clone(), event.key.clone())
+            && self.takes_kept(&topic)
         {
-            let what = What::Signal { signal: event.signal.clone(), deadline: event.deadline };
+            let what = What::Signal { topic: topic.clone(), deadline: event.deadline };
             let task = self.tasks.entry(name.clone()).or_default();
             let place = Place { task: name, key: &event.op };
             task.begin_wait(&event.op, attempt, moment.at, what);
-            task.takes(&self.origin, place, event.signal.clone());
+            task.takes(&self.origin, place, topic);
             return task.end_wait(&self.origin, place, moment, OpEnd::Succeeded).into_iter().collect();
         }
         let origin = &self.origin;
@@ -304,7 +305,8 @@ impl Life {
                 None
             }
             TaskEvent::SignalAwaited(event) => {
-                let what = What::Signal { signal: event.signal.clone(), deadline: event.deadline };
+                let topic = (event.signal.clone(), event.key.clone());
+                let what = What::Signal { topic, deadline: event.deadline };
                 task.begin_wait(&event.op, attempt, moment.at, what);
                 None
             }
@@ -333,7 +335,9 @@ impl Life {
             TaskEvent::OpReused(event) => {
                 self.reused.ops = self.reused.ops.saturating_add(1);
                 match &event.recorded {
-                    ReusedOp::Signal { signal, .. } => task.takes(origin, place(&event.op), signal.clone()),
+                    ReusedOp::Signal { signal, key, .. } => {
+                        task.takes(origin, place(&event.op), (signal.clone(), key.clone()));
+                    }
                     ReusedOp::ReplayedChild { run, .. } => {
                         let what = What::Child { run: *run, workflow: None };
                         task.begin_wait(&event.op, attempt, moment.at, what);

@@ -86,5 +86,5 @@ impl Faults for Cut {
 }
 
 fn is_commit(call: &Call) -> bool {
-    matches!(call.method, "append" | "create")
+    matches!(call.method, "append" | "create" | "post_signal" | "tell_signal" | "ask_signal")
 }

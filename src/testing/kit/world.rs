@@ -12,7 +12,9 @@ use super::run::KitRun;
 use crate::actor::Witness;
 use crate::clock::Clock;
 use crate::model::{Recorded, RunId, Timestamp};
-use crate::runtime::{Error, NewRun, ReplayOptions, ReplayPlan, Runtime, RuntimeBuilder};
+use crate::runtime::{
+    Error, NewRun, ReplayOptions, ReplayPlan, Runtime, RuntimeBuilder, SignalOptions, Signalled,
+};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::workflow::Workflow;
@@ -120,6 +122,26 @@ impl Kit {
         let run = self.retried(start).await?;
         self.state().runs.push(run);
         Ok(KitRun::new(self, run))
+    }
+
+    /// Sends a signal to a key; on return every run that waited for it took it, unless the run is blocked or nobody serves it.
+    ///
+    /// # Errors
+    /// As for [`Runtime::signal_key`].
+    pub async fn signal_key<T: Serialize>(
+        &self,
+        name: &str,
+        key: &str,
+        payload: &T,
+    ) -> Result<Signalled, Error> {
+        // With an id it can be repeated when the crash leaves it unanswered.
+        let id = self.world.store.clock().new_run_id().to_string();
+        let options = SignalOptions::default().id(id);
+        let send =
+            async |runtime: Runtime| runtime.signal_key_with(name, key, payload, options.clone()).await;
+        let sent = self.retried(send).await?;
+        self.settle().await;
+        Ok(sent)
     }
 
     /// Replays a run; see [`Runtime::replay`].

@@ -148,6 +148,7 @@ fn child(script: &Script, stuck: &Asked, output: Payload) -> OpState {
 fn signal(stuck: &Asked, outcome: Option<Payload>) -> OpState {
     OpState::Signal {
         signal: SignalName::recorded(&stuck.line.op.name),
+        key: None,
         deadline: None,
         outcome: Some(outcome),
     }

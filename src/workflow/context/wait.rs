@@ -15,7 +15,7 @@ use crate::model::command::WaitUntil;
 use crate::model::ids::NameError;
 use crate::model::limits::WAIT_MAX;
 use crate::model::state::OpState;
-use crate::model::{OpKey, Payload, Report, SignalName};
+use crate::model::{Key, OpKey, Payload, Report, SignalName};
 use crate::workflow::CxError;
 
 /// A durable sleep.
@@ -61,6 +61,7 @@ impl Future for Sleep {
 pub struct Signal<T> {
     wait: Wait,
     name: Option<SignalName>,
+    key: Option<Key>,
     timeout: Option<Duration>,
     payload: PhantomData<fn() -> T>,
 }
@@ -69,7 +70,19 @@ impl<T> Signal<T> {
     #[track_caller]
     pub(super) fn new(cx: &Cx, name: &str) -> Signal<T> {
         let wait = Wait::new(cx, name);
-        Signal { wait, name: SignalName::new(name).ok(), timeout: None, payload: PhantomData }
+        let name = SignalName::new(name).ok();
+        Signal { wait, name, key: None, timeout: None, payload: PhantomData }
+    }
+
+    /// Waits for a signal of this name that is sent to a key instead of to this run, by
+    /// [`Runtime::signal_key`](crate::Runtime::signal_key): every run of the namespace that waits for it gets it, each wait one.
+    /// What was sent while nobody waited is kept, and the first wait takes the oldest. Default: none.
+    pub fn key(mut self, key: impl AsRef<str>) -> Self {
+        match Key::new(key) {
+            Ok(key) => self.key = Some(key),
+            Err(source) => drop(self.wait.broken.get_or_insert(CxError::Name { source })),
+        }
+        self
     }
 
     /// Sets how long to wait; after that the outcome is `None`. Default: for ever.
@@ -84,7 +97,7 @@ impl<T: DeserializeOwned> Future for Signal<T> {
     type Output = Result<Option<T>, CxError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let (name, timeout) = (self.name.clone(), self.timeout);
+        let (name, key, timeout) = (self.name.clone(), self.key.clone(), self.timeout);
         let read = |recorded: &OpState| match recorded {
             OpState::Signal { outcome: Some(outcome), .. } => Found::Outcome(outcome.clone()),
             OpState::Signal { outcome: None, .. } => Found::Open,
@@ -92,7 +105,7 @@ impl<T: DeserializeOwned> Future for Signal<T> {
         };
         let request = |op: OpKey| {
             let signal = name.unwrap_or_else(|| SignalName::recorded(&op.name));
-            Report::AwaitSignal { op, signal, timeout }
+            Report::AwaitSignal { op, signal, key, timeout }
         };
         let polled = self.wait.poll(context, "signal", read, request);
         let typed = |payload: Payload| {

@@ -117,9 +117,23 @@ async fn exit_codes_say_how_it_ended_and_what_was_wrong() -> Result<()> {
     let timed_out = on(&ground.url, &["start", "gate", "--timeout", "50ms", "--wait"]).await?;
     assert_eq!(timed_out.code, Some(11), "{}", timed_out.stdout);
 
+    let keyed = ["signal", "approved", "--key", "order-7", "--data", "1", "--id", "event 1"];
+    for _ in 0..2 {
+        let kept = on(&ground.url, &keyed).await?;
+        let said = "no run waits for signal `approved` of key `order-7`: it is kept for the first one\n";
+        assert_eq!((kept.code, kept.stdout.as_str()), (Some(0), said), "{}", kept.stderr);
+    }
+    let json = on(&ground.url, &[&keyed[..], &["-o", "json"]].concat()).await?.stdout;
+    assert_eq!(serde_json::from_str::<Value>(&json)?, serde_json::json!({ "runs": 0, "kept": true }));
+
     let unknown = "01a00000-0000-7000-8000-000000000000";
     for (arguments, code, said) in [
         (&["signal", gate, "go"][..], 6, "CANCELLED"),
+        (&["signal", gate, "go", "--key", "k"], 2, "stands alone"),
+        (&["signal", "go", "--key", "k", "--match", ""], 2, "cannot be used with"),
+        (&["signal", "go", "--key", ""], 2, "empty"),
+        (&["signal", gate, "go", "--id", "1"], 2, "--key"),
+        (&["signal", "approved", "--key", "order-7", "--id", "event 1"], 6, "another signal"),
         (&["get", unknown], 4, "there is no run"),
         (&["get", "nonsense"], 2, "names no run"),
         (&["start", "nobody"], 4, "unknown"),

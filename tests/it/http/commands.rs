@@ -54,6 +54,34 @@ async fn what_an_ended_run_cannot_do_is_a_conflict() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_to_a_key_says_how_many_runs_got_it_and_is_accepted_once() {
+    let stage = Stage::new().await;
+    let app = stage.open();
+    let path = "/api/v1/signals/approved/key";
+    let body = r#"{"key":"order-7","payload":{"by":"ada"},"id":"event 1"}"#;
+    for _ in 0..2 {
+        let answer = post(&app, path, body).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        assert_eq!(answer.json(), json!({ "runs": 0, "kept": true }));
+    }
+    let other = post(&app, path, r#"{"key":"order-7","id":"event 1"}"#).await;
+    other.assert_problem(409, "signal_id_taken");
+    let tenant = post(&stage.as_tenant("acme"), path, r#"{"key":"order-7","id":"event 1"}"#).await;
+    assert_eq!(tenant.json(), json!({ "runs": 0, "kept": true }), "another namespace has its own ids");
+    let other = post(&app, &format!("{path}?namespace=acme"), r#"{"key":"k","id":"event 1"}"#).await;
+    other.assert_problem(409, "signal_id_taken");
+    post(&app, path, "{}").await.assert_problem(422, "schema_violation");
+    post(&app, path, r#"{"key":""}"#).await.assert_problem(422, "schema_violation");
+    post(&app, path, r#"{"key":"k","id":""}"#).await.assert_problem(422, "schema_violation");
+    for n in 0..99 {
+        let kept = post(&app, path, &format!(r#"{{"key":"order-7","payload":{n}}}"#)).await;
+        assert_eq!(kept.json(), json!({ "runs": 0, "kept": true }));
+    }
+    let full = post(&app, path, r#"{"key":"order-7"}"#).await;
+    full.assert_problem(429, "signals_full");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_carries_its_payload() {
     let stage = Stage::new().await;
     let app = stage.open();

@@ -363,7 +363,7 @@ async fn a_run_that_waits_for_a_signal(ground: impl Ground) {
     let awaited = log.iter().find(|recorded| recorded.event.kind() == "signal_awaited").unwrap();
     assert_eq!((why.cause, why.waits[0].since), (Cause::Waiting, Some(awaited.at)));
     assert!(
-        matches!(&why.actions[0], Action::Signal { run: to, name } if *to == run.id() && name.as_str() == "go")
+        matches!(&why.actions[0], Action::Signal { run: to, name, .. } if *to == run.id() && name.as_str() == "go")
     );
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use runlog::model::condition::SkipReason;
 use runlog::model::event::{
     Allowed, AttemptFailed, ChildFinished, ChildOutcome, CodecError, OpReused, Place, RaceWon, ReplayFrom,
-    ReusedOp, RunCreated, RunStarted, TaskSkipped, Trigger,
+    ReusedOp, RunCreated, RunStarted, SignalAwaited, SignalReceived, TaskSkipped, Trigger,
 };
-use runlog::model::{Event, Failure, OpKey, Payload, RunEvent, Status, TaskEvent};
+use runlog::model::{Event, Failure, Key, OpKey, Payload, RunEvent, Status, TaskEvent};
 
 use super::samples::*;
 
@@ -121,8 +121,10 @@ fn whatever_a_replay_takes_over_is_read_as_it_was_written() {
         ReusedOp::FailedStep { input_hash: input_hash.clone(), error, allowed: None, times: times(1) },
         ReusedOp::BegunStep { input_hash, at: at(1) },
         ReusedOp::Sleep { fire_at: at(2) },
-        ReusedOp::Signal { signal: signal_name("go"), payload: Payload::null() },
-        ReusedOp::MissedSignal { signal: signal_name("go") },
+        ReusedOp::Signal { signal: signal_name("go"), key: None, payload: Payload::null() },
+        ReusedOp::MissedSignal { signal: signal_name("go"), key: None },
+        ReusedOp::Signal { signal: signal_name("go"), key: Some(key("k")), payload: Payload::null() },
+        ReusedOp::MissedSignal { signal: signal_name("go"), key: Some(key("k")) },
         ReusedOp::Child { run: run(3), input_hash: "h".into(), outcome },
         ReusedOp::Race { winner: 1, lost: vec![op("x")], spawned: true },
         ReusedOp::Now { now: at(3) },
@@ -232,4 +234,25 @@ fn what_a_newer_release_wrote_is_named() {
 fn a_field_of_a_newer_release_is_passed_over() {
     let read = Event::decode("run_blocked", 1, None, r#"{"report":"r","since":3}"#).expect("an event");
     assert_eq!(read.kind(), "run_blocked");
+}
+
+#[test]
+fn a_signal_of_a_key_is_read_as_it_was_written() {
+    let wait =
+        SignalAwaited { op: op("go"), signal: signal_name("go"), key: Some(key("order-7")), deadline: None };
+    let event = of_task("a", 1, wait);
+    assert_eq!(event.encode().unwrap().payload, r#"{"op":"go#0","signal":"go","key":"order-7"}"#);
+    assert_eq!(again(&event), event);
+    let came = SignalReceived {
+        name: signal_name("go"),
+        key: Some(key("order-7")),
+        payload: payload("1"),
+        sent_at: at(3),
+    };
+    let event = Event::from(RunEvent::from(came));
+    assert_eq!(again(&event), event);
+}
+
+fn key(text: &str) -> Key {
+    Key::new(text).unwrap()
 }

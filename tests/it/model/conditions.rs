@@ -5,14 +5,25 @@ use runlog::model::decide::decide;
 use runlog::model::effects::wake_at;
 use runlog::model::event::SignalReceived;
 use runlog::model::plan::{PlannedTask, Role};
-use runlog::model::{Command, Event, Now, Plan, Rules, RunEvent, RunState, Status, TaskRules};
+use runlog::model::{Command, Event, Key, Now, Plan, Rules, RunEvent, RunState, Status, TaskRules};
 
 use super::samples::*;
 
+fn stop(key: Option<Key>) -> Event {
+    let stop = SignalReceived { name: signal_name("stop"), key, payload: payload("1"), sent_at: at(1) };
+    RunEvent::from(stop).into()
+}
+
 /// One task, with conditions on the signal `stop`, of a run that had it while it was queued.
 fn started(conditions: impl FnOnce(&mut Conditions) -> &mut Option<Expr>) -> (RunState, Vec<&'static str>) {
-    let stop = SignalReceived { name: signal_name("stop"), payload: payload("1"), sent_at: at(1) };
-    let queued = follow(queued(), [RunEvent::from(stop).into()]);
+    started_with(stop(None), conditions)
+}
+
+fn started_with(
+    signal: Event,
+    conditions: impl FnOnce(&mut Conditions) -> &mut Option<Expr>,
+) -> (RunState, Vec<&'static str>) {
+    let queued = follow(queued(), [signal]);
     let term = Term::Signal { name: signal_name("stop"), judged: false };
     let mut of_task = Conditions { terms: vec![term], ..Conditions::default() };
     *conditions(&mut of_task) = Some(Expr::Term(0));
@@ -45,4 +56,16 @@ fn a_run_that_starts_cancelled_by_a_condition_ends_with_the_next_tick() {
     assert_eq!((state.status, wake_at(&state, at(10))), (Status::Running, Some(at(10))));
     let (state, kinds) = obey(state, Command::Tick);
     assert_eq!((state.status, kinds), (Status::Cancelled, vec!["run_cancelled"]));
+}
+
+#[test]
+fn a_signal_to_a_key_meets_no_condition() {
+    let of_key = || stop(Some(Key::new("k").expect("a key")));
+    let (state, kinds) = started_with(of_key(), |conditions| &mut conditions.wait_for);
+    assert_eq!(kinds, ["run_started", "conditions_opened"]);
+    let met = |state: &RunState| state.tasks[0].open_gate().expect("it is looked at").terms[0].met;
+    assert_eq!(met(&state), None, "it came before");
+    let state = follow(state, [of_key()]);
+    assert_eq!(met(&state), None, "it came while they are looked at");
+    assert_eq!(met(&follow(state, [stop(None)])), Some(true));
 }

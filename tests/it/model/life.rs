@@ -16,9 +16,9 @@ use runlog::model::mail::mail;
 use runlog::model::plan::{PlannedTask, Role};
 use runlog::model::replay::{Takeover, take_over};
 use runlog::model::{
-    Command, Event, Failure, Message, MessageId, NodeId, Now, PatchId, Payload, Plan, Recorded, Rejection,
-    Report, Retry, Rules, RunEvent, RunId, RunState, Status, TaskEvent, TaskRules, TaskStatus, Verdict,
-    snapshot,
+    Command, Event, Failure, Key, Message, MessageId, NodeId, Now, PatchId, Payload, Plan, Recorded,
+    Rejection, Report, Retry, Rules, RunEvent, RunId, RunState, Status, TaskEvent, TaskRules, TaskStatus,
+    Verdict, snapshot,
 };
 
 use super::samples::{at, created, op, payload, run, signal_name, task_name};
@@ -221,9 +221,11 @@ impl Life {
     fn body(&self, choice: u8) -> MessageBody {
         match choice {
             0 => MessageBody::Cancel { reason: Some("why".into()), by: None, grace_ms: 7_000 },
-            1..=6 => {
-                MessageBody::Signal { name: signal_name(&format!("s{}", choice % 3)), payload: payload("1") }
-            }
+            1..=6 => MessageBody::Signal {
+                name: signal_name(&format!("s{}", choice % 3)),
+                key: choice.is_multiple_of(2).then(|| Key::new("k").unwrap()),
+                payload: payload("1"),
+            },
             _ => {
                 let outcome = match choice % 3 {
                     0 => {
@@ -257,6 +259,7 @@ impl Life {
             5 => Report::AwaitSignal {
                 op: key("signal"),
                 signal: signal_name(&format!("s{}", place % 3)),
+                key: place.is_multiple_of(2).then(|| Key::new("k").unwrap()),
                 timeout: (seconds > 9).then_some(wait),
             },
             6 => {

@@ -51,7 +51,7 @@ fn cancel() -> MessageBody {
 }
 
 fn signal(name: &str) -> MessageBody {
-    MessageBody::Signal { name: signal_name(name), payload: payload("1") }
+    MessageBody::Signal { name: signal_name(name), key: None, payload: payload("1") }
 }
 
 /// A started run of one task, `a`, and nothing open.

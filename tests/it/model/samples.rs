@@ -111,7 +111,8 @@ pub(crate) fn samples() -> Vec<Event> {
         RunClaimed {}.into(),
         RunStarted { plan: plan(), assigned_at: Some(at(2)) }.into(),
         CancelRequested { reason: Some("why".into()), by: Some("who".into()), abort_at: at(99) }.into(),
-        SignalReceived { name: signal_name("paid"), payload: payload("[1e400]"), sent_at: at(3) }.into(),
+        SignalReceived { name: signal_name("paid"), key: None, payload: payload("[1e400]"), sent_at: at(3) }
+            .into(),
         RunBlocked { report: "step 2 is gone".into() }.into(),
         RunSucceeded {}.into(),
         RunFailed { task: Some(task_name("a")), error: failure() }.into(),
@@ -140,7 +141,8 @@ pub(crate) fn samples() -> Vec<Event> {
         .into(),
         TimerStarted { op: op("nap"), fire_at: at(50) }.into(),
         TimerFired { op: op("open sleep") }.into(),
-        SignalAwaited { op: op("paid"), signal: signal_name("paid"), deadline: Some(at(60)) }.into(),
+        SignalAwaited { op: op("paid"), signal: signal_name("paid"), key: None, deadline: Some(at(60)) }
+            .into(),
         SignalTimedOut { op: op("open signal") }.into(),
         WaitAbandoned { op: op("open sleep") }.into(),
         ChildStarted {
@@ -207,7 +209,12 @@ pub(crate) fn running() -> RunState {
         of_task(
             "a",
             1,
-            SignalAwaited { op: op("open signal"), signal: signal_name("go"), deadline: Some(at(60)) },
+            SignalAwaited {
+                op: op("open signal"),
+                signal: signal_name("go"),
+                key: None,
+                deadline: Some(at(60)),
+            },
         ),
         of_task("a", 1, child),
     ];

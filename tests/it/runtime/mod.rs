@@ -8,6 +8,7 @@ mod bulk_actions;
 mod input;
 mod status;
 mod cancel;
+mod signal_key;
 mod replay;
 mod timeouts;
 mod timestamps;

@@ -175,7 +175,7 @@ pub(super) fn key(text: &str) -> Option<Key> {
 
 pub(super) fn signal(name: &str, payload: &str) -> MessageBody {
     let payload = Payload::parse(payload).expect("JSON");
-    MessageBody::Signal { name: SignalName::new(name).expect("a name"), payload }
+    MessageBody::Signal { name: SignalName::new(name).expect("a name"), key: None, payload }
 }
 
 pub(super) fn commit(appends: impl IntoIterator<Item = Append>) -> Commit {
@@ -188,7 +188,16 @@ pub(super) fn encode(event: impl Into<Event>) -> Encoded {
 
 /// Makes an append that changes nothing yet.
 pub(super) fn append(run: RunId, expected: u32) -> Append {
-    Append { run, expected, events: vec![], born: None, row: None, mail: vec![], taken: vec![] }
+    Append {
+        run,
+        expected,
+        events: vec![],
+        born: None,
+        row: None,
+        mail: vec![],
+        taken: vec![],
+        awaits: vec![],
+    }
 }
 
 /// Makes the birth of a run, due long ago, with RunCreated as its only event.

@@ -6,6 +6,7 @@ mod function;
 mod retry;
 mod timeout;
 mod signal;
+mod signal_key;
 mod child;
 mod race;
 mod transaction;

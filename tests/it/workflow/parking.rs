@@ -178,7 +178,7 @@ async fn a_run_that_may_not_be_parked_for_its_mail_reads_that_before_it_tries_ag
     let (memory, deaf) = (MemoryStore::new("2026-01-01T00:00:00Z".parse()?), Arc::new(DeafNode::default()));
     let runtime = Runtime::on_store(memory.connect_with(deaf.clone())).workflow(w.clone()).start().await?;
     let run = runtime.run(&w, ()).start().await?;
-    let other = MessageBody::Signal { name: SignalName::new("other")?, payload: Payload::of(&1)? };
+    let other = MessageBody::Signal { name: SignalName::new("other")?, key: None, payload: Payload::of(&1)? };
     memory.send(run.id(), &other).await?;
     tokio::time::sleep(secs(10)).await;
     let appends = deaf.appends.load(Ordering::Relaxed);

@@ -6,8 +6,9 @@
 -- events: run, seq, kind, schema_version, task, attempt, payload, birth; changed rows: id, status, ended, deadline_at,
 -- asks (for its release), wake_at, mail_seen, claims, birth; mail: recipient, body, birth; taken inbox rows; the
 -- fence's token; births again: trigger, trigger_id, trigger_key, replay_of; changed rows again: failed_task, error_kind,
--- error_message, error_location, fingerprint, caused_by; births again: limit_key.
--- index: leases_pkey, runs_pkey, runs_keyed, archived_runs_key, events_pkey, inbox_pkey, outbox_pkey
+-- error_message, error_location, fingerprint, caused_by; births again: limit_key; signals by key ($52 to $56): run,
+-- namespace, name, key, how many more it waits for.
+-- index: leases_pkey, runs_pkey, runs_keyed, archived_runs_key, events_pkey, inbox_pkey, outbox_pkey, signal_waits_pkey
 -- Its lock_timeout, set for this statement alone, lets a heartbeat in between two tries while an open transaction of
 -- somebody else holds a key: this waits for that transaction with the fence row locked.
 with me as materialized (
@@ -157,6 +158,16 @@ told as (
     select me.now, $19::uuid[], $20::int[]
     from me cross join runlog.outbox_open o
     where o.until > me.now and cardinality($20::int[]) > 0
+),
+-- Signals by key, binds $52 to $56. After the rows of runs, as whoever tells signals locks them.
+awaited as (
+    insert into runlog.signal_waits as w (run_id, namespace, name, key, waits, asked_at)
+    select a.run_id, a.namespace, a.name, a.key, a.change, me.now
+    from unnest($52::uuid[], $53::text[], $54::text[], $55::text[], $56::int[]) as a (run_id, namespace, name, key, change)
+    cross join me
+    where (select count(*) from st) >= 0
+    order by a.run_id, a.name, a.key
+    on conflict (run_id, name, key) do update set waits = w.waits + excluded.waits, asked_at = excluded.asked_at
 )
 select (select now from me) as now,
        (select count(*) from ev) as "events!",

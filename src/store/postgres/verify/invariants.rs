@@ -80,6 +80,8 @@ invariants! {
     "no_schedule_is_overdue" says "no schedule stays overdue";
     "a_trigger_event_has_its_runs" says "a run that a trigger event started is there and says so";
     "a_run_of_an_event_is_its_outcome" says "a trigger event starts the runs that it is recorded to have started, and no others";
+    "a_wait_by_key_is_known" says "every open wait for a signal by key stands where senders look for it";
+    "no_signal_by_key_is_forgotten" says "no signal by key stays undelivered while a live run waits for it";
     "no_snapshot_is_ahead" says "a snapshot holds no more events than the log";
     "a_stream_is_dense" says "a stream counts its chunks 1, 2, 3, … without a hole";
     "retention_touches_no_live_run" says "what is archived is nowhere else, and no live parent asks for it";

@@ -30,7 +30,7 @@ pub(super) async fn payloads_come_back_byte_for_byte(store: Arc<dyn Store>) {
     let text = r#"{ "b":123456789012345678901234567890,"a" : 1.10e400, "a":"\u00e9ü\ud83d\ude00", "":[ ] }"#;
     let payload = Payload::parse(text).expect("JSON");
     let name = SignalName::new("s").expect("a name");
-    let event = RunEvent::from(SignalReceived { name, payload, sent_at: long_ago() });
+    let event = RunEvent::from(SignalReceived { name, key: None, payload, sent_at: long_ago() });
     process.write(append(run, 1).event(event.clone())).await;
 
     let log = store.log(run, 1, 1).await.expect("log");

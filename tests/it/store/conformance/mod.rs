@@ -21,6 +21,7 @@ mod serving;
 mod summaries;
 mod writings;
 mod outbox;
+mod signals;
 mod lists;
 mod schedules;
 mod triggers;
@@ -212,6 +213,23 @@ macro_rules! contract {
                 an_end_records_its_node_and_why_it_failed
                 a_run_that_ends_well_records_its_node_only
                 a_parked_run_is_told_from_one_that_is_held
+            }
+            signals {
+                a_signal_is_brought_to_every_run_that_waits_for_its_key
+                a_signal_that_nobody_waits_for_is_kept_for_the_first_that_asks
+                kept_signals_are_taken_in_their_order_one_by_each_wait
+                a_wait_that_has_its_signal_gets_no_second_one
+                a_signal_comes_once_to_a_run_with_two_waits
+                whichever_of_a_wait_and_a_signal_comes_second_finds_the_first
+                a_signal_that_comes_again_is_answered_as_the_first_time
+                a_run_that_ended_or_gave_up_waits_for_nothing
+                a_wait_that_gave_up_while_its_signal_came_leaves_it_to_the_next_one
+                a_batch_that_comes_again_waits_once
+                a_parked_run_is_due_when_its_signal_comes
+                no_more_signals_are_kept_than_may_be
+                a_signal_whose_sender_died_is_found
+                no_signal_is_lost_and_none_comes_twice_in_any_order
+                no_signal_is_lost_and_none_comes_twice_at_the_same_time
             }
             writings {
                 a_line_comes_back_as_it_was_written

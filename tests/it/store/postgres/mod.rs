@@ -8,6 +8,7 @@ mod schema;
 mod create;
 mod claim;
 mod mail;
+mod signals;
 mod list;
 mod lines;
 mod retention;
@@ -150,6 +151,7 @@ pub(crate) fn next(run: RunId, expected: u32) -> Append {
         row: None,
         mail: Vec::new(),
         taken: Vec::new(),
+        awaits: Vec::new(),
     }
 }
 

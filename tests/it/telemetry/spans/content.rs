@@ -86,8 +86,8 @@ fn a_run_is_its_start_its_attempts_and_what_they_waited_for() {
     };
     let outcome = ChildOutcome { status: Status::Succeeded, output: Some(Payload::null()), error: None };
     let step = StepCompleted { op: op("charge"), input_hash: None, output: payload("1"), us: 500_000 };
-    let wait = SignalAwaited { op: op("paid"), signal: signal_name("paid"), deadline: None };
-    let paid = SignalReceived { name: signal_name("paid"), payload: payload("1"), sent_at: at(3) };
+    let wait = SignalAwaited { op: op("paid"), signal: signal_name("paid"), key: None, deadline: None };
+    let paid = SignalReceived { name: signal_name("paid"), key: None, payload: payload("1"), sent_at: at(3) };
     let log = log([
         birth(),
         started(),
@@ -203,7 +203,8 @@ run checkout 1..7 CANCELLED [\"runlog.started\", \"runlog.cancel_requested\"]
 
 #[test]
 fn timeouts_are_errors_and_a_signal_that_does_not_come_is_none() {
-    let wait = SignalAwaited { op: op("paid"), signal: signal_name("paid"), deadline: Some(at(5)) };
+    let wait =
+        SignalAwaited { op: op("paid"), signal: signal_name("paid"), key: None, deadline: Some(at(5)) };
     let of_run = RunEvent::from(RunTimedOut { timeout: Timeout::Run, deadline: at(8) });
     let running = log([
         birth(),
@@ -264,8 +265,9 @@ attempt a 3..7 succeeded [\"runlog.moved\"]
 
 #[test]
 fn a_wait_that_is_dropped_gives_its_signal_back() {
-    let wait = |name: &str| SignalAwaited { op: op(name), signal: signal_name("paid"), deadline: None };
-    let paid = SignalReceived { name: signal_name("paid"), payload: payload("1"), sent_at: at(3) };
+    let wait =
+        |name: &str| SignalAwaited { op: op(name), signal: signal_name("paid"), key: None, deadline: None };
+    let paid = SignalReceived { name: signal_name("paid"), key: None, payload: payload("1"), sent_at: at(3) };
     let log = log([
         birth(),
         started(),

@@ -176,6 +176,12 @@ corruptions! {
     a_message_to_a_run_that_has_ended: no_message_outlives_its_run of "echo" "echo" at [],
         "insert into runlog.inbox (run_id, body, sent_at) values ('{run}', '{}', now() - interval '1 h');
          update runlog.runs set mail = 1 where id = '{run}'";
+    a_wait_by_key_that_no_sender_finds: a_wait_by_key_is_known of "gate" "waiting" at [4],
+        "select set('{run}', 4, '{key}', '\"k\"')";
+    a_kept_signal_that_a_run_waits_for: no_signal_by_key_is_forgotten of "gate" "waiting" at [],
+        "insert into runlog.signal_waits values ('{run}', 'default', 'go', 'k', 1, now() - interval '1 h');
+         insert into runlog.signals (namespace, sent_as, name, key, body, body_hash, state, sent_at)
+         values ('default', '1', 'go', 'k', '{}', '', 'KEPT', now() - interval '1 h')";
     a_snapshot_of_what_never_happened: no_snapshot_is_ahead of "echo" "echo" at [99],
         "insert into runlog.snapshots values ('{run}', 99, 1, '')";
     a_live_run_in_the_archive: retention_touches_no_live_run of "gate" "waiting" at [],
