@@ -1,9 +1,11 @@
 //! Trigger events on several nodes of one database.
 
+mod killed;
+
 use std::time::Duration;
 
 use runlog::store::postgres::{Scope, verify};
-use runlog::{Runtime, Subscription, TriggerEvent};
+use runlog::{Runtime, RuntimeBuilder, Subscription, TriggerEvent};
 use tokio::task::JoinSet;
 
 use crate::support::{Ground, Postgres, echo, gate, until};
@@ -11,8 +13,8 @@ use crate::support::{Ground, Postgres, echo, gate, until};
 const LEASE: Duration = Duration::from_millis(800);
 const EVENTS: usize = 400;
 
-async fn node(ground: &Postgres) -> Runtime {
-    let builder = ground.builder().workflow(echo()).workflow(gate()).lease(LEASE);
+async fn start(builder: RuntimeBuilder) -> Runtime {
+    let builder = builder.workflow(echo()).workflow(gate()).lease(LEASE);
     let builder = builder.poll_interval(Duration::from_millis(50));
     let odd = Subscription::by_name("odd", "said", "echo").filter("payload.n % 2 == 1");
     let all = Subscription::by_name("all", "said", "echo");
@@ -28,7 +30,7 @@ async fn each_event_starts_its_runs_once_whoever_dies_in_the_middle_of_a_push() 
     let ground = Postgres::new().await;
     let mut nodes = Vec::new();
     for _ in 0..8 {
-        nodes.push(node(&ground).await);
+        nodes.push(start(ground.builder()).await);
     }
     let mut unanswered = Vec::new();
     for (turn, few) in (0..EVENTS).collect::<Vec<_>>().chunks(50).enumerate() {
@@ -56,7 +58,7 @@ async fn each_event_starts_its_runs_once_whoever_dies_in_the_middle_of_a_push() 
         let (answered, others) = futures_util::join!(first, others);
         assert!(others.iter().all(Result::is_ok), "{others:?}");
         unanswered.extend(few.iter().copied().filter(|n| !answered.contains(n)));
-        nodes.push(node(&ground).await);
+        nodes.push(start(ground.builder()).await);
     }
     assert!(unanswered.len() > 8, "the deaths came in the middle: {}", unanswered.len());
 
