@@ -8,11 +8,13 @@
 mod plan;
 mod workload;
 mod nodes;
+mod clients;
 mod faults;
 mod oracle;
 mod invariants;
-mod limited;
 mod signals;
+mod events;
+mod limited;
 mod marks;
 mod trace;
 mod world;
@@ -56,10 +58,12 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("takeover-leaves-alive", Mutant::TakeoverLeavesAlive),
     ("append-at-head", Mutant::AppendAtHead),
     ("claim-and-load-in-one-statement", Mutant::ClaimAndLoadInOneStatement),
-    ("let-in-counts-the-started", Mutant::LetInCountsTheStarted),
-    ("rate-forgets-the-ended", Mutant::RateForgetsTheEnded),
     ("untold-signals-stay", Mutant::UntoldSignalsStay),
     ("kept-signals-stay", Mutant::KeptSignalsStay),
+    ("known-events-start-again", Mutant::KnownEventsStartAgain),
+    ("events-before-their-runs", Mutant::EventsBeforeTheirRuns),
+    ("let-in-counts-the-started", Mutant::LetInCountsTheStarted),
+    ("rate-forgets-the-ended", Mutant::RateForgetsTheEnded),
 ];
 
 /// A world that takes longer hangs.

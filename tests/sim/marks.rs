@@ -32,6 +32,8 @@ pub const MARKS: &[&str] = &[
     "a kept signal was taken",
     "a signal came whose sender never heard of it",
     "a sender asked again with its id",
+    "an event was pushed by two",
+    "an event was pushed again after a lost answer",
     "a run failed",
     "a run timed out",
     "a run never started in time",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use runlog::model::trigger::Outcome;
 use runlog::model::{NodeId, OpKey, TaskName};
 use runlog::store::Store;
 use runlog::store::memory::MemoryStore;
@@ -24,6 +25,8 @@ pub struct Oracle {
     promises: Mutex<Vec<Promise>>,
     /// What senders of signals to keys were told last, by token.
     signalled: Mutex<BTreeMap<u64, Signalled>>,
+    /// What who pushed an event was told, by its id.
+    pushed: Mutex<BTreeMap<String, Vec<Outcome>>>,
     bodies: Mutex<BTreeMap<Body, u32>>,
     last_event: Arc<Mutex<BTreeMap<RunId, Instant>>>,
 }
@@ -53,6 +56,7 @@ impl Oracle {
             violations: Mutex::default(),
             promises: Mutex::default(),
             signalled: Mutex::default(),
+            pushed: Mutex::default(),
             bodies: Mutex::default(),
             last_event: Arc::clone(last_event),
         })
@@ -81,6 +85,19 @@ impl Oracle {
 
     pub fn all_signalled(&self) -> BTreeMap<u64, Signalled> {
         self.signalled.lock().unwrap().clone()
+    }
+
+    /// Notes what who pushed an event was told: the same, whoever asks how often.
+    pub fn pushed(&self, id: String, outcomes: Vec<Outcome>) {
+        self.trace.note(format_args!("promised: {id} is durable, with {} outcomes", outcomes.len()));
+        let before = self.pushed.lock().unwrap().insert(id.clone(), outcomes.clone());
+        if before.is_some_and(|before| before != outcomes) {
+            self.violated(format!("{id} was answered in two ways"));
+        }
+    }
+
+    pub fn all_pushed(&self) -> BTreeMap<String, Vec<Outcome>> {
+        self.pushed.lock().unwrap().clone()
     }
 
     fn text(&self, promise: &Promise) -> String {

@@ -141,6 +141,12 @@ pub enum Ask {
         key: u64,
         again: bool,
     },
+    /// A trigger event; `again`: who gets no answer pushes it again.
+    Push {
+        id: u64,
+        job: u64,
+        again: bool,
+    },
     Cancel {
         grace: Duration,
     },
@@ -180,11 +186,12 @@ impl Plan {
         troubles.sort_by_key(|(at, _)| *at);
         let mut requests = requests(&mut rng.fork(), processes, troubled.min(Duration::from_secs(30)));
         requests.extend(replays(seed, processes, troubled));
+        requests.extend(signals_to_keys(seed, processes, troubled));
+        requests.extend(pushes(seed, processes, troubled.min(Duration::from_secs(30))));
         let limit = Limit::of(seed);
         if limit.is_some() {
             requests.extend(leaves(seed, processes));
         }
-        requests.extend(signals_to_keys(seed, processes, troubled));
         requests.sort_by_key(|(at, _)| *at);
         Plan {
             seed,
@@ -292,19 +299,6 @@ fn replays(seed: u64, processes: usize, troubled: Duration) -> Vec<(Duration, Re
         .collect()
 }
 
-/// Starts of leaves, which crowd at their limit. Drawn from chance of their own.
-fn leaves(seed: u64, processes: usize) -> Vec<(Duration, Request)> {
-    let mut rng = Rng::new(seed ^ 0x6c65_6176_6573);
-    let at_ms = rng.below(5_000);
-    (0..rng.between(2, 6))
-        .map(|_| {
-            let ask = Ask::Start(Box::new(NewRun { workflow: LEAF, ..NewRun::of(&mut rng) }));
-            let (at, process) = (rng.millis(at_ms, at_ms + 800), rng.below(processes as u64) as usize);
-            (at, Request { process, ask, choice: 0 })
-        })
-        .collect()
-}
-
 /// Signals to keys: some before any run waits, some while several do. Drawn from chance of their own.
 fn signals_to_keys(seed: u64, processes: usize, troubled: Duration) -> Vec<(Duration, Request)> {
     let mut rng = Rng::new(seed ^ 0x006b_6579_7321);
@@ -318,6 +312,36 @@ fn signals_to_keys(seed: u64, processes: usize, troubled: Duration) -> Vec<(Dura
             (at, Request { process: rng.below(processes as u64) as usize, ask, choice: 0 })
         })
         .collect()
+}
+
+/// Starts of leaves, which crowd at their limit. Drawn from chance of their own.
+fn leaves(seed: u64, processes: usize) -> Vec<(Duration, Request)> {
+    let mut rng = Rng::new(seed ^ 0x6c65_6176_6573);
+    let at_ms = rng.below(5_000);
+    (0..rng.between(2, 6))
+        .map(|_| {
+            let ask = Ask::Start(Box::new(NewRun { workflow: LEAF, ..NewRun::of(&mut rng) }));
+            let (at, process) = (rng.millis(at_ms, at_ms + 800), rng.below(processes as u64) as usize);
+            (at, Request { process, ask, choice: 0 })
+        })
+        .collect()
+}
+
+/// Trigger events, some of them by two clients. Drawn from chance of their own.
+fn pushes(seed: u64, processes: usize, until: Duration) -> Vec<(Duration, Request)> {
+    let mut rng = Rng::new(seed ^ 0x0070_7573_6865_6421);
+    let mut requests = Vec::new();
+    for id in 0..rng.between(0, 3) {
+        // Half of the largest number: a filter counts with signed ones.
+        let (at, job) = (rng.millis(0, until.as_millis() as u64), rng.draw() / 2);
+        let apart_ms = *rng.pick(&[0, 40, 4_000]);
+        for _ in 0..rng.between(1, 2) {
+            let ask = Ask::Push { id, job, again: rng.percent(60) };
+            let request = Request { process: rng.below(processes as u64) as usize, ask, choice: 0 };
+            requests.push((at + rng.millis(0, apart_ms), request));
+        }
+    }
+    requests
 }
 
 impl NewRun {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use runlog::model::limit::Policy;
-use runlog::{Concurrency, Cx, CxError, Retry, RunId, RuntimeBuilder, TaskErrors, When, Workflow};
+use runlog::{
+    Concurrency, Cx, CxError, Retry, RunId, RuntimeBuilder, Subscription, TaskErrors, When, Workflow,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{KEYS, LONGEST_STEP_MS, Limit, Rng};
@@ -54,6 +56,8 @@ impl Workload {
     }
 
     pub fn serve(&self, builder: RuntimeBuilder) -> RuntimeBuilder {
+        let odd = Subscription::by_name("odd", "said", "middle").filter("payload.seed % 2 == 1");
+        let builder = builder.subscription(Subscription::by_name("all", "said", "leaf")).subscription(odd);
         self.workflows.iter().fold(builder, |builder, workflow| builder.workflow(workflow.clone()))
     }
 }

@@ -12,6 +12,7 @@ use runlog::store::memory::{MemoryStore, Mutant, Seen};
 use runlog::store::{RunRow, Store};
 use tokio::time::Instant;
 
+use crate::events;
 use crate::nodes::Cluster;
 use crate::oracle::Oracle;
 use crate::plan::{LONGEST_STEP_MS, Plan};
@@ -100,8 +101,9 @@ async fn live(seed: u64, mutant: Option<Mutant>, trace: &Trace) -> Arc<Oracle> {
     let checked = async {
         settle(&cluster).await?;
         invariants::check(&cluster).await?;
-        limited::check(&cluster).await?;
         signals::check(&cluster, calm_at, grace(&cluster)).await?;
+        events::check(&cluster).await?;
+        limited::check(&cluster).await?;
         oracle.check().await
     };
     if let Err(error) = checked.await {

@@ -32,6 +32,10 @@ pub enum Mutant {
     UntoldSignalsStay,
     /// A run that begins to wait does not ask for what is kept.
     KeptSignalsStay,
+    /// A push does not look whether its event is known.
+    KnownEventsStartAgain,
+    /// A push keeps its event in one commit and starts the runs in another.
+    EventsBeforeTheirRuns,
 }
 
 /// What a world noticed that no caller is told.

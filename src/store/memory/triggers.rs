@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::MemoryStore;
 use super::faults::Call;
+use super::simulated::Mutant;
 use crate::model::limits::TRIGGER_EVENT_KEPT;
 use crate::model::{EventId, EventKey, Namespace, SubscriptionName};
 use crate::store::{
@@ -67,9 +68,18 @@ impl Triggers for MemoryStore {
     }
 
     fn push<'a>(&'a self, event: &'a NewTriggerEvent, runs: &'a [Append]) -> Answer<'a, bool> {
+        if !runs.is_empty() && self.world().is_mutant(Mutant::EventsBeforeTheirRuns) {
+            return Box::pin(async move {
+                let is_new = self.push(event, &[]).await?;
+                let late = if is_new { runs } else { &[] };
+                self.call(Call::of("create"), move |world, now| world.create(late, now)).await?;
+                Ok(is_new)
+            });
+        }
         self.call(Call::of("push"), move |world, now| {
             let place = (event.namespace.clone(), event.id.clone());
-            if world.mailroom.events.contains_key(&place) {
+            let is_known = world.mailroom.events.contains_key(&place);
+            if is_known && !world.is_mutant(Mutant::KnownEventsStartAgain) {
                 return Ok(false);
             }
             world.create(runs, now)?;
