@@ -5,6 +5,7 @@ use std::io::Read;
 use serde_json::value::RawValue;
 
 use super::client::Failure;
+use crate::model::Timestamp;
 
 /// Reads a JSON text: itself, the file of `@FILE`, or standard input for `-`. It is sent on byte for byte.
 pub(super) fn json(option: &str, given: &str) -> Result<Box<RawValue>, Failure> {
@@ -33,6 +34,13 @@ fn text(option: &str, given: &str) -> Result<String, Failure> {
             .map_err(|error| Failure::Usage(format!("{option}: {path} cannot be read: {error}"))),
         None => Ok(given.to_owned()),
     }
+}
+
+/// Reads an instant.
+pub(super) fn instant(given: &str) -> Result<Timestamp, String> {
+    let wanted =
+        |error| format!("{error}: expected a date, a time and an offset, as in 2026-12-24T18:00:00Z");
+    given.parse::<Timestamp>().map_err(wanted)
 }
 
 /// Reads `NAME=VALUE`.

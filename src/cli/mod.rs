@@ -93,7 +93,7 @@ enum Verb {
     Watch(verbs::watch::Arguments),
     /// Starts a run
     Start(verbs::start::Arguments),
-    /// Sends a signal to a run
+    /// Sends a signal to a run, to all live ones that a filter finds, or to all that wait for a key
     Signal(verbs::signal::Arguments),
     /// Ends runs: queued ones never start, running ones are told and then aborted
     Cancel(verbs::cancel::Arguments),

@@ -32,6 +32,7 @@ pub(in crate::cli) struct Subscription {
     pub(in crate::cli) filter: Option<String>,
     pub(in crate::cli) workflow: String,
     pub(in crate::cli) declared: bool,
+    pub(in crate::cli) created_by: Option<String>,
 }
 
 /// What became of a signal to many runs.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Desk, Done};
-use crate::cli::client::Failure;
+use crate::cli::client::{Failure, segment};
 use crate::cli::documents::{Limit, LimitKey, Page};
 use crate::cli::exit::Exit;
 use crate::cli::show::{Cell, Style, Table, plain};
@@ -27,9 +27,16 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         return Ok(Exit::Fine);
     };
     query.extend(arguments.namespace.as_deref().map(|namespace| ("namespace", namespace)));
-    let answer = desk.client.get(&format!("limits/{workflow}/keys"), &query).await?;
+    let answer = desk.client.get(&format!("limits/{}/keys", segment(workflow)), &query).await?;
     if !desk.passed_on(&answer, None)? {
-        keys(desk, &answer.read::<Page<LimitKey>>()?.data)?;
+        let found = answer.read::<Page<LimitKey>>()?.data;
+        if found.is_empty() {
+            let workflow = plain(workflow);
+            desk.screen.remark(format!(
+                "no run of {workflow} runs or waits under a limit: `runlog limits` lists them all"
+            ));
+        }
+        keys(desk, &found)?;
     }
     Ok(Exit::Fine)
 }

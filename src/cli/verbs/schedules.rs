@@ -8,7 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Desk, Done};
-use crate::cli::client::{Failure, segment};
+use crate::cli::client::{Answer, Failure, segment};
 use crate::cli::documents::{Page, Run, Schedule, SchedulesDone};
 use crate::cli::exit::Exit;
 use crate::cli::show::{Cell, Style, Table, plain};
@@ -41,7 +41,7 @@ enum What {
         #[command(flatten)]
         names: Names,
         /// The instant, such as 2026-12-24T18:00:00Z
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = given::instant)]
         at: Timestamp,
     },
     /// Starts a run of a schedule out of turn
@@ -84,7 +84,7 @@ struct Create {
     #[arg(long, value_name = "NAME", conflicts_with = "at")]
     zone: Option<String>,
     /// When, once, such as 2026-12-24T18:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = given::instant)]
     at: Option<Timestamp>,
     /// What each run is given: JSON, @FILE, or - for standard input
     #[arg(long, value_name = "JSON", default_value = "null")]
@@ -144,9 +144,7 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         What::Move { names: Names { names }, at } => {
             all(desk, "moved", &json!({ "action": "move", "names": names, "at": at })).await
         }
-        What::Delete(Names { names }) => {
-            all(desk, "deleted", &json!({ "action": "delete", "names": names })).await
-        }
+        What::Delete(Names { names }) => delete(desk, &names).await,
         What::Trigger { name } => {
             let path = format!("schedules/{}/trigger", segment(&name));
             let answer = desk.client.post(&path, &json!({}), once()).await?;
@@ -182,7 +180,22 @@ async fn make(desk: &mut Desk, create: Create) -> Done {
 /// Does one thing to many schedules, to all or none.
 async fn all(desk: &mut Desk, done: &str, body: &serde_json::Value) -> Done {
     let answer = desk.client.post("bulk/schedules", body, once()).await?;
-    if !desk.passed_on(&answer, None)? {
+    told(desk, done, &answer)
+}
+
+/// Deletes schedules. Of many some may be gone already; where none is there, the names are wrong.
+async fn delete(desk: &mut Desk, names: &[String]) -> Done {
+    let body = json!({ "action": "delete", "names": names });
+    let answer = desk.client.post("bulk/schedules", &body, once()).await?;
+    if answer.read::<SchedulesDone>()?.done == 0 {
+        let names: Vec<String> = names.iter().map(|name| format!("\"{}\"", plain(name))).collect();
+        return Err(Failure::NotFound(format!("there is no schedule {}", names.join(" or "))));
+    }
+    told(desk, "deleted", &answer)
+}
+
+fn told(desk: &mut Desk, done: &str, answer: &Answer) -> Done {
+    if !desk.passed_on(answer, None)? {
         let count = answer.read::<SchedulesDone>()?.done;
         desk.screen.line(format!("{done} {count} schedule{}", if count == 1 { "" } else { "s" }))?;
     }

@@ -11,6 +11,9 @@ use crate::cli::show::plain;
 use crate::cli::{given, ids, once, show};
 
 #[derive(clap::Args)]
+#[command(override_usage = "runlog signal [OPTIONS] <RUN> <NAME>
+       runlog signal [OPTIONS] <NAME> --match <FILTER>
+       runlog signal [OPTIONS] <NAME> --key <KEY> [--id <ID>]")]
 pub(in crate::cli) struct Arguments {
     /// Which run (its id, the beginning of it, or @last; not with --match or --key), and the signal's name
     #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "NAME"])]
@@ -22,7 +25,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     key: Option<String>,
     /// The sender's own id for a signal to a key: one id is accepted once
-    #[arg(long, requires = "key")]
+    #[arg(long, requires = "key", conflicts_with = "matching")]
     id: Option<String>,
     /// What it carries: JSON, @FILE, or - for standard input
     #[arg(long, value_name = "JSON", default_value = "null")]

@@ -235,12 +235,12 @@ async fn subscriptions(desk: &mut Desk, key: Option<&str>) -> Done {
         let page: Page<Subscription> = answer.read()?;
         match desk.output {
             Output::Text => page.data.iter().for_each(|row| {
-                let made = if row.declared { "code" } else { "interface" };
+                let by = if row.declared { None } else { row.created_by.as_deref() };
                 table.row(vec![
                     plain(&row.name).into(),
                     plain(&row.key).into(),
                     plain(&row.workflow).into(),
-                    made.into(),
+                    plain(by.unwrap_or("code")).into(),
                     plain(row.filter.as_deref().unwrap_or("all")).into(),
                 ]);
             }),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike};
 use chrono_tz::{TZ_VARIANTS, Tz};
+use croner::errors::CronError as CronerError;
 use croner::parser::{CronParser, Seconds, Year};
 
 use crate::model::Timestamp;
@@ -74,7 +75,8 @@ impl Cron {
             return Err(wrong(format!("it has {fields} fields, 5 or 6 are needed")));
         }
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let pattern = parser.parse(expression).map_err(|error| wrong(error.to_string()))?;
+        let pattern =
+            parser.parse(expression).map_err(|error| wrong(problem(&parser, expression, &error)))?;
         let unknown = || CronError::Zone { zone: start(zone), nearest: like(zone) };
         let zone = Tz::from_str(zone).map_err(|_| unknown())?;
         let cron = Cron { expression: expression.trim().to_owned(), pattern: Box::new(pattern), zone };
@@ -160,6 +162,34 @@ impl Cron {
             }
         }
     }
+}
+
+/// The fields of an expression, the last of them in one that has fewer.
+const FIELDS: [&str; 6] = ["second", "minute", "hour", "day of the month", "month", "day of the week"];
+
+/// Says what is wrong with an expression, and which field it is where it is one alone.
+fn problem(parser: &CronParser, expression: &str, error: &CronerError) -> String {
+    if expression.trim_start().starts_with('@') {
+        return "it is none of @yearly, @monthly, @weekly, @daily and @hourly".to_owned();
+    }
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    let names = FIELDS.iter().skip(FIELDS.len().saturating_sub(fields.len()));
+    for (at, (field, name)) in fields.iter().zip(names).enumerate() {
+        let alone: Vec<&str> =
+            (0..fields.len()).map(|place| if place == at { *field } else { "*" }).collect();
+        if let Err(error) = parser.parse(&alone.join(" ")) {
+            return format!("{field:?} is no {name} ({})", fragment(&error));
+        }
+    }
+    fragment(error)
+}
+
+/// Makes a fragment of the parser's sentence.
+fn fragment(error: &CronerError) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("Component error: ").unwrap_or(&text).trim_end_matches('.');
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Returns the first second after `before`, at `behind` at the latest, from which on something holds.

@@ -139,12 +139,25 @@ fn checked(text: &str) -> Result<(Program, bool), String> {
 }
 
 fn compile(text: &str) -> Result<Program, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty: leave it out where every event is wanted".to_owned());
+    }
     Program::compile(text).map_err(|errors| {
         let first = errors.errors.first();
         first.map_or("it cannot be read".to_owned(), |error| {
-            format!("line {}, column {}: {}", error.pos.0, error.pos.1, first_line(&error.msg))
+            format!("line {}, column {}: {}", error.pos.0, error.pos.1, unread(&error.msg))
         })
     })
+}
+
+/// Says what the parser could not read; which of its tokens it would have taken says little.
+fn unread(message: &str) -> String {
+    let line = first_line(message);
+    let line = line.strip_prefix("Syntax error: ").unwrap_or(&line);
+    match line.split_once(" expecting ").map_or(line, |(found, _)| found) {
+        found if found.contains("<EOF>") => "it ends too early".to_owned(),
+        found => found.to_owned(),
+    }
 }
 
 fn first_line(text: &str) -> String {

@@ -56,6 +56,11 @@ async fn limits_and_their_keys_are_shown() -> Result<()> {
         limits.stdout,
         limits.stderr
     );
+    for nobodys in ["greet", "a/b?c"] {
+        let keys = on(&ground.url, &["limits", nobodys]).await?;
+        let said = format!("no run of {nobodys} runs or waits under a limit");
+        assert!(keys.code == Some(0) && keys.stderr.starts_with(&said), "{}", keys.stderr);
+    }
     runtime.pause("greet", PauseOptions::default()).await?;
     for _ in 0..3 {
         runtime.run(&limited(), serde_json::json!({ "tenant": "acme" })).start().await?;

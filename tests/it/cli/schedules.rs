@@ -37,6 +37,8 @@ async fn schedules_are_made_shown_paused_moved_and_deleted() -> Result<()> {
         wrong.stderr
     );
     assert_eq!(schedules(&["create", "x", "echo"]).await?.code, Some(2), "it says not when");
+    let wrong = schedules(&["create", "x", "echo", "--at", "tomorrow"]).await?;
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("as in 2026-12-24T18:00:00Z"), "{}", wrong.stderr);
     schedules(&["create", "alarm", "echo", "--at", "2090-01-01T00:00:00Z"]).await?;
 
     let listed = schedules(&[]).await?;
@@ -61,7 +63,10 @@ async fn schedules_are_made_shown_paused_moved_and_deleted() -> Result<()> {
     let shown = on(&ground.url, &["get", run.stdout.trim()]).await?.stdout;
     let trigger = shown.lines().find(|line| line.contains("trigger")).expect("a trigger");
     assert!(trigger.contains("cron nightly of 20") && trigger.contains(" by "), "{trigger}");
-    assert_eq!(schedules(&["delete", "nightly", "alarm"]).await?.stdout, "deleted 2 schedules\n");
+    assert_eq!(schedules(&["delete", "nightly", "gone"]).await?.stdout, "deleted 1 schedule\n");
+    assert_eq!(schedules(&["delete", "alarm"]).await?.stdout, "deleted 1 schedule\n");
+    let unknown = schedules(&["delete", "nightly"]).await?;
+    assert_eq!((unknown.code, &*unknown.stderr), (Some(4), "runlog: there is no schedule \"nightly\"\n"));
     assert_eq!(schedules(&["get", "nightly"]).await?.code, Some(4));
     Ok(())
 }

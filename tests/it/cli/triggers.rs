@@ -40,7 +40,7 @@ async fn events_are_pushed_and_subscribed_to() -> Result<()> {
     assert!(triggers(&["get", "evt_2"]).await?.stdout.contains("the filter is false"));
     assert_eq!(triggers(&["get", "evt_9"]).await?.code, Some(4));
     let listed = triggers(&["subscriptions"]).await?;
-    assert!(listed.stdout.contains("payload.total > 100"), "{}", listed.stdout);
+    assert!(listed.stdout.contains(" (cli)  payload.total > 100"), "{}", listed.stdout);
     assert_eq!(triggers(&["unsubscribe", "big"]).await?.code, Some(0));
     assert_eq!(triggers(&["unsubscribe", "big"]).await?.code, Some(4));
     Ok(())

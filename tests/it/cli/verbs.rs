@@ -133,6 +133,8 @@ async fn exit_codes_say_how_it_ended_and_what_was_wrong() -> Result<()> {
         (&["signal", "go", "--key", "k", "--match", ""], 2, "cannot be used with"),
         (&["signal", "go", "--key", ""], 2, "empty"),
         (&["signal", gate, "go", "--id", "1"], 2, "--key"),
+        (&["signal", "go", "--id", "1", "--match", "status:running"], 2, "cannot be used with"),
+        (&["signal"], 2, "runlog signal [OPTIONS] <NAME> --key <KEY> [--id <ID>]"),
         (&["signal", "approved", "--key", "order-7", "--id", "event 1"], 6, "another signal"),
         (&["get", unknown], 4, "there is no run"),
         (&["get", "nonsense"], 2, "names no run"),

@@ -65,9 +65,12 @@ fn what_cannot_be_a_schedule_is_refused_with_what_would_do() {
         ("", "it has 0 fields, 5 or 6 are needed"),
         ("* * * *", "it has 4 fields, 5 or 6 are needed"),
         ("* * * * * * 2026", "it has 7 fields"),
-        ("61 * * * *", "cannot be read"),
-        ("* * * * FOO", "cannot be read"),
-        ("*/0 * * * *", "cannot be read"),
+        ("61 * * * *", "cannot be read: \"61\" is no minute ("),
+        ("30 25 * * *", "\"25\" is no hour (number out of bounds); expected"),
+        ("0 30 25 * * *", "\"25\" is no hour ("),
+        ("* * * * FOO", "\"FOO\" is no day of the week ("),
+        ("*/0 * * * *", "\"*/0\" is no minute ("),
+        ("@every 5m", "it is none of @yearly, "),
         ("0 0 30 2 *", "is never due"),
     ] {
         let error = refused(expression, "UTC");
