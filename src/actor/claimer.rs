@@ -136,7 +136,7 @@ impl Claimer {
             for run in mailed {
                 self.engine.post(run);
             }
-            // An actor enters `Live` a little after it is spawned: nobody may ask for it a second time until then.
+            // Those are seen to here.
             orphans.retain(|run| !runs.contains(run));
             orphans.extend(self.revive(&runs, &held_back).await?);
             if runs.len() < limit {
@@ -188,6 +188,8 @@ impl Claimer {
                         deaths,
                         assigned_at,
                         may_start: !held_back.contains(&run),
+                        // From now on: it may act, and leave again, before somebody asks for its log a second time.
+                        expected: self.engine.live.expect(run),
                     };
                     self.engine.spawn(&self.node, Beginning { run, begin, slot, definition: None });
                 }

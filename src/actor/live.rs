@@ -15,8 +15,8 @@ pub(crate) struct Live {
     expected: Arc<Mutex<BTreeSet<RunId>>>,
 }
 
-/// A child run's place while the commit that creates it has no answer: until this is dropped, only its parent's actor
-/// may bring it to life.
+/// The place of a run whose actor is not here yet: of a child while the commit that creates it has no answer, and of a run
+/// that was just claimed. Until this is dropped, nobody else may bring it to life.
 pub(crate) struct Expected {
     run: RunId,
     among: Arc<Mutex<BTreeSet<RunId>>>,
@@ -56,13 +56,13 @@ impl Live {
         });
     }
 
-    /// Keeps a place for a child that is about to be created here.
+    /// Keeps a place for a run whose actor will enter.
     pub(crate) fn expect(&self, run: RunId) -> Expected {
         lock(&self.expected).insert(run);
         Expected { run, among: Arc::clone(&self.expected) }
     }
 
-    /// Says whether the run has an actor, or will get one from its parent.
+    /// Says whether the run has an actor, or will get one from who keeps its place.
     pub(crate) fn holds(&self, run: RunId) -> bool {
         self.get(run).is_some() || lock(&self.expected).contains(&run)
     }

@@ -128,7 +128,17 @@ impl Live {
                 self.state = Some(state);
                 self.perform();
             }
-            Some(Begin::Recover { state, inbox, mail_seen, claims, deaths, assigned_at, may_start }) => {
+            Some(Begin::Recover {
+                state,
+                inbox,
+                mail_seen,
+                claims,
+                deaths,
+                assigned_at,
+                may_start,
+                expected,
+            }) => {
+                drop(expected);
                 self.mail_seen = mail_seen;
                 self.claims = claims;
                 self.deaths = deaths;

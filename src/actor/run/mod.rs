@@ -80,6 +80,8 @@ pub(crate) enum Begin {
         assigned_at: Option<Timestamp>,
         /// Whether nothing holds its start back.
         may_start: bool,
+        /// Its place until it is here.
+        expected: Expected,
     },
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use runlog::store::memory::{Call, Fate, Faults};
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore};
 use runlog::testing::postgres::{Durability, Server};
 use runlog::{Cx, CxError, Runtime, Status, Workflow};
 use sqlx::postgres::PgPoolOptions;
@@ -212,4 +212,70 @@ async fn mail_that_could_not_be_read_is_read_later() {
         assert_eq!(soon("its output", run.output()).await.unwrap(), "on");
     }
     assert!(losing.lost.load(Ordering::Relaxed) > 0, "nothing was lost");
+}
+
+/// Two claims in doubt, the second of which gives the node a run; and the second load takes long to be answered.
+#[derive(Default)]
+struct InDoubt {
+    claims: AtomicU32,
+    lists: AtomicU32,
+    loads: AtomicU32,
+}
+
+impl Faults for InDoubt {
+    fn on_call(&self, call: &Call) -> Fate {
+        let is_first = |calls: &AtomicU32| calls.fetch_add(1, Ordering::Relaxed) == 0;
+        match call.method {
+            "claim" if is_first(&self.claims) => Fate::Lost,
+            // Time for a run to be started, and for the node to hear of it.
+            "claim" if self.claims.load(Ordering::Relaxed) == 2 => Fate::Delayed(Duration::from_secs(1)),
+            "held" if is_first(&self.lists) => Fate::Lost,
+            "held_back" => Fate::Delayed(Duration::from_secs(1)),
+            _ => Fate::Passes,
+        }
+    }
+
+    fn on_answer(&self, call: &Call, _events: u64) -> Fate {
+        match call.method {
+            "load" if self.loads.fetch_add(1, Ordering::Relaxed) == 1 => {
+                Fate::Delayed(Duration::from_secs(5))
+            }
+            _ => Fate::Passes,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_parked_while_its_log_was_loaded_again_repeats_nothing() {
+    let world = MemoryStore::seeded("2026-01-01T00:00:00Z".parse().unwrap(), 7);
+    let executed = Arc::new(AtomicU32::new(0));
+    let workflow = {
+        let executed = Arc::clone(&executed);
+        Workflow::function("works and sleeps", move |cx: Cx, ()| {
+            let executed = Arc::clone(&executed);
+            async move {
+                let body = || async {
+                    executed.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    Ok::<_, CxError>(())
+                };
+                cx.step("work", body).await?;
+                cx.sleep(Duration::from_hours(24)).await
+            }
+        })
+    };
+    let faults = Arc::new(InDoubt::default());
+    let node = Runtime::on_store(world.connect_with(faults.clone())).workflow(workflow.clone());
+    let node = node.start().await.unwrap();
+    let client = Runtime::on_store(world.connect()).client().start().await.unwrap();
+    while faults.claims.load(Ordering::Relaxed) < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    let run = client.run(&workflow, ()).start().await.unwrap();
+
+    assert_eq!(run.wait().await.unwrap(), Status::Succeeded);
+    assert!(faults.lists.load(Ordering::Relaxed) > 1, "the node never looked for what it had been given");
+    assert_eq!(executed.load(Ordering::Relaxed), 1);
+    node.shutdown(Duration::ZERO).await.unwrap();
 }
