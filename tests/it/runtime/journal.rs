@@ -108,7 +108,9 @@ async fn a_run_with_a_damaged_log_is_quarantined_and_its_neighbours_go_on() {
     let first = ground.builder().workflow(gate()).start().await.unwrap();
     let mut runs = Vec::new();
     for n in 0..5 {
-        runs.push(first.run(&gate(), n.into()).start().await.unwrap().id());
+        let run = first.run(&gate(), n.into()).start().await.unwrap();
+        until("it waits", async || !run.get().await.unwrap().waiting.is_empty()).await;
+        runs.push(run.id());
     }
     first.shutdown(std::time::Duration::ZERO).await.unwrap();
     let bad = runs.remove(2);
