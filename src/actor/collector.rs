@@ -13,6 +13,7 @@ use super::node::Node;
 use super::run::RunMsg;
 use super::supervisor::Engine;
 use crate::model::RunId;
+use crate::model::limits::UNTOLD_SIGNALS_POLL;
 use crate::store::{self, Ask, SignalId, SignalState, StoreError};
 
 /// The agent that asks for kept signals once a wait for them is committed, and now and then looks for signals that were
@@ -37,15 +38,15 @@ const ASKED_AT_ONCE: usize = 4;
 
 impl Collector {
     pub(crate) async fn run(mut self) {
-        let mut sweep_at = self.next_sweep();
+        let mut sweep_at = self.next_sweep(false);
         let mut answers = FuturesUnordered::new();
         while !self.node.is_fenced() {
             tokio::select! {
                 biased;
                 () = self.node.fenced() => return,
                 () = tokio::time::sleep_until(sweep_at) => {
-                    self.sweep().await;
-                    sweep_at = self.next_sweep();
+                    let found = self.sweep().await;
+                    sweep_at = self.next_sweep(found);
                 }
                 Some(()) = answers.next() => {}
                 asked = self.asks.recv(), if answers.len() < ASKED_AT_ONCE => match asked {
@@ -58,21 +59,27 @@ impl Collector {
         }
     }
 
-    /// A quarter of jitter, so that many nodes do not ask at once.
-    fn next_sweep(&self) -> Instant {
-        Instant::now() + self.engine.settings.poll_interval.mul_f64(1.0 + self.engine.clock.chance() / 4.0)
+    /// Soon after something was found, which may not be all; else seldom. A quarter of jitter, so that many nodes do not ask at
+    /// once.
+    fn next_sweep(&self, found: bool) -> Instant {
+        let poll = self.engine.settings.poll_interval;
+        let pause = if found { poll } else { UNTOLD_SIGNALS_POLL.max(poll) };
+        Instant::now() + pause.mul_f64(1.0 + self.engine.clock.chance() / 4.0)
     }
 
-    async fn sweep(&self) {
+    /// Tells what nobody told; says whether there was anything, or may be.
+    async fn sweep(&self) -> bool {
         let told = async {
-            for signal in self.engine.store.untold_signals(UNTOLD_MAX).await? {
-                self.tell(signal).await?;
+            let untold = self.engine.store.untold_signals(UNTOLD_MAX).await?;
+            for signal in &untold {
+                self.tell(*signal).await?;
             }
-            Ok::<_, StoreError>(())
+            Ok::<_, StoreError>(!untold.is_empty())
         };
-        if let Err(error) = told.await {
+        told.await.unwrap_or_else(|error| {
             tracing::warn!(%error, "untold signals cannot be looked for");
-        }
+            true
+        })
     }
 
     /// Tells a signal to whoever is not busy: the others come next time.

@@ -72,6 +72,10 @@ pub const SIGNAL_REMEMBERED: Duration = IDEMPOTENCY_KEPT;
 /// Bytes of a sender's id for a signal: as of an Idempotency-Key.
 pub const SIGNAL_ID_BYTES_MAX: usize = IDEMPOTENCY_KEY_BYTES_MAX;
 
+/// How far apart two looks for signals by key are whose senders died before all were told, unless the poll interval is longer:
+/// that is seldom, and an idle node asks little.
+pub const UNTOLD_SIGNALS_POLL: Duration = Duration::from_secs(5);
+
 /// Runs that one statement tells a signal: at most as many rows of the inbox.
 pub const SIGNAL_RUNS_AT_ONCE: usize = 256;
 

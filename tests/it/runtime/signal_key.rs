@@ -2,13 +2,16 @@
 
 mod killed;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runlog::model::Payload;
 use runlog::store::KeyedSignal;
 use runlog::store::Signals;
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore};
 use runlog::store::postgres::PostgresStore;
-use runlog::{Cx, Error, SignalOptions, Signalled, Workflow};
+use runlog::{Cx, Error, Runtime, SignalOptions, Signalled, Workflow};
 
 use crate::support::{Ground, Postgres, on_both, soon, until};
 
@@ -24,6 +27,34 @@ const ASKS: &str =
      and datname = current_database()";
 
 const KEPT: Signalled = Signalled { runs: 0, kept: true };
+
+/// Counts the looks for signals that nobody told.
+#[derive(Default)]
+struct Looks(AtomicUsize);
+
+impl Faults for Looks {
+    fn on_call(&self, call: &Call) -> Fate {
+        if call.method == "untold_signals" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Fate::Passes
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_node_seldom_looks_for_signals_that_nobody_told() {
+    const POLL: Duration = Duration::from_secs(1);
+    let world = MemoryStore::seeded("2026-01-01T00:00:00Z".parse().unwrap(), 7);
+    let looks = Arc::new(Looks::default());
+    let node = Runtime::on_store(world.connect_with(looks.clone())).poll_interval(POLL).workflow(waits());
+    let node = node.start().await.unwrap();
+
+    tokio::time::sleep(100 * POLL).await;
+
+    let looks = looks.0.load(Ordering::Relaxed);
+    assert!((15..=20).contains(&looks), "{looks}");
+    node.shutdown(POLL).await.unwrap();
+}
 
 on_both! {
     a_sender_that_repeats_itself_is_answered_as_the_first_time
