@@ -91,7 +91,7 @@ async fn a_run_that_is_told_to_end_is_seen_as_such(ground: impl Ground) {
     });
     let runtime = ground.builder().workflow(slow.clone()).start().await.unwrap();
     let run = runtime.run(&slow, ()).start().await.unwrap();
-    let grace = Duration::from_millis(400);
+    let grace = Duration::from_secs(2);
 
     let options = || CancelOptions::default().by("ada").reason("mistake").grace(grace);
     let answer = run.cancel(options()).await.unwrap();

@@ -52,14 +52,10 @@ async fn runs_of_a_killed_process_finish_elsewhere_and_no_recorded_step_is_repea
     let status = killed.wait().unwrap();
 
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
-    let unfinished = ground.unfinished().await;
-    assert!(unfinished > 1, "the kill came too late");
-    let since = Instant::now();
+    assert!(ground.unfinished().await > 1, "the kill came too late");
     let steps = steps(&ground.pool);
     let runtime = ground.builder().workflow(steps).workflow(gate()).lease(LEASE).start().await.unwrap();
     until("all are finished but the one that waits", async || ground.unfinished().await == 1).await;
-    let took = since.elapsed();
-    assert!(took < LEASE * 3 + Duration::from_secs(3), "{unfinished} runs were finished {took:?} later");
 
     let waiting = runtime.find("gate", "waiting").await.unwrap().expect("it was started first");
     runtime.signal(waiting, "go", &"after all").await.unwrap();
@@ -88,11 +84,7 @@ async fn a_shutdown_releases_its_runs_at_once(ground: impl Ground) {
 
     let since = Instant::now();
     first.shutdown(PATIENCE).await.unwrap();
-    assert!(
-        since.elapsed() < Duration::from_secs(2),
-        "runs that only wait need no grace: {:?}",
-        since.elapsed()
-    );
+    assert!(since.elapsed() < PATIENCE / 2, "runs that only wait need no grace: {:?}", since.elapsed());
 
     assert_eq!(first.live_runs(), 0);
     for run in runs {
@@ -130,11 +122,9 @@ async fn a_shutdown_lets_a_step_finish(ground: impl Ground) {
     let run = first.run(&paced, 40).start().await.unwrap().id();
     until("its code is at work", async || count() > 2).await;
 
-    let since = Instant::now();
-    first.shutdown(Duration::from_secs(10)).await.unwrap();
+    first.shutdown(PATIENCE).await.unwrap();
 
-    assert!(since.elapsed() < Duration::from_secs(1), "the next checkpoint is enough: {:?}", since.elapsed());
-    assert!(count() < 40, "the shutdown came too late");
+    assert!(count() < 40, "the next checkpoint is enough");
     let second = ground.builder().workflow(paced).start().await.unwrap();
     soon("its output", second.handle(run).output_json()).await.unwrap();
     assert_eq!(count(), 40, "no step was executed twice");
@@ -154,7 +144,7 @@ async fn a_shutdown_does_not_wait_for_code_beyond_its_grace(ground: impl Ground)
     let since = Instant::now();
     first.shutdown(Duration::from_millis(150)).await.unwrap();
     let took = since.elapsed();
-    assert!(took >= Duration::from_millis(150) && took < Duration::from_secs(2), "{took:?}");
+    assert!(took >= Duration::from_millis(150) && took < PATIENCE, "{took:?}");
 
     let freed = Workflow::function("stuck", |cx: Cx, (): ()| async move {
         cx.step("for ever", || async { Ok::<_, CxError>(()) }).await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use runlog::model::event::Timeout;
 use runlog::model::state::End;
-use runlog::store::memory::{Call, Fate, Faults};
+use runlog::store::memory::{Call, Fate, Faults, MemoryStore};
 use runlog::{Cx, CxError, RunView, Runtime, Status, Workflow};
 
 use crate::support::{Ground, Memory, gate, on_both, soon, until};
@@ -24,14 +24,17 @@ on_both! {
     the_workflows_timeout_holds_unless_the_start_says_otherwise
 }
 
-/// Says that a run ended by `timeout`: not before its deadline, and within a second after.
+/// How late an end may be where others use the machine, too; [`a_timeout_is_at_most_a_second_late`] says how late it is else.
+const LATE_MAX: TimeDelta = TimeDelta::seconds(10);
+
+/// Says that a run ended by `timeout`: not before its deadline, and soon after.
 fn assert_timed_out(view: &RunView, timeout: Timeout) {
     assert_eq!(view.status, Status::TimedOut);
     let Some(End::TimedOut { timeout: by, deadline }) = view.end.clone() else { panic!("{:?}", view.end) };
     assert_eq!(by, timeout);
     let late = view.finished_at.unwrap() - deadline;
     assert!(late >= TimeDelta::zero(), "it ended {late} before its deadline");
-    assert!(late <= TimeDelta::seconds(1), "it ended {late} after its deadline");
+    assert!(late <= LATE_MAX, "it ended {late} after its deadline");
 }
 
 async fn a_run_does_not_time_out_before_its_deadline(ground: impl Ground) {
@@ -49,6 +52,27 @@ async fn a_run_does_not_time_out_before_its_deadline(ground: impl Ground) {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_timeout_is_at_most_a_second_late() {
+    let (minute, second) = (Duration::from_secs(60), TimeDelta::seconds(1));
+    let world = MemoryStore::seeded("2026-01-01T00:00:00Z".parse().unwrap(), 7);
+    let first = Runtime::on_store(world.connect()).workflow(gate()).start().await.unwrap();
+    let waits = first.run(&gate(), 1.into()).timeout(minute).start().await.unwrap();
+    waits.wait().await.unwrap();
+    let view = waits.get().await.unwrap();
+    assert_timed_out(&view, Timeout::Run);
+    assert!(view.finished_at.unwrap() - view.started_at.unwrap() <= TimeDelta::minutes(1) + second);
+
+    let left = first.run(&gate(), 1.into()).timeout(minute).start().await.unwrap();
+    first.shutdown(Duration::ZERO).await.unwrap();
+    tokio::time::sleep(2 * minute).await;
+    let back = world.clock().now();
+    let next = Runtime::on_store(world.connect()).workflow(gate()).start().await.unwrap();
+    assert_eq!(next.handle(left.id()).wait().await.unwrap(), Status::TimedOut);
+    let late = left.get().await.unwrap().finished_at.unwrap() - back;
+    assert!(late <= second, "it ended {late} after a node was back");
+}
+
 async fn a_busy_run_times_out(ground: impl Ground) {
     let busy = Workflow::function("busy", |cx: Cx, (): ()| async move {
         cx.step("for ever", std::future::pending::<Result<(), CxError>>).await
@@ -63,7 +87,7 @@ async fn a_busy_run_times_out(ground: impl Ground) {
 async fn a_parked_run_times_out(ground: impl Ground) {
     let rest = Duration::from_millis(10);
     let runtime = ground.builder().workflow(gate()).park_after(rest).start().await.unwrap();
-    let run = runtime.run(&gate(), 1.into()).timeout(Duration::from_millis(500)).start().await.unwrap();
+    let run = runtime.run(&gate(), 1.into()).timeout(Duration::from_secs(3)).start().await.unwrap();
     until("it is parked", async || runtime.live_runs() == 0).await;
     assert_eq!(run.get().await.unwrap().status, Status::Running);
     soon("its end", run.wait()).await.unwrap();
@@ -103,7 +127,7 @@ async fn a_run_that_started_in_time_has_no_start_timeout(ground: impl Ground) {
 
 async fn a_run_whose_nodes_were_all_down_at_its_deadline_times_out_when_one_is_back(ground: impl Ground) {
     let first = ground.builder().workflow(gate()).start().await.unwrap();
-    let run = first.run(&gate(), 1.into()).timeout(Duration::from_millis(200)).start().await.unwrap();
+    let run = first.run(&gate(), 1.into()).timeout(Duration::from_secs(2)).start().await.unwrap();
     first.shutdown(Duration::ZERO).await.unwrap();
     let deadline = run.get().await.unwrap().deadline.unwrap();
     until("its deadline passed", async || ground.now().await > deadline).await;
@@ -115,12 +139,12 @@ async fn a_run_whose_nodes_were_all_down_at_its_deadline_times_out_when_one_is_b
     let run = next.handle(run.id());
     assert_eq!(soon("its end", run.wait()).await.unwrap(), Status::TimedOut);
     let late = run.get().await.unwrap().finished_at.unwrap() - back;
-    assert!(late <= TimeDelta::seconds(1), "it ended {late} after a node was back");
+    assert!(late <= LATE_MAX, "it ended {late} after a node was back");
 }
 
 async fn a_queued_run_whose_nodes_were_all_down_never_starts_after_its_start_timeout(ground: impl Ground) {
     let client = ground.builder().start().await.unwrap();
-    let run = client.run(&gate(), 1.into()).start_timeout(Duration::from_millis(100)).start().await.unwrap();
+    let run = client.run(&gate(), 1.into()).start_timeout(Duration::from_secs(2)).start().await.unwrap();
     client.shutdown(Duration::ZERO).await.unwrap();
     let deadline = run.get().await.unwrap().deadline.unwrap();
     until("its deadline passed", async || ground.now().await > deadline).await;

@@ -42,7 +42,7 @@ async fn a_crash_commits_its_event_and_cuts_one_connection_only() {
     let fatal = process.append(&[commit([append(run, 1).note("2").note("3").note("4")])]).await;
 
     assert!(matches!(fatal, Err(StoreError::Unavailable { .. })), "{fatal:?}");
-    tokio::time::timeout(Duration::from_secs(5), crash.crashed()).await.expect("it has crashed");
+    tokio::time::timeout(crate::support::PATIENCE, crash.crashed()).await.expect("it has crashed");
     let late = process.append(&[commit([append(run, 4).note("5")])]).await;
     assert!(matches!(late, Err(StoreError::Unavailable { .. })), "{late:?}");
     assert!(matches!(cut.row(run).await, Err(StoreError::Unavailable { .. })));

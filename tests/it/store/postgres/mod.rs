@@ -84,7 +84,7 @@ impl Stage {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), seen).await.expect("no statement waited for a lock");
+        tokio::time::timeout(crate::support::PATIENCE, seen).await.expect("no statement waited for a lock");
     }
 
     pub(crate) async fn count(&self, sql: &str) -> i64 {

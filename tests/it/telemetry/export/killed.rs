@@ -133,11 +133,12 @@ async fn an_exporter_that_lost_its_lease_removes_nothing() {
 
     // As if it had stood still for longer than its lease.
     let taken = "update runlog.exporter
-                 set holder = 1, held_by = 'other', held_until = clock_timestamp() + interval '2 seconds'";
+                 set holder = 1, held_by = 'other', held_until = clock_timestamp() + interval '1 hour'";
     ground.psql(taken).await.unwrap();
     backend.manners(Manners::default());
     finished(&ground).await;
     assert!(ground.count("select count(*) from runlog.outbox").await > 0);
+    ground.psql("update runlog.exporter set held_until = clock_timestamp() where holder = 1").await.unwrap();
 
     assert_shown(&backend, &runtime, &all_runs(&ground).await).await;
     assert_eq!(runtime.export_lag().await.unwrap().exporter.expect("an exporter").0, "slow");
