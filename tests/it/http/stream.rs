@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use runlog::{Cx, CxError, Workflow};
 
 use super::*;
-use crate::support::soon;
+use crate::support::{PATIENCE, soon};
 
 /// One message of a stream.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -119,7 +119,13 @@ async fn a_reader_ten_thousand_events_behind_is_told_to_read_anew() {
     let long = Workflow::function("long", code);
     let runtime = ground.builder().workflow(long.clone()).start().await.unwrap();
     let run = runtime.run(&long, Value::Null).start().await.unwrap();
-    tokio::time::timeout(std::time::Duration::from_secs(120), run.wait()).await.expect("its end").unwrap();
+    // For as long as it gets on: ten thousand commits take their time.
+    let mut seen = 0;
+    while tokio::time::timeout(PATIENCE, run.wait()).await.is_err() {
+        let events = run.get().await.unwrap().events;
+        assert!(events > seen, "waited too long for its end");
+        seen = events;
+    }
     let app = router(&runtime).allow_all_insecure().into_router();
     let told: Vec<Told> =
         soon("the end", open(&app, &format!("/api/v1/runs/{}/stream", run.id()), None).await.collect()).await;
