@@ -53,7 +53,8 @@ async fn found(runtime: &Runtime, filter: &str) -> Vec<RunId> {
 
 async fn a_run_is_found_by_how_it_came_about_and_ended(ground: impl Ground) {
     let builder = ground.builder().workflow(charge()).workflow(gate()).workflow(above(1));
-    let runtime = builder.start().await.unwrap();
+    // A run that is parked is at no node.
+    let runtime = builder.park_after(Duration::from_secs(600)).start().await.unwrap();
     let failed =
         runtime.run(&charge(), 7).key("order-7").metadata([("team", "payments")]).start().await.unwrap();
     soon("its end", failed.wait()).await.unwrap();

@@ -172,19 +172,19 @@ async fn a_task_that_ran_out_of_time(ground: impl Ground) {
 
 async fn a_run_that_ran_out_of_time(ground: impl Ground) {
     let runtime = ground.builder().workflow(gate()).start().await.unwrap();
-    let run = runtime.run(&gate(), 1.into()).timeout(Duration::from_millis(200)).start().await.unwrap();
+    let run = runtime.run(&gate(), 1.into()).timeout(Duration::from_secs(2)).start().await.unwrap();
     assert_eq!(end(&run).await, Status::TimedOut);
 
     let why = why(&runtime, run.id()).await;
 
     assert_eq!(
         line(&why),
-        "gate: timed out: it had not ended when its timeout of 200 ms passed at <time>; it waited for signal `go` \
+        "gate: timed out: it had not ended when its timeout of 2.0 s passed at <time>; it waited for signal `go` \
          since <time>"
     );
     let view = run.get().await.unwrap();
     let deadline = view.deadline.unwrap();
-    let limit = Some(Duration::from_millis(200));
+    let limit = Some(Duration::from_secs(2));
     assert_eq!(why.cause, Cause::TimedOut { timeout: Timeout::Run, deadline, limit });
     assert_eq!(why.site.as_ref().unwrap().task.as_str(), "gate");
 }
@@ -382,7 +382,7 @@ async fn a_run_that_waits_for_what_its_child_waits_for(ground: impl Ground) {
 
 async fn a_timed_out_parent_names_what_its_child_waited_for(ground: impl Ground) {
     let runtime = ground.builder().workflow(gate()).workflow(family()).start().await.unwrap();
-    let run = runtime.run(&family(), 1.into()).timeout(Duration::from_millis(400)).start().await.unwrap();
+    let run = runtime.run(&family(), 1.into()).timeout(Duration::from_secs(3)).start().await.unwrap();
     let child = waiting_child(&runtime, run.id()).await;
     assert_eq!(end(&run).await, Status::TimedOut);
     assert_eq!(end(&runtime.handle(child)).await, Status::Cancelled);
@@ -391,7 +391,7 @@ async fn a_timed_out_parent_names_what_its_child_waited_for(ground: impl Ground)
 
     assert_eq!(
         line(&why),
-        "family ▸ gate: timed out: it had not ended when its timeout of 400 ms passed at <time>; it waited for signal \
+        "family ▸ gate: timed out: it had not ended when its timeout of 3.0 s passed at <time>; it waited for signal \
          `go` since <time>"
     );
     assert_eq!(ways(&why), [run.id(), child]);

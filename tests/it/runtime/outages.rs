@@ -260,7 +260,7 @@ async fn a_run_that_was_parked_while_its_log_was_loaded_again_repeats_nothing() 
                     Ok::<_, CxError>(())
                 };
                 cx.step("work", body).await?;
-                cx.sleep(Duration::from_hours(24)).await
+                cx.sleep(Duration::from_hours(1)).await
             }
         })
     };

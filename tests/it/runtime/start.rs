@@ -101,14 +101,14 @@ async fn a_run_keeps_the_version_it_started_with(ground: impl Ground) {
 async fn a_delayed_run_does_not_start_early(ground: impl Ground) {
     let runtime = ground.builder().workflow(echo()).start().await.unwrap();
 
-    let run = runtime.run(&echo(), json("1")).delay(Duration::from_millis(300)).start().await.unwrap();
+    let run = runtime.run(&echo(), json("1")).delay(Duration::from_secs(2)).start().await.unwrap();
 
     let view = run.get().await.unwrap();
     assert_eq!((view.status, view.started_at), (Status::Queued, None));
     assert_eq!(view.waiting, [Waiting::Start { at: view.queued_until }]);
     soon("its output", run.output()).await.unwrap();
     let view = run.get().await.unwrap();
-    assert!(view.queued_until - view.created_at >= chrono::TimeDelta::milliseconds(300));
+    assert!(view.queued_until - view.created_at >= chrono::TimeDelta::seconds(2));
     assert!(view.started_at.unwrap() >= view.queued_until, "it started early");
     let waited = (view.started_at.unwrap() - view.queued_until).to_std().unwrap();
     assert_eq!(view.queue_latency(), Some(waited), "it counts from when it may start");
