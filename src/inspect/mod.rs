@@ -105,8 +105,13 @@ async fn nobody(store: &dyn Store, row: &RunRow) -> Result<Option<Waiting>, Insp
         if let Some(paused) = paused(store, row).await? {
             return Ok(Some(paused));
         }
-        if let Some(AtGate { limit, key, running, slots, until }) = store.at_gate(row.run).await? {
-            return Ok(Some(Waiting::Limit { name: limit, key, running, slots, until }));
+        if let Some(AtGate { limit: name, key, running, slots, until, quiet_at }) =
+            store.at_gate(row.run).await?
+        {
+            return Ok(Some(match quiet_at {
+                Some(until) => Waiting::Quiet { name, key, until },
+                None => Waiting::Limit { name, key, running, slots, until },
+            }));
         }
     }
     let Some(wake_at) = row.wake_at.filter(|_| row.owner.is_none()) else { return Ok(None) };

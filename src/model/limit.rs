@@ -1,4 +1,4 @@
-//! How many runs of one key may run at once, and start in how long.
+//! How many runs of one key may run at once and start in how long, and how long it must be quiet before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Timestamp;
+use super::ids::RunId;
 use super::limits::KEY_BYTES_MAX;
 use super::payload::Payload;
 
@@ -18,6 +20,8 @@ pub struct Limit {
     pub slots: u32,
     /// How many of one key may start in how long.
     pub rate: Option<Rate>,
+    /// How long a key must be quiet before its newest run starts.
+    pub debounce: Option<Debounce>,
     /// Who goes next.
     pub policy: Policy,
     /// What the key is.
@@ -31,6 +35,23 @@ pub struct Rate {
     pub starts: u32,
     /// How long a window is, in whole milliseconds.
     pub window: Duration,
+}
+
+/// How long a key must be quiet: of the runs that come until then, the newest starts, and the others are cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Debounce {
+    /// For so long no newer run of the key came; in whole milliseconds.
+    pub quiet: Duration,
+    /// Or so long ago the first came that was not let in; `None` = however long it takes.
+    pub max_wait: Option<Duration>,
+}
+
+impl Debounce {
+    /// Says when a run may start as long as no newer one comes: `burst` is when the first of those came for which it stands.
+    pub(crate) fn opens_at(&self, came: Timestamp, burst: Timestamp) -> Timestamp {
+        let quiet = came + self.quiet;
+        self.max_wait.map_or(quiet, |max_wait| quiet.min(burst + max_wait))
+    }
 }
 
 /// Whose turn it is when a slot gets free.
@@ -129,6 +150,11 @@ impl Limit {
             Policy::Queue | Policy::RoundRobin | Policy::CancelNewest => "all of which are taken",
         };
         format!("{limit} has {} slots, {why}", self.slots)
+    }
+
+    /// Says for people why a run of a key is cancelled for a newer one, whose turn is yet to come.
+    pub(crate) fn debounces(&self, key: &str, newest: RunId) -> String {
+        format!("{} is debounced, and run {newest} came after it", named(&self.name, key))
     }
 
     /// Finds the key of a run; `None` where only the workflow's code can.

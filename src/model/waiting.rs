@@ -52,6 +52,15 @@ pub enum Waiting {
         /// When the next of the key may start, if its rate is used up.
         until: Option<Timestamp>,
     },
+    /// The end of newer runs of its key, under its workflow's limit.
+    Quiet {
+        /// The limit.
+        name: String,
+        /// The run's key.
+        key: String,
+        /// When it is let in, given a slot, unless a newer run comes.
+        until: Timestamp,
+    },
     /// A signal.
     Signal {
         /// Its name.
@@ -174,6 +183,11 @@ pub(crate) fn at_limit(
     format!("{}{taken}{until}", named(name, key))
 }
 
+/// Says for people what a limit has a run wait for whose key is not quiet yet.
+pub(crate) fn until_quiet(name: &str, key: &str, until: &str) -> String {
+    format!("{}, debounced until {until}", named(name, key))
+}
+
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -196,6 +210,9 @@ impl fmt::Display for Waiting {
             Waiting::Limit { name, key, running, slots, until } => {
                 let until = until.map(|at| format!("{at:?}"));
                 f.write_str(&at_limit(name, key, *running, *slots, until))
+            }
+            Waiting::Quiet { name, key, until } => {
+                f.write_str(&until_quiet(name, key, &format!("{until:?}")))
             }
             Waiting::Signal { name, key, deadline } => {
                 write!(f, "signal `{name}`")?;

@@ -57,6 +57,8 @@ pub struct AtGate {
     pub slots: Option<u32>,
     /// When the next of the key may start, if as many have started lately as the limit's rate lets in.
     pub until: Option<Timestamp>,
+    /// When the run may be let in if no newer one of its key comes, as long as that is ahead.
+    pub quiet_at: Option<Timestamp>,
 }
 
 /// A workflow's limit, as it counts now.
@@ -66,7 +68,7 @@ pub struct KnownLimit {
     pub workflow: WorkflowName,
     /// The limit.
     pub limit: Limit,
-    /// Since when it has so many slots, and this rate.
+    /// Since when it has so many slots, this rate and this debounce.
     pub since: Timestamp,
 }
 

@@ -161,6 +161,11 @@ impl Definition {
                 Term::Output { .. } | Term::Signal { .. } => None,
             })
         });
+        if let Some((limit, quiet, start_timeout)) = self.never_starts() {
+            let problem =
+                format!("its runs wait for {quiet:?}, and their start_timeout is {start_timeout:?}");
+            return Err(BuildError::Limit { workflow: self.name, limit, problem });
+        }
         let of_run = [("its timeout", self.timeout), ("its start_timeout", self.start_timeout)];
         let mut all =
             of_run.into_iter().map(|(what, value)| (what.to_owned(), value)).chain(of_tasks).chain(elapsed);
@@ -171,6 +176,15 @@ impl Definition {
             return Err(BuildError::Duration { workflow, what, value });
         }
         Ok(self)
+    }
+}
+
+impl Definition {
+    /// Says under which limit the runs wait for longer than they may, if they do: for how long, and how long they may.
+    fn never_starts(&self) -> Option<(String, Duration, Duration)> {
+        let limit = &self.limit.as_ref()?.limit;
+        let (quiet, start_timeout) = (limit.debounce?.quiet, self.start_timeout?);
+        (start_timeout <= quiet).then(|| (limit.name.clone(), quiet, start_timeout))
     }
 }
 

@@ -1,4 +1,5 @@
-//! How many runs of a workflow may run at once and start in how long, as a user writes it.
+//! How many runs of a workflow may run at once and start in how long, and how long it must be quiet before, as a user writes
+//! it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +13,8 @@ use serde::de::DeserializeOwned;
 use super::definition::{Definition, Workflow};
 use super::error::BuildError;
 use crate::model::ids::check_metadata_name;
-use crate::model::limit::{Limit, LimitBy, Limited, Policy, Rate};
-use crate::model::limits::{LIMIT_SLOTS_MAX, RATE_STARTS_MAX, RATE_WINDOW_MAX};
+use crate::model::limit::{Debounce, Limit, LimitBy, Limited, Policy, Rate};
+use crate::model::limits::{DEBOUNCE_MAX, LIMIT_SLOTS_MAX, RATE_STARTS_MAX, RATE_WINDOW_MAX};
 use crate::model::{Payload, WorkflowName};
 
 /// How many runs of a workflow that takes an `I` may run at once, counted by a key, on all nodes together.
@@ -23,6 +24,7 @@ use crate::model::{Payload, WorkflowName};
 #[must_use = "a limit counts on a workflow"]
 pub struct Concurrency<I> {
     limit: Limit,
+    max_wait: Option<Duration>,
     code: Option<Arc<KeyOf>>,
     input: PhantomData<fn(I)>,
 }
@@ -34,9 +36,15 @@ impl<I> Concurrency<I> {
     /// Lets `slots` runs of one key run at once, 1 to 100,000. Without a key all runs of the workflow have the same one.
     /// The name is for people.
     pub fn limit(name: &str, slots: u32) -> Concurrency<I> {
-        let limit =
-            Limit { name: name.to_owned(), slots, rate: None, policy: Policy::Queue, by: LimitBy::Workflow };
-        Concurrency { limit, code: None, input: PhantomData }
+        let limit = Limit {
+            name: name.to_owned(),
+            slots,
+            rate: None,
+            debounce: None,
+            policy: Policy::Queue,
+            by: LimitBy::Workflow,
+        };
+        Concurrency { limit, max_wait: None, code: None, input: PhantomData }
     }
 
     /// Lets `starts` runs of one key start in any window of so long, however many run at once: see
@@ -46,11 +54,32 @@ impl<I> Concurrency<I> {
         Concurrency::limit(name, LIMIT_SLOTS_MAX).starts(starts, window)
     }
 
+    /// Lets the newest run of a key start when the key was quiet for so long, however many run at once: see
+    /// [`debounced`](Concurrency::debounced).
+    pub fn debounce(name: &str, quiet: Duration) -> Concurrency<I> {
+        Concurrency::limit(name, LIMIT_SLOTS_MAX).debounced(quiet)
+    }
+
     /// Lets at most `starts` runs of one key start in any window of so long, on all nodes together: 1 to 10,000, a millisecond
     /// to 31 days. A run starts when it is let in, and counts for the window whether it has ended or not. Default: as many
     /// as have slots.
     pub fn starts(mut self, starts: u32, window: Duration) -> Self {
         self.limit.rate = Some(Rate { starts, window });
+        self
+    }
+
+    /// Lets a run in when no newer one of its key came for so long: a millisecond to 31 days. A newer one has those cancelled
+    /// that wait; what was let in goes on. A run comes when it is created, or at its `start_at`. Then it needs a slot and a
+    /// start as any other. Default: a run is let in as soon as it has both.
+    pub fn debounced(mut self, quiet: Duration) -> Self {
+        self.limit.debounce = Some(Debounce { quiet, max_wait: None });
+        self
+    }
+
+    /// Lets the newest run of a key in when the first that came since one was let in did so this long ago, though the key
+    /// was not quiet: as long as it must be quiet, to 31 days. Default: a key that is never quiet starts nothing.
+    pub fn max_wait(mut self, max_wait: Duration) -> Self {
+        self.max_wait = Some(max_wait);
         self
     }
 
@@ -147,8 +176,16 @@ impl<I, O> Workflow<I, O> {
     #[must_use]
     pub fn concurrency(self, concurrency: Concurrency<I>) -> Self {
         self.with(|definition| {
-            let Concurrency { limit, code, .. } = concurrency;
+            let Concurrency { mut limit, max_wait, code, .. } = concurrency;
             let workflow = definition.name.clone();
+            match &mut limit.debounce {
+                Some(debounce) => debounce.max_wait = max_wait,
+                None if max_wait.is_none() => {}
+                None => {
+                    let problem = "a max_wait without `debounced` bounds nothing".to_owned();
+                    return Err(BuildError::Limit { workflow, limit: limit.name, problem });
+                }
+            }
             if definition.limit.is_some() {
                 return Err(BuildError::SecondLimit { workflow, limit: limit.name });
             }
@@ -159,6 +196,14 @@ impl<I, O> Workflow<I, O> {
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn is_window(window: Duration, min: Duration, max: Duration) -> bool {
+    (min..=max).contains(&window) && window.subsec_nanos().is_multiple_of(1_000_000)
+}
+
+fn days(length: Duration) -> String {
+    format!("{} days", length.as_secs() / 86_400)
+}
 
 fn checked(workflow: &WorkflowName, checked: CheckedLimit) -> Result<CheckedLimit, BuildError> {
     let limit = &checked.limit;
@@ -178,9 +223,20 @@ fn checked(workflow: &WorkflowName, checked: CheckedLimit) -> Result<CheckedLimi
         if !(1..=RATE_STARTS_MAX).contains(&starts) {
             return refuse(format!("{starts} starts are out of range, 1 to {RATE_STARTS_MAX}"));
         }
-        if !(MILLISECOND..=RATE_WINDOW_MAX).contains(&window) || window.subsec_nanos() % 1_000_000 != 0 {
-            let days = RATE_WINDOW_MAX.as_secs() / 86_400;
-            return refuse(format!("a window of {window:?}: whole milliseconds, 1 to {days} days"));
+        if !is_window(window, MILLISECOND, RATE_WINDOW_MAX) {
+            return refuse(format!(
+                "a window of {window:?}: whole milliseconds, 1 to {}",
+                days(RATE_WINDOW_MAX)
+            ));
+        }
+    }
+    if let Some(Debounce { quiet, max_wait }) = limit.debounce {
+        if !is_window(quiet, MILLISECOND, DEBOUNCE_MAX) {
+            return refuse(format!("quiet for {quiet:?}: whole milliseconds, 1 to {}", days(DEBOUNCE_MAX)));
+        }
+        if let Some(max_wait) = max_wait.filter(|max_wait| !is_window(*max_wait, quiet, DEBOUNCE_MAX)) {
+            let range = format!("{quiet:?}, for which a key must be quiet, to {}", days(DEBOUNCE_MAX));
+            return refuse(format!("a max_wait of {max_wait:?}: whole milliseconds, {range}"));
         }
     }
     match &limit.by {

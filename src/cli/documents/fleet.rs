@@ -34,6 +34,8 @@ pub(in crate::cli) struct Limit {
     pub(in crate::cli) slots: u32,
     pub(in crate::cli) starts: Option<u32>,
     pub(in crate::cli) window_ms: Option<u64>,
+    pub(in crate::cli) quiet_ms: Option<u64>,
+    pub(in crate::cli) max_wait_ms: Option<u64>,
     pub(in crate::cli) policy: String,
     pub(in crate::cli) by: String,
     pub(in crate::cli) at: Option<String>,

@@ -43,7 +43,7 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
 
 fn limits(desk: &mut Desk, limits: &[Limit]) -> Result<(), Failure> {
     let mut table =
-        Table::new(vec!["WORKFLOW", "LIMIT", "SLOTS", "STARTS", "POLICY", "COUNTS BY", "SINCE"], 1);
+        Table::new(vec!["WORKFLOW", "LIMIT", "SLOTS", "STARTS", "QUIET", "POLICY", "COUNTS BY", "SINCE"], 1);
     for limit in limits {
         let at = limit.at.as_deref().map(|at| format!(" {}", plain(at))).unwrap_or_default();
         table.row(vec![
@@ -51,6 +51,7 @@ fn limits(desk: &mut Desk, limits: &[Limit]) -> Result<(), Failure> {
             plain(&limit.name).into(),
             limit.slots.to_string().into(),
             rate(limit).into(),
+            quiet(limit).into(),
             plain(&limit.policy).into(),
             format!("{}{at}", plain(&limit.by)).into(),
             desk.screen.time(limit.since).into(),
@@ -62,10 +63,20 @@ fn limits(desk: &mut Desk, limits: &[Limit]) -> Result<(), Failure> {
 fn rate(limit: &Limit) -> String {
     match (limit.starts, limit.window_ms) {
         (Some(starts), Some(window_ms)) => {
-            format!("{starts} in {} s", Duration::from_millis(window_ms).as_secs_f64())
+            format!("{starts} in {} s", seconds(window_ms))
         }
         _ => String::new(),
     }
+}
+
+fn quiet(limit: &Limit) -> String {
+    let quiet = limit.quiet_ms.map(|ms| format!("for {} s", seconds(ms))).unwrap_or_default();
+    let at_most = limit.max_wait_ms.map(|ms| format!(", {} s at most", seconds(ms))).unwrap_or_default();
+    format!("{quiet}{at_most}")
+}
+
+fn seconds(ms: u64) -> f64 {
+    Duration::from_millis(ms).as_secs_f64()
 }
 
 fn keys(desk: &mut Desk, keys: &[LimitKey]) -> Result<(), Failure> {

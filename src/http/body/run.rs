@@ -207,12 +207,12 @@ impl CancelBody {
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = Waiting)]
 pub(in crate::http) struct WaitingBody {
-    /// `start`, `node`, `serving`, `slot`, `paused`, `limit`, `signal`, `timer`, `retry`, `child`, `condition`,
-    /// `cancellation` or `blocked`; more may come.
+    /// `start`, `node`, `serving`, `slot`, `paused`, `limit`, `quiet`, `signal`, `timer`, `retry`, `child`,
+    /// `condition`, `cancellation` or `blocked`; more may come.
     kind: &'static str,
     /// The same for people.
     text: String,
-    /// Until when: the latest for `signal` and `cancellation`, the earliest for `limit`, exactly for the others.
+    /// Until when: the latest for `signal` and `cancellation`, the earliest for `limit` and `quiet`, exactly for the others.
     until: Option<Time>,
     /// The signal's, sleep's, task's or limit's name.
     name: Option<String>,
@@ -238,6 +238,9 @@ impl From<&Waiting> for WaitingBody {
             Waiting::Slot { nodes } => WaitingBody { nodes: Some(*nodes), ..of("slot") },
             Waiting::Limit { name, until, .. } => {
                 WaitingBody { name: Some(name.clone()), until: until.map(Time), ..of("limit") }
+            }
+            Waiting::Quiet { name, until, .. } => {
+                WaitingBody { name: Some(name.clone()), until: Some(Time(*until)), ..of("quiet") }
             }
             Waiting::Paused { by, .. } => WaitingBody { by: by.clone(), ..of("paused") },
             Waiting::Signal { name, key, deadline } => WaitingBody {

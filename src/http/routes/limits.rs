@@ -31,6 +31,11 @@ pub(super) struct LimitBody {
     starts: Option<u32>,
     /// How long such a window is, in milliseconds.
     window_ms: Option<u64>,
+    /// For how long no newer run of a key must come before its newest starts, and the others are cancelled, in milliseconds;
+    /// null = it starts at once.
+    quiet_ms: Option<u64>,
+    /// How long after the first of them it starts at the latest, in milliseconds; null = however long it takes.
+    max_wait_ms: Option<u64>,
     /// `queue`: the runs of all keys stand in the order of the queue; `round_robin`: the keys take turns;
     /// `cancel_oldest` and `cancel_newest`: a run without a slot has the oldest of its key cancelled, or is;
     /// the latter also where too many started. More may come.
@@ -39,7 +44,7 @@ pub(super) struct LimitBody {
     by: &'static str,
     /// The JSON pointer into the input, or the name of the metadata.
     at: Option<String>,
-    /// Since when it has so many slots and this rate.
+    /// Since when it has so many slots, this rate and this debounce.
     since: Time,
 }
 
@@ -57,6 +62,8 @@ impl From<&KnownLimit> for LimitBody {
             slots: known.limit.slots,
             starts: known.limit.rate.map(|rate| rate.starts),
             window_ms: known.limit.rate.map(|rate| millis(rate.window)),
+            quiet_ms: known.limit.debounce.map(|debounce| millis(debounce.quiet)),
+            max_wait_ms: known.limit.debounce.and_then(|debounce| debounce.max_wait).map(millis),
             policy: known.limit.policy.as_str(),
             by,
             at,

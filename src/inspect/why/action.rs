@@ -130,6 +130,7 @@ fn by_wait(waiting: &Waiting, leaf: &super::Hop, cause: &Cause) -> Option<Action
         | Waiting::Start { .. }
         | Waiting::Node
         | Waiting::Limit { .. }
+        | Waiting::Quiet { .. }
         | Waiting::Timer { .. }
         | Waiting::Retry { .. }
         | Waiting::Child { .. }

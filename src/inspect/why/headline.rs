@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::span::{instant, span};
 use super::{Cause, Fault, NoMore, Site, Wait, Why};
 use crate::model::event::Timeout;
-use crate::model::waiting::at_limit;
+use crate::model::waiting::{at_limit, until_quiet};
 use crate::model::{Failure, Waiting};
 
 /// Characters of a headline: some lines of a terminal.
@@ -159,6 +159,7 @@ fn wait_text(waiting: &Waiting) -> String {
         Waiting::Limit { name, key, running, slots, until } => {
             at_limit(name, key, *running, *slots, until.map(instant))
         }
+        Waiting::Quiet { name, key, until } => until_quiet(name, key, &instant(*until)),
         Waiting::Node
         | Waiting::Serving { .. }
         | Waiting::Slot { .. }

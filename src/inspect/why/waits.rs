@@ -34,7 +34,7 @@ fn since(history: &History, waiting: &Waiting) -> Option<Timestamp> {
     match waiting {
         Waiting::Start { .. } => Some(history.state.origin.created_at),
         Waiting::Paused { since, .. } => Some(*since),
-        Waiting::Limit { .. } => Some(history.state.queued_until()),
+        Waiting::Limit { .. } | Waiting::Quiet { .. } => Some(history.state.queued_until()),
         Waiting::Node | Waiting::Serving { .. } | Waiting::Slot { .. } => history.row.wake_at,
         Waiting::Condition { task, .. } => {
             let (_, task) = history.state.task(task)?;

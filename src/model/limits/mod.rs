@@ -122,6 +122,9 @@ pub const RATE_STARTS_MAX: u32 = 10_000;
 /// Longest window of a rate: what it counts is kept from the archive for so long.
 pub const RATE_WINDOW_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 
+/// Longest time for which a key must be quiet, and longest wait for it: as the window of a rate.
+pub const DEBOUNCE_MAX: Duration = RATE_WINDOW_MAX;
+
 /// Longest delay, timeout or sleep: 100 years keeps every instant inside the database's and chrono's range.
 pub const WAIT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 

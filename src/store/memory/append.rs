@@ -226,7 +226,15 @@ impl World {
         };
         let key = born.limit_key.clone().filter(|_| !running);
         let due = row.wake_at.unwrap_or(at);
-        let gate = key.map(|key| Gate { key, at: Some(due), since: due, let_in_at: None, gives_way: false });
+        let gate = key.map(|key| Gate {
+            key,
+            at: Some(due.max(at)),
+            came: due.max(at),
+            since: due,
+            let_in_at: None,
+            burst: None,
+            gives_way: false,
+        });
         self.keys.extend(full_key(born).map(|key| (key, id)));
         self.children.extend(born.parent.map(|parent| (parent, id)));
         self.replays.extend(born.trigger.replay_of.map(|of| (of, id)));

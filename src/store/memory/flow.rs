@@ -9,7 +9,7 @@ use super::MemoryStore;
 use super::faults::Call;
 use super::simulated::Mutant;
 use super::world::{Gate, OfKey, Run, World};
-use crate::model::limit::{Policy, Rate};
+use crate::model::limit::{Limit, Policy, Rate};
 use crate::model::limits::{CANCEL_GRACE_DEFAULT, PRIORITY_STEP};
 use crate::model::{MessageBody, Namespace, RunId, Status, Timestamp, WorkflowName};
 use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, RunRow, Shape};
@@ -123,10 +123,9 @@ impl World {
             self.limits.remove(&shape.workflow);
             return;
         };
-        let before = self
-            .limits
-            .get(&shape.workflow)
-            .filter(|before| before.limit.slots == limit.slots && before.limit.rate == limit.rate);
+        let lets_in = |limit: &Limit| (limit.slots, limit.rate, limit.debounce);
+        let before = self.limits.get(&shape.workflow);
+        let before = before.filter(|before| lets_in(&before.limit) == lets_in(&limit));
         let since = before.map_or(now, |before| before.since);
         let workflow = shape.workflow.clone();
         self.limits.insert(workflow.clone(), KnownLimit { workflow, limit, since });
@@ -181,8 +180,9 @@ impl World {
         move |run| {
             let run = self.runs.get(&run)?;
             let at = run.gate.as_ref()?.at?;
-            if at > now {
-                return Some(at);
+            let opens_at = self.opens_at(run)?.max(at);
+            if opens_at > now {
+                return Some(opens_at);
             }
             let key = World::of_key(run)?;
             self.opens(&key, started.get(&key)?)
@@ -191,10 +191,10 @@ impl World {
 
     /// Lets runs in, as many of each key as there are free slots.
     pub(super) fn let_in(&mut self, now: Timestamp) {
+        self.debounce(now);
         let stands = |run: &RunId| {
-            let run = self.runs.get(run)?;
-            let gate = run.gate.as_ref().filter(|gate| gate.waits(now))?;
-            Some((place(&run.row, gate.since), run.row.run))
+            let run = self.runs.get(run).filter(|run| self.waits(run, now))?;
+            Some((place(&run.row, run.gate.as_ref()?.since), run.row.run))
         };
         let mut waiting: Vec<(Timestamp, RunId)> = self.unowned.iter().filter_map(stands).collect();
         let mut gone = std::mem::take(&mut self.gone);
@@ -218,6 +218,7 @@ impl World {
                 continue;
             }
             let has_rate = limit.as_ref().is_some_and(|limit| limit.rate.is_some());
+            let is_debounced = limit.as_ref().is_some_and(|limit| limit.debounce.is_some());
             started.extend(has_rate.then_some(now));
             started.sort_unstable_by_key(|at| Reverse(*at));
             *running += 1;
@@ -225,7 +226,8 @@ impl World {
             let mut due = now;
             if let Some(gate) = self.runs.get_mut(&id).and_then(|run| run.gate.as_mut()) {
                 due = gate.at.take().unwrap_or(now);
-                gate.let_in_at = has_rate.then_some(now);
+                gate.let_in_at = (has_rate || is_debounced).then_some(now);
+                gate.burst = is_debounced.then(|| gate.burst.unwrap_or(gate.came));
                 if takes_turns {
                     // Behind who was let in at the instant at which that one was served.
                     let after = served.and_then(Vec::pop).map(|served| served + AN_INSTANT);
@@ -241,7 +243,7 @@ impl World {
     /// first.
     fn give_way(&mut self, now: Timestamp) {
         let mut lines: BTreeMap<OfKey, Vec<RunId>> = BTreeMap::new();
-        for run in self.runs.values().filter(|run| run.gate.as_ref().is_some_and(|gate| gate.waits(now))) {
+        for run in self.runs.values().filter(|run| self.waits(run, now)) {
             if let Some(key) = World::of_key(run) {
                 lines.entry(key).or_default().push(run.row.run);
             }
@@ -261,16 +263,20 @@ impl World {
                     self.oldest(&key, line.len().min(left))
                 }
             };
-            let (reason, by) =
-                (Some(limit.cancels(&key.2, has_slots)), Some(format!("limit `{}`", limit.name)));
-            let grace_ms = u64::try_from(CANCEL_GRACE_DEFAULT.as_millis()).unwrap_or(u64::MAX);
-            let body = MessageBody::Cancel { reason, by, grace_ms };
-            for run in chosen {
-                if let Some(gate) = self.runs.get_mut(&run).and_then(|run| run.gate.as_mut()) {
-                    gate.gives_way = true;
-                }
-                self.send(run, &body, now);
+            self.cancel(chosen, &limit, limit.cancels(&key.2, has_slots), now);
+        }
+    }
+
+    /// Tells runs that their limit has them cancelled.
+    pub(super) fn cancel(&mut self, runs: Vec<RunId>, limit: &Limit, reason: String, now: Timestamp) {
+        let (reason, by) = (Some(reason), Some(format!("limit `{}`", limit.name)));
+        let grace_ms = u64::try_from(CANCEL_GRACE_DEFAULT.as_millis()).unwrap_or(u64::MAX);
+        let body = MessageBody::Cancel { reason, by, grace_ms };
+        for run in runs {
+            if let Some(gate) = self.runs.get_mut(&run).and_then(|run| run.gate.as_mut()) {
+                gate.gives_way = true;
             }
+            self.send(run, &body, now);
         }
     }
 
@@ -298,6 +304,9 @@ impl World {
             running: running.unwrap_or_default(),
             slots: limit.map(|limit| limit.slots),
             until,
+            quiet_at: self
+                .opens_at(run)
+                .filter(|at| limit.is_some_and(|l| l.debounce.is_some()) && *at > now),
         })
     }
 
@@ -317,13 +326,6 @@ impl World {
             .collect();
         keys.sort_by_key(|key| (Reverse(key.waiting), Reverse(key.running)));
         keys
-    }
-}
-
-impl Gate {
-    /// Says whether the run waits to be let in.
-    fn waits(&self, now: Timestamp) -> bool {
-        !self.gives_way && self.at.is_some_and(|at| at <= now)
     }
 }
 

@@ -20,6 +20,7 @@ mod archive;
 mod schedules;
 mod triggers;
 mod flow;
+mod debounce;
 mod faults;
 mod locks;
 mod transaction;
@@ -42,7 +43,7 @@ use tokio::sync::{Notify, broadcast};
 
 pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
 #[cfg(feature = "testing")]
-pub use self::simulated::{Accepted, Lease, Mutant, Noticed, Observer, Seen};
+pub use self::simulated::{Accepted, Lease, Mutant, Noticed, Observer, Passage, Seen};
 use self::world::World;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::MemoryStore;
-use super::world::{Entry, World};
+use super::world::{Entry, Gate, Run, World};
 use crate::clock::Clock;
 use crate::model::{Event, NodeId, OpKey, RunId, TaskEvent, TaskName, Timestamp};
 use crate::store::{Append, Appended, Commit, KeyedSignal, Loaded, RunRow, SignalState, StoreError};
@@ -36,6 +36,10 @@ pub enum Mutant {
     KnownEventsStartAgain,
     /// A push keeps its event in one commit and starts the runs in another.
     EventsBeforeTheirRuns,
+    /// Who lets runs in does not wait until their key is quiet.
+    LetInBeforeItIsQuiet,
+    /// Of the runs that come until their key is quiet, the oldest is kept.
+    DebounceKeepsTheOldest,
 }
 
 /// What a world noticed that no caller is told.
@@ -50,6 +54,20 @@ pub struct Noticed {
     pub waited: BTreeMap<(&'static str, &'static str), u64>,
     /// Releases that were left out because a message came.
     pub kept: u64,
+}
+
+/// How a run came under its workflow's limit, and past it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct Passage {
+    /// The run.
+    pub run: RunId,
+    /// When it came.
+    pub came: Timestamp,
+    /// When the first of the runs came for which it stands, if it stands for more than itself, or was let in.
+    pub burst: Option<Timestamp>,
+    /// When it was let in, under a rate or a debounce.
+    pub let_in_at: Option<Timestamp>,
 }
 
 /// A node's lease as its rows say.
@@ -155,7 +173,7 @@ impl MemoryStore {
         self.world().runs.keys().copied().collect()
     }
 
-    /// Lists when the runs of each key were let in under a rate, the earliest first.
+    /// Lists when the runs of each key were let in under a rate or a debounce, the earliest first.
     pub fn starts_by_key(&self) -> BTreeMap<String, Vec<Timestamp>> {
         let mut starts: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
         for run in self.world().runs.values() {
@@ -165,6 +183,15 @@ impl MemoryStore {
         }
         starts.values_mut().for_each(|times| times.sort_unstable());
         starts
+    }
+
+    /// Lists the runs under limits, in the order of their ids.
+    pub fn passages(&self) -> Vec<Passage> {
+        let passage = |run: &Run| {
+            let Gate { came, burst, let_in_at, .. } = *run.gate.as_ref()?;
+            Some(Passage { run: run.row.run, came, burst, let_in_at })
+        };
+        self.world().runs.values().filter_map(passage).collect()
     }
 
     /// Lists all nodes that ever joined.

@@ -97,10 +97,14 @@ pub(super) struct Gate {
     pub(super) key: String,
     /// Since when, or from when on, it stands there; nothing once it was let in.
     pub(super) at: Option<Timestamp>,
+    /// Since when, or from when on, it stood there.
+    pub(super) came: Timestamp,
     /// What its place in the queue counts from.
     pub(super) since: Timestamp,
-    /// When it was let in, under a limit with a rate.
+    /// When it was let in, under a limit with a rate or a debounce.
     pub(super) let_in_at: Option<Timestamp>,
+    /// Since when runs of its key come of which it is the newest, if it is not the first of them.
+    pub(super) burst: Option<Timestamp>,
     /// Its limit had it cancelled.
     pub(super) gives_way: bool,
 }

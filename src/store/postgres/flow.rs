@@ -10,7 +10,7 @@ use super::columns::json;
 use super::dedicated::within;
 use super::errors::classify;
 use super::rows::{corrupt, run_ids};
-use crate::model::limit::{Limit, Policy, Rate};
+use crate::model::limit::{Debounce, Limit, Policy, Rate};
 use crate::model::limits::SEARCH_ROWS_MAX;
 use crate::model::{Namespace, RunId, Timestamp, WorkflowName};
 use crate::store::{Answer, AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause, Shape, StoreError};
@@ -40,12 +40,21 @@ fn count(n: i64) -> u32 {
     u32::try_from(n).unwrap_or_default()
 }
 
+fn length(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or_default())
+}
+
+fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Reads a limit.
 pub(super) fn limit(
     workflow: &str,
     name: String,
     slots: i32,
     rate: (Option<i32>, Option<i64>),
+    debounce: (Option<i64>, Option<i64>),
     policy: &str,
     key_by: &str,
 ) -> Result<Limit, StoreError> {
@@ -58,20 +67,23 @@ pub(super) fn limit(
         |error: serde_json::Error| corrupt("runlog.limits", "key_by", &workflow, error.to_string());
     let by = serde_json::from_str(key_by).map_err(unreadable)?;
     let rate = match rate {
-        (Some(starts), Some(window_ms)) => Some(Rate {
-            starts: count(starts.into()),
-            window: Duration::from_millis(u64::try_from(window_ms).unwrap_or_default()),
-        }),
+        (Some(starts), Some(window_ms)) => {
+            Some(Rate { starts: count(starts.into()), window: length(window_ms) })
+        }
         _ => None,
     };
-    Ok(Limit { name, slots: count(slots.into()), rate, policy, by })
+    let (quiet_ms, max_wait_ms) = debounce;
+    let debounce =
+        quiet_ms.map(|quiet_ms| Debounce { quiet: length(quiet_ms), max_wait: max_wait_ms.map(length) });
+    Ok(Limit { name, slots: count(slots.into()), rate, debounce, policy, by })
 }
 
 /// Sets the limits of workflows, as their newest versions have them.
 pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape]) -> Result<(), StoreError> {
     let (mut names, mut limits, mut slots) = (Vec::new(), Vec::new(), Vec::new());
     let (mut policies, mut sources, mut unlimited) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut starts, mut windows) = (Vec::new(), Vec::new());
+    let (mut starts, mut windows, mut quiets, mut max_waits) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for shape in workflows {
         let Some(limit) = &shape.limit else {
             unlimited.push(shape.workflow.as_str());
@@ -83,7 +95,9 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
         policies.push(limit.policy.as_str());
         sources.push(json(&limit.by)?);
         starts.push(limit.rate.map(|rate| i32::try_from(rate.starts).unwrap_or(i32::MAX)));
-        windows.push(limit.rate.map(|rate| i64::try_from(rate.window.as_millis()).unwrap_or(i64::MAX)));
+        windows.push(limit.rate.map(|rate| millis(rate.window)));
+        quiets.push(limit.debounce.map(|debounce| millis(debounce.quiet)));
+        max_waits.push(limit.debounce.and_then(|debounce| debounce.max_wait).map(millis));
     }
     let registered = sqlx::query_file!(
         "src/store/postgres/sql/register_limits.sql",
@@ -94,7 +108,9 @@ pub(super) async fn register(connection: &mut PgConnection, workflows: &[Shape])
         policies.as_slice() as _,
         sources.as_slice() as _,
         starts.as_slice() as _,
-        windows.as_slice() as _
+        windows.as_slice() as _,
+        quiets.as_slice() as _,
+        max_waits.as_slice() as _
     );
     registered.execute(connection).await.map_err(classify).map(drop)
 }
@@ -170,6 +186,7 @@ impl Flow for PostgresStore {
                     running: count(row.running),
                     slots: row.slots.map(|slots| count(slots.into())),
                     until: row.until,
+                    quiet_at: row.quiet_at,
                 })
             });
             borrowed.settle(at).await
@@ -185,7 +202,9 @@ impl Flow for PostgresStore {
             let limits = answer.and_then(|rows| {
                 let known = rows.into_iter().map(|row| {
                     let rate = (row.starts, row.window_ms);
-                    let limit = limit(&row.workflow, row.name, row.slots, rate, &row.policy, &row.key_by)?;
+                    let debounce = (row.quiet_ms, row.max_wait_ms);
+                    let (policy, key_by) = (&row.policy, &row.key_by);
+                    let limit = limit(&row.workflow, row.name, row.slots, rate, debounce, policy, key_by)?;
                     let workflow = WorkflowName::recorded(&row.workflow);
                     Ok(KnownLimit { workflow, limit, since: row.since })
                 });

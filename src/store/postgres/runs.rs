@@ -164,7 +164,8 @@ pub(super) async fn registered(
     let limit = match (found.limit_name, found.slots, found.policy, found.key_by) {
         (Some(name), Some(slots), Some(policy), Some(key_by)) => {
             let rate = (found.starts, found.window_ms);
-            Some(flow::limit(workflow.as_str(), name, slots, rate, &policy, &key_by)?)
+            let debounce = (found.quiet_ms, found.max_wait_ms);
+            Some(flow::limit(workflow.as_str(), name, slots, rate, debounce, &policy, &key_by)?)
         }
         _ => None,
     };

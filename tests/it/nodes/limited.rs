@@ -277,12 +277,24 @@ async fn what_cannot_be_a_limit_is_refused() {
         (Concurrency::rate("tenant", 1, Duration::ZERO), "a window of 0ns: whole milliseconds, 1 to 31 days"),
         (Concurrency::rate("tenant", 1, HOUR * 24 * 32), "1 to 31 days"),
         (Concurrency::limit("tenant", 1).starts(1, Duration::from_micros(1_500)), "whole milliseconds"),
+        (Concurrency::debounce("tenant", Duration::ZERO), "quiet for 0ns: whole milliseconds, 1 to 31 days"),
+        (Concurrency::debounce("tenant", HOUR * 24 * 32), "1 to 31 days"),
+        (Concurrency::debounce("tenant", Duration::from_micros(1_500)), "whole milliseconds"),
+        (
+            Concurrency::debounce("tenant", HOUR).max_wait(HOUR / 2),
+            "a max_wait of 1800s: whole milliseconds, 3600s, for which a key must be quiet, to 31 days",
+        ),
+        (Concurrency::debounce("tenant", HOUR).max_wait(HOUR * 24 * 32), "to 31 days"),
+        (Concurrency::limit("tenant", 1).max_wait(HOUR), "a max_wait without `debounced` bounds nothing"),
         (Concurrency::limit("tenant", 1).by_input("tenant"), "no JSON pointer"),
         (Concurrency::limit("tenant", 1).by_metadata(""), "no run can have the metadata"),
     ] {
         let error = refusal(limit);
         assert!(matches!(&error, BuildError::Limit { .. }) && error.to_string().contains(says), "{error}");
     }
+    let patient = import(Concurrency::debounce("tenant", HOUR)).start_timeout(HOUR);
+    let error = patient.check().expect_err("a refusal");
+    assert!(error.to_string().contains("wait for 3600s, and their start_timeout is 3600s"), "{error}");
     let twice = import(two()).concurrency(two()).check().expect_err("a refusal");
     assert!(matches!(twice, BuildError::SecondLimit { .. }), "{twice}");
 }

@@ -9,6 +9,7 @@ mod slots;
 mod paused;
 mod limited;
 mod turns;
+mod debounced;
 mod waiting;
 mod poison;
 mod failover;

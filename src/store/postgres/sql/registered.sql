@@ -3,7 +3,7 @@
 -- binds: workflow
 -- index: workflows_pkey, limits_pkey, served_pkey, leases_pkey
 select w.version, w.timeout_ms, w.start_timeout_ms, l.name as "limit_name?", l.slots as "slots?", l.starts as "starts?",
-       l.window_ms as "window_ms?", l.policy as "policy?",
+       l.window_ms as "window_ms?", l.quiet_ms as "quiet_ms?", l.max_wait_ms as "max_wait_ms?", l.policy as "policy?",
        l.key_by as "key_by?"
 from runlog.workflows w
 left join runlog.limits l on l.workflow = w.name

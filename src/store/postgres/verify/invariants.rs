@@ -71,6 +71,7 @@ invariants! {
     "an_owner_is_alive" says "no live run stays with a dead node";
     "no_more_run_than_the_limit" says "at no time more runs of a key run than its limit has slots";
     "no_more_start_than_the_rate" says "in no window more runs of a key are let in than its limit's rate says";
+    "no_run_is_let_in_before_its_key_is_quiet" says "no run is let in before its key was quiet for as long as its limit says";
     "no_wake_up_is_overdue" says "no run that nobody owns stays overdue while a node has room for it";
     "no_timer_is_overdue" says "no timer or timeout of a run that a node owns stays overdue";
     "no_message_is_forgotten" says "no message stays in a live run's inbox";

@@ -18,7 +18,7 @@ pub(super) fn shape_with(limit: Option<(u32, Policy)>, rate: Option<Rate>) -> Sh
     let Served { workflow, version, .. } = served();
     let limit = limit.map(|(slots, policy)| {
         let by = LimitBy::Input("/tenant".to_owned());
-        Limit { name: "tenant".to_owned(), slots, rate, policy, by }
+        Limit { name: "tenant".to_owned(), slots, rate, debounce: None, policy, by }
     });
     let shape = "any".to_owned();
     Shape { workflow, version, tasks: vec![], shape, timeout: None, start_timeout: None, limit }
@@ -37,7 +37,7 @@ pub(super) fn of(key: &str) -> impl Fn(&mut NewRun) {
     move |born| born.limit_key = Some(key.to_owned())
 }
 
-fn due(key: &str, at: Timestamp) -> impl Fn(&mut NewRun) {
+pub(super) fn due(key: &str, at: Timestamp) -> impl Fn(&mut NewRun) {
     move |born| (born.limit_key, born.wake_at) = (Some(key.to_owned()), Some(at))
 }
 
@@ -293,8 +293,14 @@ pub(super) async fn gates_limits_and_keys_are_told(store: Arc<dyn Store>) {
     let (first, second) = (process.queued(of("a")).await, process.queued(of("a")).await);
     process.queued(of("b")).await;
     claim(&process).await;
-    let at =
-        AtGate { limit: "tenant".to_owned(), key: "a".to_owned(), running: 1, slots: Some(1), until: None };
+    let at = AtGate {
+        limit: "tenant".to_owned(),
+        key: "a".to_owned(),
+        running: 1,
+        slots: Some(1),
+        until: None,
+        quiet_at: None,
+    };
     assert_eq!(store.at_gate(second).await.expect("an answer"), Some(at));
     assert_eq!(store.at_gate(first).await.expect("an answer"), None);
     let limits = store.limits(Some(&workflow), 9).await.expect("limits");

@@ -13,6 +13,7 @@ mod claim;
 mod flow;
 mod limits;
 mod rates;
+mod debounces;
 mod mail;
 mod read;
 mod register;
@@ -180,6 +181,13 @@ macro_rules! contract {
                 under_cancel_newest_a_run_beyond_the_rate_is_cancelled
                 under_cancel_oldest_a_rate_has_nobody_cancelled
                 a_run_that_counts_for_a_rate_is_not_archived
+            }
+            debounces {
+                the_newest_of_a_burst_stands_for_all_of_it
+                a_burst_lasts_no_longer_than_it_may
+                until_its_key_is_quiet_nobody_is_cancelled_for_a_slot
+                a_run_comes_when_it_is_to_start_and_not_before_it_is_created
+                who_is_away_from_its_gate_is_cancelled_for_a_newer_run_too
             }
             mail {
                 an_accepted_message_tells_the_owner

@@ -22,7 +22,7 @@ async fn until(store: &Arc<dyn Store>, run: RunId) -> Option<Timestamp> {
 }
 
 /// Reads the reasons for which a run is to be cancelled.
-async fn reasons(store: &Arc<dyn Store>, run: RunId) -> Vec<String> {
+pub(super) async fn reasons(store: &Arc<dyn Store>, run: RunId) -> Vec<String> {
     let inboxes = store.inbox(&[run]).await.expect("inboxes");
     let messages = inboxes.into_iter().flat_map(|inbox| inbox.messages);
     let reason = |body| match body {

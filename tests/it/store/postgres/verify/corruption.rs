@@ -167,6 +167,11 @@ corruptions! {
          update runlog.runs set gate = gen_random_uuid(), limit_key = '', let_in_at = created_at where id = '{run}';
          update runlog.runs r set gate = w.gate, limit_key = '', let_in_at = w.let_in_at - interval '1 min'
          from runlog.runs w where w.id = '{run}' and r.key = 'queued'";
+    a_run_let_in_before_its_key_was_quiet: no_run_is_let_in_before_its_key_is_quiet of "gate" "waiting" at [],
+        "insert into runlog.limits values ('gate', 'none', 9, 'queue', '\"workflow\"', '2000-01-01', null, null, 60000);
+         update runlog.runs set gate = gen_random_uuid(), limit_key = '', burst_at = created_at,
+             let_in_at = created_at + interval '59 s'
+         where id = '{run}'";
     a_timer_that_does_not_fire: no_timer_is_overdue of "sleeper" "napping" at [4],
         "select set('{run}', 4, '{fire_at}', to_jsonb(now() - interval '1 h'));
          update runlog.runs set owner = living(8), claimed_at = now() - interval '1 h', wake_at = null where id = '{run}'";
