@@ -308,13 +308,13 @@ pub async fn overdue(cluster: &Cluster, live: &[RunRow], grace: Duration) -> Res
         let runs = u32::try_from(cluster.store.runs().len()).unwrap_or(u32::MAX);
         let children = cluster.store.children(row.run, u32::MAX).await?;
         let waits = row.wake_at.is_some() || children.iter().any(|child| !child.status.is_terminal());
-        if let Some(AtGate { running, slots: Some(slots), key, until, .. }) =
+        if let Some(AtGate { running, slots: Some(slots), key, until, quiet_at, .. }) =
             cluster.store.at_gate(row.run).await?
         {
             // Each window of a rate lets one of the others in, at least.
             let rate = cluster.plan.limit.and_then(|limit| limit.rate);
             let turns = Duration::from_millis(rate.map_or(0, |(_, window_ms)| window_ms)) * runs;
-            if running < slots && until.is_none() && quiet > grace + turns {
+            if running < slots && until.is_none() && quiet_at.is_none() && quiet > grace + turns {
                 return Ok(Some(format!("{name} waits and {running} of {slots} slots of {key:?} are taken")));
             }
             continue;

@@ -7,6 +7,7 @@ use runlog::model::event::RunCancelled;
 use runlog::model::evolve::fold;
 use runlog::model::{Event, Recorded, RunEvent, Timestamp};
 use runlog::store::Store;
+use runlog::store::memory::Passage;
 use runlog::{Error, RunId};
 
 use crate::marks::sometimes;
@@ -25,6 +26,7 @@ struct Stretch {
 pub async fn check(cluster: &Cluster) -> Result<(), Error> {
     let Some(limit) = cluster.plan.limit else { return Ok(()) };
     rate(cluster, limit);
+    debounce(cluster, limit);
     let slots = limit.slots as usize;
     for (key, runs) in by_key(cluster).await? {
         let ran = |at: Timestamp| {
@@ -65,6 +67,40 @@ fn rate(cluster: &Cluster, limit: Limit) {
     }
 }
 
+/// Nobody is let in before its key was quiet, or its burst lasted for as long as it may.
+fn debounce(cluster: &Cluster, limit: Limit) {
+    let Some((quiet_ms, max_wait_ms)) = limit.debounce else { return };
+    for Passage { run, came, burst, let_in_at } in cluster.store.passages() {
+        let Some((burst, let_in_at)) = burst.zip(let_in_at) else { continue };
+        let bound = max_wait_ms.map(|max_wait_ms| burst + Duration::from_millis(max_wait_ms));
+        let quiet = came + Duration::from_millis(quiet_ms);
+        if bound.is_some_and(|bound| bound < quiet) {
+            sometimes!("a burst was let in before its key was quiet");
+        }
+        let earliest = bound.map_or(quiet, |bound| bound.min(quiet));
+        if let_in_at < earliest || came < burst {
+            let name = cluster.trace.name(run);
+            let detail =
+                format!("{name} of a burst since {burst} came at {came}, to be quiet until {earliest}");
+            cluster.oracle.violated(format!("{detail}, and was let in at {let_in_at}"));
+        }
+    }
+}
+
+/// Whoever is cancelled for a newer run came before it.
+fn gave_way(cluster: &Cluster, run: RunId, reason: Option<&str>) {
+    let newer = reason.and_then(|reason| reason.split_once(" is debounced, and run "));
+    let Some((newer, _)) = newer.and_then(|(_, newer)| newer.split_once(' ')) else { return };
+    sometimes!("a run gave way to one that came after it");
+    let newer: Option<RunId> = newer.parse().ok();
+    let passages = cluster.store.passages();
+    let came = |run: RunId| passages.iter().find(|of| of.run == run).map(|of| (of.came, of.run));
+    if newer.and_then(came) <= came(run) {
+        let (name, newer) = (cluster.trace.name(run), newer.map(|newer| cluster.trace.name(newer)));
+        cluster.oracle.violated(format!("{name} gave way to {newer:?}, which did not come after it"));
+    }
+}
+
 async fn by_key(cluster: &Cluster) -> Result<BTreeMap<String, Vec<Stretch>>, Error> {
     let store = &cluster.store;
     let dead: Vec<_> =
@@ -84,10 +120,11 @@ async fn by_key(cluster: &Cluster) -> Result<BTreeMap<String, Vec<Stretch>>, Err
             Stretch { run, created: state.origin.created_at, ran: started.map(|started| (started, ended)) };
         by_key.entry(limited.key).or_default().push(stretch);
 
-        if let Some(Event::Run(RunEvent::Cancelled(RunCancelled { by: Some(by), .. }))) =
+        if let Some(Event::Run(RunEvent::Cancelled(RunCancelled { by: Some(by), reason }))) =
             log.last().map(|last| &last.event)
             && by.starts_with("limit ")
         {
+            gave_way(cluster, run, reason.as_deref());
             match started {
                 Some(_) => sometimes!("a run gave way to a newer one"),
                 None => sometimes!("a run that found no slot was cancelled"),

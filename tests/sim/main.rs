@@ -64,6 +64,8 @@ const MUTANTS: &[(&str, Mutant)] = &[
     ("events-before-their-runs", Mutant::EventsBeforeTheirRuns),
     ("let-in-counts-the-started", Mutant::LetInCountsTheStarted),
     ("rate-forgets-the-ended", Mutant::RateForgetsTheEnded),
+    ("let-in-before-it-is-quiet", Mutant::LetInBeforeItIsQuiet),
+    ("debounce-keeps-the-oldest", Mutant::DebounceKeepsTheOldest),
 ];
 
 /// A world that takes longer hangs.

@@ -45,6 +45,8 @@ pub const MARKS: &[&str] = &[
     "a task was skipped",
     "a run waited for its limit",
     "a start waited for its rate",
+    "a run gave way to one that came after it",
+    "a burst was let in before its key was quiet",
     "a run kept its slot over a takeover",
     "a run gave way to a newer one",
     "a run that found no slot was cancelled",

@@ -91,6 +91,8 @@ pub struct Limit {
     pub policy: Policy,
     /// How many leaves of a key may start in how many milliseconds.
     pub rate: Option<(u32, u64)>,
+    /// For how many milliseconds a key must be quiet before its newest leaf starts, and how many it waits for that at most.
+    pub debounce: Option<(u64, Option<u64>)>,
 }
 
 /// How bad the connections are: chances in a thousand, times in milliseconds.
@@ -220,7 +222,10 @@ impl Limit {
         let is_limited = rng.percent(40);
         let rate = (rng.between(1, 3) as u32, rng.between(200, 3_000));
         let rate = rng.percent(50).then_some(rate);
-        is_limited.then_some(Limit { slots, keys, policy, rate })
+        let quiet_ms = rng.between(50, 2_000);
+        let max_wait_ms = rng.percent(50).then_some(quiet_ms + rng.between(0, 2_000));
+        let debounce = rng.percent(35).then_some((quiet_ms, max_wait_ms));
+        is_limited.then_some(Limit { slots, keys, policy, rate, debounce })
     }
 }
 

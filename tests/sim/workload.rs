@@ -62,11 +62,17 @@ impl Workload {
     }
 }
 
-fn concurrency(Limit { slots, keys, policy, rate }: Limit) -> Concurrency<Job> {
+fn concurrency(Limit { slots, keys, policy, rate, debounce }: Limit) -> Concurrency<Job> {
     let limit = Concurrency::limit("lane", slots).by(move |job: Job| format!("lane {}", job.seed % keys));
     let limit = rate
         .into_iter()
         .fold(limit, |limit, (starts, window_ms)| limit.starts(starts, Duration::from_millis(window_ms)));
+    let limit = debounce.into_iter().fold(limit, |limit, (quiet_ms, max_wait_ms)| {
+        let limit = limit.debounced(Duration::from_millis(quiet_ms));
+        max_wait_ms
+            .into_iter()
+            .fold(limit, |limit, max_wait_ms| limit.max_wait(Duration::from_millis(max_wait_ms)))
+    });
     match policy {
         Policy::Queue => limit,
         Policy::RoundRobin => limit.round_robin(),
