@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::server::Bench;
 
-/// Whose work: that of so many keys, or of a workflow without a limit.
-pub type Keys = Option<u64>;
+/// Whose work: that of so many keys, under a rate too or not, or of a workflow without a limit.
+pub type Keys = Option<(u64, bool)>;
 
 /// How the work of so many keys went.
 pub struct Limited {
@@ -21,7 +21,10 @@ pub struct Limited {
     pub start_ms: [f64; 2],
 }
 
-const ALL: [Keys; 4] = [None, Some(1), Some(100), Some(10_000)];
+const ALL: [Keys; 5] = [None, Some((1, false)), Some((100, false)), Some((100, true)), Some((10_000, false))];
+
+/// A rate that never holds a run: no key has so many.
+const STARTS: u32 = runlog::model::limits::RATE_STARTS_MAX;
 
 /// Runs of all keys together that may run at once, about: as many as a node has use for.
 const SLOTS: u64 = 256;
@@ -44,17 +47,18 @@ pub async fn measure(bench: &Bench, runs: u64, alone: u64) -> anyhow::Result<Vec
 }
 
 fn name(keys: Keys) -> String {
-    keys.map_or("unlimited".to_owned(), |keys| format!("limited-{keys}"))
+    let limited = |(keys, rated)| format!("{}-{keys}", if rated { "rated" } else { "limited" });
+    keys.map_or("unlimited".to_owned(), limited)
 }
 
 fn workflow(keys: Keys) -> Workflow<u64, u64> {
     let code =
         |cx: Cx, input: u64| async move { cx.step("add", || async move { anyhow::Ok(input + 1) }).await };
     let workflow = Workflow::function(&name(keys), code);
-    keys.into_iter().fold(workflow, |workflow, keys| {
+    keys.into_iter().fold(workflow, |workflow, (keys, rated)| {
         let slots = u32::try_from((SLOTS / keys).max(1)).unwrap_or(u32::MAX);
-        workflow
-            .concurrency(Concurrency::limit("key", slots).by(move |input: u64| (input % keys).to_string()))
+        let limit = Concurrency::limit("key", slots).by(move |input: u64| (input % keys).to_string());
+        workflow.concurrency(if rated { limit.starts(STARTS, Duration::from_secs(60)) } else { limit })
     })
 }
 

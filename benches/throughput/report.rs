@@ -247,7 +247,10 @@ fn limited(f: &mut fmt::Formatter<'_>, keys: Keys, limits: &[Limited], without: 
     writeln!(
         f,
         "limits, {:<12} drained {:>6.0}/s = {:.2} × without; start {:.2} ms = {:.2} ×, 99 of 100 {:.2} ms = {:.2} ×",
-        keys.map_or("none:".to_owned(), |keys| format!("{keys} keys:")),
+        keys.map_or("none:".to_owned(), |(keys, rated)| format!(
+            "{keys} {}:",
+            if rated { "rated" } else { "keys" }
+        )),
         drained(limits),
         drained(limits) / drained(without),
         p50(limits),
