@@ -1,9 +1,10 @@
 //! How long questions about many runs take, beside their aims.
 //!
-//! `cargo bench --bench inspect -- [--quick] [--runs 1000000] [--rounds 40]`
+//! `cargo bench --bench inspect -- [--quick] [--layouts] [--runs 1000000] [--rounds 40]`
 //!
 //! Fills a private database with runs and ten events each, asks every question over and over, its first page and its 200th,
-//! on an idle machine and while the engine works, and prints the median and the 95th of 100.
+//! on an idle machine and while the engine works, and prints the median and the 95th of 100. Last come the layouts of
+//! graphs, which ask no database; `--layouts` prints them alone.
 
 #![expect(
     unreachable_pub,
@@ -15,6 +16,7 @@ mod steps;
 mod times;
 mod questions;
 mod load;
+mod pictures;
 
 use anyhow::{Context, bail};
 use population::Population;
@@ -29,20 +31,23 @@ pub struct Settings {
     pub runs: u32,
     /// How often each question is asked.
     pub rounds: usize,
+    /// Whether only graphs are laid out, without a database.
+    pub layouts_only: bool,
 }
 
 impl Settings {
     fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Settings> {
-        let mut settings = Settings { runs: 1_000_000, rounds: 40 };
+        let mut settings = Settings { runs: 1_000_000, rounds: 40, layouts_only: false };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
             match argument.as_str() {
                 // What cargo itself passes on.
                 "--bench" => {}
                 "--quick" => (settings.runs, settings.rounds) = (50_000, 20),
+                "--layouts" => settings.layouts_only = true,
                 "--runs" => settings.runs = value()?.parse()?,
                 "--rounds" => settings.rounds = value()?.parse()?,
-                unknown => bail!("{unknown} is unknown: --quick, --runs, --rounds"),
+                unknown => bail!("{unknown} is unknown: --quick, --layouts, --runs, --rounds"),
             }
         }
         Ok(settings)
@@ -51,6 +56,10 @@ impl Settings {
 
 fn main() -> anyhow::Result<()> {
     let settings = Settings::read(std::env::args().skip(1))?;
+    if settings.layouts_only {
+        pictures::lay_out(settings.rounds);
+        return Ok(());
+    }
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     tokio.block_on(run(&settings))
 }
@@ -69,6 +78,7 @@ async fn run(settings: &Settings) -> anyhow::Result<()> {
     runtime.shutdown(std::time::Duration::from_secs(1)).await?;
     pool.close().await;
     server.stop().await?;
+    pictures::lay_out(settings.rounds);
     measured
 }
 

@@ -3,13 +3,15 @@
 
 mod history;
 mod view;
+mod wait;
 mod json;
-mod span;
+pub(crate) mod span;
 mod state_at;
 mod last_good;
 mod diff;
 mod why;
 mod graph;
+mod timeline;
 mod search;
 mod cursor;
 mod tasks;
@@ -19,15 +21,17 @@ mod trace;
 pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
 pub use self::export::{Exported, ImportError, export, read_export, split_exports};
-pub use self::graph::{Edge, Graph, Link, Node, NodeKind, graph};
+pub use self::graph::{Edge, Graph, LaidOut, Layout, Link, Node, NodeKind, graph};
 pub use self::history::{log, state};
 pub use self::json::{Change, Changes};
 pub use self::last_good::last_good;
 pub use self::search::{Page, Search, Window, count, failures, list};
 pub use self::state_at::{StateAt, state_at};
 pub use self::tasks::{TaskRow, tasks};
+pub use self::timeline::{Gap, Phase, Segment, Timeline, TimelineRow};
 pub use self::trace::{Spans, spans};
 pub use self::view::{AttemptView, ChildView, RunView, StepView, TaskView};
+pub use self::wait::{Awaited, WaitView};
 pub use self::why::{Action, Cause, Fault, Hop, LastGood, NoMore, Similar, Site, StepSite, Wait, Why, why};
 
 use crate::model::limits::PAGE_ROWS_MAX;

@@ -19,6 +19,7 @@ pub struct Search {
     window: Option<Duration>,
     tasks: Vec<TaskName>,
     task_statuses: Vec<TaskStatus>,
+    now: Option<Timestamp>,
 }
 
 impl Search {
@@ -63,6 +64,13 @@ impl Search {
         self
     }
 
+    /// Sets what time it is for relative times of the filter. Default: what the store's clock says. A cursor's own time goes first.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Search {
+        self.now = Some(now);
+        self
+    }
+
     /// Only tasks of these statuses; of pages of tasks alone. Default: all.
     #[must_use]
     pub fn task_statuses(mut self, statuses: impl IntoIterator<Item = TaskStatus>) -> Search {
@@ -94,9 +102,10 @@ impl Search {
         let what =
             format!("{list}\n{}\n{filter}\n{:?}\n{:?}", self.namespace, self.tasks, self.task_statuses);
         let from = self.cursor.as_deref().map(|cursor| Cursor::read(cursor, &what)).transpose()?;
-        let now = match &from {
-            Some(cursor) => cursor.asked_at,
-            None => store.now().await?,
+        let now = match (&from, self.now) {
+            (Some(cursor), _) => cursor.asked_at,
+            (None, Some(now)) => now,
+            (None, None) => store.now().await?,
         };
         let limit = self.limit.unwrap_or(PAGE_ROWS_DEFAULT);
         if !(1..=PAGE_ROWS_MAX).contains(&limit) {

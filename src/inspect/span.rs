@@ -7,7 +7,7 @@ use chrono::SecondsFormat;
 use crate::model::Timestamp;
 
 /// Writes a duration: `108 ms`, `2.1 s`, `4 min`, `30 h`, `12 d`.
-pub(super) fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -23,6 +23,6 @@ pub(super) fn span(duration: Duration) -> String {
 }
 
 /// Writes an instant to the second, in UTC.
-pub(super) fn instant(at: Timestamp) -> String {
+pub(crate) fn instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

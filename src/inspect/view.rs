@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::wait::WaitView;
 use crate::model::condition::Skipped;
 use crate::model::event::{Allowed, ChildOutcome, Parent, Trigger};
 use crate::model::plan::Role;
@@ -122,6 +123,8 @@ pub struct TaskView {
     pub attempts: Vec<AttemptView>,
     /// Its steps, by name.
     pub steps: Vec<StepView>,
+    /// What its code waited for, and waits for, by name.
+    pub waits: Vec<WaitView>,
     /// The child runs that it started, oldest first.
     pub children: Vec<ChildView>,
 }
@@ -289,6 +292,7 @@ impl TaskView {
             finished_at: task.finished_at(),
             attempts: (1..).zip(&task.attempts).map(AttemptView::new).collect(),
             steps: task.ops.iter().filter_map(StepView::new).collect(),
+            waits: task.ops.iter().filter_map(WaitView::new).collect(),
             children: state.children.iter().filter_map(|child| ChildView::of(&task.name, child)).collect(),
         })
     }

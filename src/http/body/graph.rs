@@ -81,6 +81,16 @@ impl From<&Node> for NodeBody {
                 skipped: None,
                 execution_ms,
             },
+            NodeKind::Stack { status, .. } => NodeBody {
+                kind: "stack",
+                name,
+                status: status.as_str(),
+                run: None,
+                attempts: None,
+                on_failure: None,
+                skipped: None,
+                execution_ms,
+            },
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn write(graph: &Graph) -> String {
         let label = quoted(&format!("{} {}", node.sign(), node.label()));
         let style = match node.kind {
             NodeKind::Task { .. } => "",
-            NodeKind::Child { .. } => ", style=rounded",
+            NodeKind::Child { .. } | NodeKind::Stack { .. } => ", style=rounded",
         };
         let _written = writeln!(text, "  n{at} [label={label}, class={}{style}];", quoted(node.status()));
     }

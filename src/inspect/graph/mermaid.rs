@@ -10,7 +10,7 @@ pub(super) fn write(graph: &Graph) -> String {
         let label = escaped(&format!("{} {}", node.sign(), node.label()));
         let _written = match node.kind {
             NodeKind::Task { .. } => writeln!(text, "  n{at}[\"{label}\"]"),
-            NodeKind::Child { .. } => writeln!(text, "  n{at}([\"{label}\"])"),
+            NodeKind::Child { .. } | NodeKind::Stack { .. } => writeln!(text, "  n{at}([\"{label}\"])"),
         };
     }
     for edge in &graph.edges {

@@ -5,6 +5,10 @@ mod text;
 mod ascii;
 mod dot;
 mod mermaid;
+mod layout;
+mod excerpt;
+
+pub use self::layout::{LaidOut, Layout};
 
 use std::time::Duration;
 
@@ -65,6 +69,17 @@ pub enum NodeKind {
         /// The run.
         run: RunId,
         /// Where it stands.
+        status: Status,
+    },
+    /// Many child runs of one workflow that one task started: what [`Graph::stacked`] makes of them, and nothing else.
+    Stack {
+        /// The task that started them.
+        task: TaskName,
+        /// How many they are.
+        runs: usize,
+        /// How many of them failed or timed out.
+        failed: usize,
+        /// Where they stand together: as one that failed; without any, as one that goes on; at last, as they ended.
         status: Status,
     },
 }
@@ -137,9 +152,39 @@ impl Graph {
     pub fn mermaid(&self) -> String {
         mermaid::write(self)
     }
+
+    /// Places its nodes on a page, from left to right.
+    pub fn layout(&self) -> Layout {
+        layout::lay_out(self)
+    }
+
+    /// Puts the child runs of one workflow that one task started into one node where they are more than 8, unless the task
+    /// is among `open`: then each of them stands for itself, the failed ones first.
+    pub fn stacked(&self, open: &[TaskName]) -> Graph {
+        excerpt::stacked(self, open)
+    }
+
+    /// Returns what failed, all that led there, and what would have come right behind; `None` where nothing failed.
+    pub fn failed_path(&self) -> Option<Graph> {
+        excerpt::failed_path(self)
+    }
+
+    /// Says whether a page should begin with [`Graph::failed_path`]: it has more than 150 nodes, and something failed.
+    pub fn begins_with_failed_path(&self) -> bool {
+        self.nodes.len() > excerpt::NODES_AT_ONCE_MAX && self.nodes.iter().any(Node::has_failed)
+    }
 }
 
 impl Node {
+    /// Says whether it failed or timed out; of a stack, whether one of its runs did.
+    pub fn has_failed(&self) -> bool {
+        match &self.kind {
+            NodeKind::Task { status, .. } => matches!(status, TaskStatus::Failed | TaskStatus::TimedOut),
+            NodeKind::Child { status, .. } => status.is_failure(),
+            NodeKind::Stack { failed, .. } => *failed > 0,
+        }
+    }
+
     fn task(task: &TaskState) -> Node {
         let started = task.attempts.first().map(|attempt| attempt.started_at);
         let took = task.finished_at().zip(started).and_then(|(end, start)| (end - start).to_std().ok());

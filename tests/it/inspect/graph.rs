@@ -110,7 +110,7 @@ async fn a_failed_run_in_three_languages(ground: impl Ground) {
 }
 
 /// Makes the graph of a run that started with this plan.
-fn graph_of(tasks: Vec<PlannedTask>) -> Graph {
+pub(super) fn graph_of(tasks: Vec<PlannedTask>) -> Graph {
     let run = RunId::from_tick(1 << 40, 7);
     let created = RunCreated {
         workflow: WorkflowName::new("any").expect("a name"),
@@ -138,7 +138,7 @@ fn graph_of(tasks: Vec<PlannedTask>) -> Graph {
 }
 
 /// Any plan without a circle: a task waits for some of those that a shuffled order has before it.
-fn plans() -> impl Strategy<Value = Vec<PlannedTask>> {
+pub(super) fn plans() -> impl Strategy<Value = Vec<PlannedTask>> {
     let edges = proptest::collection::vec(proptest::collection::vec(any::<u16>(), 0..4), 1..24);
     (edges, any::<u64>()).prop_map(|(edges, seed)| {
         let count = edges.len();

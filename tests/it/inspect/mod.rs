@@ -12,4 +12,7 @@ mod diff;
 mod state_at;
 mod last_good;
 mod graph;
+mod timeline;
+pub(crate) mod layout;
+mod excerpt;
 mod search;
