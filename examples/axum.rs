@@ -6,8 +6,9 @@
 //! curl 'localhost:3000/runlog/api/v1/workflows' -H 'authorization: Bearer ada'
 //! ```
 //!
-//! Everything about the runs is under `/runlog`, for whom the service lets in; here whoever names himself, which a real
-//! one does by its own login.
+//! Everything about the runs is under `/runlog`, for whom the service lets in: the REST interface for whoever names himself,
+//! and the dashboard at <http://localhost:3000/runlog>, which a browser on this machine may read; a real service asks its own
+//! login who somebody is.
 //!
 //! Ctrl-C stops it in order: requests under way are answered, runs under way come to a checkpoint and are released.
 //! With `--check` it serves on a free port, sends itself those requests, and stops; with a number it serves on that port.
@@ -20,7 +21,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use runlog::http::Access;
+use runlog::http::{Access, Action};
 use runlog::testing::postgres::locate;
 use runlog::{Cx, Retry, Runtime, Workflow};
 use serde::{Deserialize, Serialize};
@@ -90,9 +91,13 @@ async fn show(State(runtime): State<Runtime>, Path(key): Path<String>) -> Result
 
 /// Says who may do what under `/runlog`.
 fn access(request: &axum::http::request::Parts) -> Access {
-    let header = request.headers.get("authorization").and_then(|value| value.to_str().ok());
-    match header.and_then(|value| value.strip_prefix("Bearer ")) {
+    let text = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
+    match text("authorization").and_then(|value| value.strip_prefix("Bearer ")) {
         Some(name) => Access::all(name),
+        // A browser reads, and replays what failed.
+        None if text("accept").is_some_and(|kinds| kinds.contains("text/html")) => {
+            Access::read_only("visitor").allow(Action::Replay)
+        }
         None => Access::unauthenticated(),
     }
 }
@@ -114,7 +119,7 @@ async fn main() -> anyhow::Result<()> {
         .route("/orders", post(place))
         .route("/orders/{key}", get(show))
         .with_state(runtime.clone())
-        .nest("/runlog", runlog::http::router(&runtime).access(access).into_router());
+        .nest("/runlog", runlog::dashboard::router(&runtime).access(access).into_router());
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -123,7 +128,9 @@ async fn main() -> anyhow::Result<()> {
             send_requests(address, &runtime).await?;
             let _served = stop.send(());
         } else {
-            println!("listening on http://{address}, Ctrl-C stops");
+            println!(
+                "listening on http://{address}, the dashboard is at http://{address}/runlog, Ctrl-C stops"
+            );
         }
         anyhow::Ok(())
     };

@@ -21,7 +21,7 @@ pub(crate) fn draw_secret() -> Option<[u8; 32]> {
 }
 
 /// Returns this machine's wall clock: for how times are shown to a person, and for nothing that is decided.
-#[cfg(feature = "cli")]
+#[cfg(feature = "dashboard")]
 pub(crate) fn wall() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "the one place that may")]
     std::time::SystemTime::now().into()

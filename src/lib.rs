@@ -32,6 +32,8 @@ pub mod runtime;
 pub mod inspect;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "cli")]

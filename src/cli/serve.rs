@@ -1,4 +1,4 @@
-//! `runlog serve`: the REST interface of a database, alone.
+//! `runlog serve`: the dashboard and the REST interface of a database, alone.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use super::options::Options;
 use super::show::Screen;
 use super::{database, tell};
-use crate::http::{self, Tokens};
+use crate::dashboard;
+use crate::http::Tokens;
 use crate::model::limits::METRICS_PUSH_DEFAULT;
 use crate::runtime::{Export, Runtime};
 use crate::telemetry::otlp::{Otlp, OtlpError};
@@ -87,19 +88,20 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
             "the database has no token: make one (runlog token new), or use --insecure on a loopback address",
         ));
     }
-    let routes = http::router(&runtime);
+    let routes = dashboard::router(&runtime);
     let routes = if arguments.insecure { routes.allow_local_insecure() } else { routes.bearer_tokens() };
     let listener = TcpListener::bind(arguments.listen).await;
     let listener =
         listener.map_err(|error| format!("{} cannot be listened on: {error}", arguments.listen))?;
     let access = if arguments.insecure { "everybody on this machine" } else { "bearer tokens" };
     // Whoever reads that it listens may ask it to stop.
-    let signal = signals()?;
+    let signal = stop_signals()?;
     screen.line(format!("serving    {place}, for {access}"))?;
     if exports {
         screen.line("exports    traces, as OTEL_EXPORTER_OTLP_* says")?;
     }
-    screen.line(format!("listening  http://{}/api/v1", listener.local_addr()?))?;
+    let address = listener.local_addr()?;
+    screen.line(format!("listening  http://{address}/  (the dashboard; REST is below /api/v1)"))?;
     serve(listener, routes.into_router(), signal).await?;
     runtime.shutdown(STOP_MAX).await?;
     Ok(ExitCode::SUCCESS)
@@ -170,7 +172,7 @@ async fn serve(
 
 /// Begins to listen for SIGINT and SIGTERM; what it returns waits until one comes.
 #[cfg(unix)]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
@@ -183,7 +185,7 @@ fn signals() -> std::io::Result<impl Future<Output = ()>> {
 
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signals() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 

@@ -151,7 +151,7 @@ impl Access {
     }
 
     /// Returns who asks; refuses when nobody is logged in.
-    pub(super) fn caller(self) -> Result<Caller, Problem> {
+    pub(crate) fn caller(self) -> Result<Caller, Problem> {
         let granted = self.granted.ok_or_else(|| {
             Problem::new(
                 Code::Unauthenticated,
@@ -164,20 +164,20 @@ impl Access {
 
 /// Who asks, and what that one may do.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) who: Arc<str>,
+pub(crate) struct Caller {
+    pub(crate) who: Arc<str>,
     actions: BTreeSet<Action>,
     /// Whose runs it sees; `None` = everybody's.
-    pub(super) namespace: Option<Namespace>,
+    pub(crate) namespace: Option<Namespace>,
 }
 
 impl Caller {
-    pub(super) fn may(&self, action: Action) -> bool {
+    pub(crate) fn may(&self, action: Action) -> bool {
         self.actions.contains(&action)
     }
 
     /// Refuses unless the action is allowed.
-    pub(super) fn require(&self, action: Action) -> Result<(), Problem> {
+    pub(crate) fn require(&self, action: Action) -> Result<(), Problem> {
         if self.may(action) {
             return Ok(());
         }
@@ -186,14 +186,14 @@ impl Caller {
     }
 
     /// Refuses who is bound to a namespace: what is asked for belongs to all of them.
-    pub(super) fn require_unbound(&self) -> Result<(), Problem> {
+    pub(crate) fn require_unbound(&self) -> Result<(), Problem> {
         let Some(namespace) = &self.namespace else { return Ok(()) };
         let detail = format!("{} is bound to namespace {namespace}: this concerns all namespaces", self.who);
         Err(Problem::new(Code::Forbidden, detail))
     }
 
     /// Refuses who is bound to another namespace than the one that is asked for.
-    pub(super) fn require_namespace(&self, asked: &str) -> Result<(), Problem> {
+    pub(crate) fn require_namespace(&self, asked: &str) -> Result<(), Problem> {
         match &self.namespace {
             Some(own) if own.as_str() != asked => {
                 Err(Problem::new(Code::Forbidden, format!("{} is bound to namespace {own}", self.who)))
@@ -203,13 +203,13 @@ impl Caller {
     }
 
     /// Says whether a thing of `namespace` exists for the caller.
-    pub(super) fn sees(&self, namespace: &Namespace) -> bool {
+    pub(crate) fn sees(&self, namespace: &Namespace) -> bool {
         self.namespace.as_ref().is_none_or(|bound| bound == namespace)
     }
 }
 
 /// Decides about every request.
-pub(super) enum Gate {
+pub(crate) enum Gate {
     /// Whoever reaches the socket may do everything.
     Open,
     /// The embedder's own login.
@@ -222,7 +222,7 @@ pub(super) enum Gate {
 
 impl Gate {
     /// Returns who asks.
-    pub(super) async fn admit(&self, service: &Service, parts: &Parts) -> Result<Caller, Problem> {
+    pub(crate) async fn admit(&self, service: &Service, parts: &Parts) -> Result<Caller, Problem> {
         match self {
             Gate::Open => Access::all("anyone").caller(),
             Gate::Host(decide) => decide(parts).caller(),

@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::access::Caller;
 use super::observe::RequestId;
 use super::once::Replayed;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::service::Service;
 use super::table::Route;
 use crate::model::RunId;
@@ -18,19 +18,29 @@ use crate::store::Deed;
 
 /// What only a handler knows of a deed; it leaves it with its answer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// The runs that came of it; each is a deed of its own.
-    pub(super) runs: Vec<RunId>,
+    pub(crate) runs: Vec<RunId>,
     /// Why it was done.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
+}
+
+/// How a deed ended that a page answered for: with a code of its own, or with nothing done yet.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "dashboard"), expect(dead_code, reason = "pages alone answer so"))]
+pub(crate) enum Shown {
+    /// It was refused, and the page says why.
+    Refused(Code),
+    /// The page says what would be done.
+    Proposed,
 }
 
 /// A deed whose outcome is not known yet.
-pub(super) struct Draft(Deed);
+pub(crate) struct Draft(Deed);
 
 impl Draft {
     /// Notes what is asked, and by whom; `None` when nobody is known.
-    pub(super) async fn new(parts: &mut Parts, route: &Route) -> Option<Draft> {
+    pub(crate) async fn new(parts: &mut Parts, route: &Route) -> Option<Draft> {
         let caller = parts.extensions.get::<Caller>().cloned()?;
         let variables = RawPathParams::from_request_parts(parts, &()).await.ok();
         let id = variables.as_ref().and_then(|all| all.iter().find(|(name, _)| *name == "id"));
@@ -54,15 +64,23 @@ impl Draft {
 
     /// Writes it down with its outcome. The deed is done by then: an audit that cannot be written is an error of ours to be
     /// seen to, not the caller's.
-    pub(super) async fn note(self, service: &Arc<Service>, mut response: Response) -> Response {
+    pub(crate) async fn note(self, service: &Arc<Service>, mut response: Response) -> Response {
         let Draft(mut deed) = self;
         if response.extensions_mut().remove::<Replayed>().is_some() || !service.has_desk() {
+            return response;
+        }
+        let shown = response.extensions_mut().remove::<Shown>();
+        if matches!(shown, Some(Shown::Proposed)) {
             return response;
         }
         let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
         deed.reason = facts.reason;
         let problem = response.extensions().get::<Problem>();
-        deed.outcome = problem.map_or("ok", |problem| problem.code().as_str()).to_owned();
+        let code = match shown {
+            Some(Shown::Refused(code)) => Some(code),
+            Some(Shown::Proposed) | None => problem.map(Problem::code),
+        };
+        deed.outcome = code.map_or("ok", Code::as_str).to_owned();
         let noted = async {
             let desk = service.desk().await?;
             if facts.runs.is_empty() {

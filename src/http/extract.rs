@@ -32,7 +32,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
 }
 
 /// The run of the path's `{id}`; a run that is not the caller's does not exist.
-pub(super) struct TheRun(pub(super) RunRow);
+pub(crate) struct TheRun(pub(crate) RunRow);
 
 impl FromRequestParts<Arc<Service>> for TheRun {
     type Rejection = Problem;
@@ -47,7 +47,7 @@ impl FromRequestParts<Arc<Service>> for TheRun {
 }
 
 /// The path's last variable, decoded.
-pub(super) struct Named(pub(super) String);
+pub(crate) struct Named(pub(crate) String);
 
 impl FromRequestParts<Arc<Service>> for Named {
     type Rejection = Problem;
@@ -115,7 +115,7 @@ impl FromRequest<Arc<Service>> for Exports {
 /// Reads a body, never more than the limit of its kind, whatever its headers promise.
 pub(super) async fn read(parts: &Parts, body: Body, kind: Kind) -> Result<Vec<u8>, Problem> {
     let (bytes_max, wait) = match kind {
-        Kind::Json => (BODY_BYTES_MAX, BODY_WAIT_MAX),
+        Kind::Json | Kind::Form => (BODY_BYTES_MAX, BODY_WAIT_MAX),
         Kind::Exports if parts.extensions.get::<InThisProcess>().is_some() => (usize::MAX, IMPORT_WAIT_MAX),
         Kind::Exports => (IMPORT_BYTES_MAX, IMPORT_WAIT_MAX),
     };
@@ -144,7 +144,7 @@ pub(super) async fn read(parts: &Parts, body: Body, kind: Kind) -> Result<Vec<u8
 }
 
 /// Refuses a body that is not of one of these types; JSON may be of any that is made of it.
-fn check_type(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Problem> {
+pub(super) fn check_type(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json = || essence.starts_with("application/") && essence.ends_with("+json");
@@ -215,11 +215,11 @@ fn push(pointer: &mut String, name: &str) {
 }
 
 /// The largest seq, attempt or place that a parameter may name: the description calls them `int32`.
-pub(super) const NUMBER_MAX: u32 = 2_147_483_647;
+pub(crate) const NUMBER_MAX: u32 = 2_147_483_647;
 
 /// The request's query parameters: only those that the table of routes lists, each at most once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Params(BTreeMap<String, String>);
+pub(crate) struct Params(BTreeMap<String, String>);
 
 impl FromRequestParts<Arc<Service>> for Params {
     type Rejection = Problem;
@@ -247,12 +247,12 @@ impl Params {
         Ok(Params(params))
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     /// Reads a number in a range; `default` where it is not given.
-    pub(super) fn number(
+    pub(crate) fn number(
         &self,
         name: &str,
         range: RangeInclusive<u32>,
@@ -270,7 +270,7 @@ impl Params {
     }
 
     /// Reads how many rows a page may have.
-    pub(super) fn limit(&self) -> Result<u32, Problem> {
+    pub(crate) fn limit(&self) -> Result<u32, Problem> {
         self.number("limit", 1..=PAGE_ROWS_MAX, PAGE_ROWS_DEFAULT)
     }
 }

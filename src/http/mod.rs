@@ -36,19 +36,21 @@
 //! limit on every question's time, so that whatever they ask, the engine goes on.
 
 mod access;
-mod token;
+pub(crate) mod token;
 mod once;
 mod audit;
 mod bulk;
 mod problem;
 mod refusals;
-mod table;
+pub(crate) mod table;
+mod pages;
 mod service;
 mod extract;
+mod form;
 mod part;
 mod observe;
 mod body;
-mod routes;
+pub(crate) mod routes;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -61,8 +63,20 @@ pub use self::problem::Code;
 pub use self::table::{Body, ROUTES, Route};
 pub use self::token::{Grant, Secret, Token, TokenError, Tokens};
 
+#[cfg(feature = "dashboard")]
+pub(crate) use self::{
+    access::Caller,
+    audit::{Facts, Shown},
+    extract::{NUMBER_MAX, Named, Params, TheRun},
+    form::Form,
+    pages::{Pages, Refusal, base},
+    problem::Problem,
+    service::Service,
+};
+
 use self::access::Gate;
-use self::service::Service;
+#[cfg(not(feature = "dashboard"))]
+use self::{pages::Pages, service::Service};
 use crate::runtime::Runtime;
 
 /// Marks a request that this process made itself: what it sends stands in memory already, and is taken at any size.
@@ -71,7 +85,13 @@ pub(crate) struct InThisProcess;
 
 /// Begins to build the router. Who may do what must be decided before it is one.
 pub fn router(runtime: &Runtime) -> Routes<Undecided> {
-    Routes { runtime: runtime.clone(), gate: Gate::Open, state: PhantomData }
+    Routes { runtime: runtime.clone(), gate: Gate::Open, pages: None, state: PhantomData }
+}
+
+/// The same with pages for a browser.
+#[cfg(feature = "dashboard")]
+pub(crate) fn router_with(runtime: &Runtime, pages: &'static Pages) -> Routes<Undecided> {
+    Routes { pages: Some(pages), ..router(runtime) }
 }
 
 /// Returns the OpenAPI 3.1 document as JSON: what `GET /api/v1/openapi.json` answers.
@@ -87,6 +107,7 @@ pub fn openapi() -> String {
 pub struct Routes<State> {
     runtime: Runtime,
     gate: Gate,
+    pages: Option<&'static Pages>,
     state: PhantomData<State>,
 }
 
@@ -122,7 +143,7 @@ impl Routes<Undecided> {
     }
 
     fn behind(self, gate: Gate) -> Routes<Guarded> {
-        Routes { runtime: self.runtime, gate, state: PhantomData }
+        Routes { runtime: self.runtime, gate, pages: self.pages, state: PhantomData }
     }
 }
 
@@ -131,9 +152,12 @@ impl Routes<Guarded> {
     pub fn into_router(self) -> axum::Router {
         let (router, document) = routes::all();
         let document = document.to_json().unwrap_or_default();
-        let service = Arc::new(Service::new(self.runtime, self.gate, document.into()));
+        let service = Arc::new(Service::new(self.runtime, self.gate, self.pages, document.into()));
         bulk::keep_going(&service);
-        router
+        let pages = self.pages.map(|pages| (pages.routes)());
+        pages
+            .into_iter()
+            .fold(router, axum::Router::merge)
             .fallback(routes::nothing_here)
             .method_not_allowed_fallback(routes::no_such_method)
             .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::admit))

@@ -9,7 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
+use super::access::Caller;
 use super::extract::Params;
+use super::pages::Reader;
 use super::problem::{Code, Problem};
 use super::service::Service;
 use super::table::{self, Route};
@@ -30,7 +32,9 @@ pub(super) async fn observe(
 ) -> Response {
     let began = Instant::now();
     let id = request_id(request.headers());
-    let route = table::find(&request).map_or("other", |route| route.path);
+    let found = table::find(&request, service.pages);
+    let route = found.map_or("other", |route| route.path);
+    let reader = Reader::of(service.pages, found, &request);
     let method = known(request.method());
     let instance = request.extensions().get::<OriginalUri>().map_or(request.uri(), |OriginalUri(uri)| uri);
     let instance = instance.path().to_owned();
@@ -40,7 +44,11 @@ pub(super) async fn observe(
         let (code, detail) = (problem.code().as_str(), problem.detail());
         tracing::debug!(request_id = %id, method, route, code, detail, "refused");
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = problem.render(&instance, &id);
+        let caller = response.extensions_mut().remove::<Caller>();
+        response = match reader {
+            Some(reader) => reader.refuse(&service, &problem, &id, caller.as_ref()),
+            None => problem.render(&instance, &id),
+        };
         response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
     }
     let headers = response.headers_mut();
@@ -57,15 +65,19 @@ pub(super) async fn observe(
 /// Admits the request, or refuses it, and notes in the audit what changes something; a request that no handler takes passes
 /// on to its 404 or 405.
 pub(super) async fn admit(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    let Some(route) = table::find(&request) else { return next.run(request).await };
+    let Some(route) = table::find(&request, service.pages) else { return next.run(request).await };
     let (mut parts, body) = request.into_parts();
     let entered = enter(&service, route, &mut parts).await;
+    let caller = parts.extensions.get::<Caller>().cloned();
     let deed = if changes(&parts.method) { audit::Draft::new(&mut parts, route).await } else { None };
     let response = match entered.and_then(|()| service.seat(route.body)) {
         Ok(_seat) => once::run(&service, route, Request::from_parts(parts, body), next).await,
         Err(problem) => Err(problem),
     };
-    let response = response.unwrap_or_else(IntoResponse::into_response);
+    let mut response = response.unwrap_or_else(IntoResponse::into_response);
+    if let Some(caller) = caller {
+        response.extensions_mut().insert(caller);
+    }
     match deed {
         Some(deed) => deed.note(&service, response).await,
         None => response,

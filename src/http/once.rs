@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::access::Caller;
 use super::extract;
+use super::form;
 use super::problem::{Code, Problem};
 use super::service::Service;
-use super::table::Route;
+use super::table::{Body as Kind, Route};
 use crate::model::limits::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::store::{Begun, KeptAnswer};
 
@@ -35,15 +36,24 @@ pub(super) async fn run(
     next: Next,
 ) -> Result<Response, Problem> {
     let key = request.headers().get(KEY).filter(|_| request.method() == Method::POST).cloned();
-    let Some(key) = key else { return Ok(next.run(request).await) };
-    let key = checked(&key)?;
+    if key.is_none() && (route.body != Kind::Form || route.action.is_none()) {
+        return Ok(next.run(request).await);
+    }
     let (parts, body) = request.into_parts();
+    let body = extract::read(&parts, body, route.body).await?;
+    let key = match key {
+        Some(key) => key,
+        None => match form::once_of(&body).await.and_then(|key| HeaderValue::from_str(&key).ok()) {
+            Some(key) => key,
+            None => return Ok(next.run(Request::from_parts(parts, Body::from(body))).await),
+        },
+    };
+    let key = checked(&key)?;
     let caller = parts.extensions.get::<Caller>();
     let caller = caller.ok_or_else(|| Problem::new(Code::Internal, "nobody decided about this request"))?;
     // Keys of different callers are different keys.
     let namespace = caller.namespace.as_ref().map(ToString::to_string).unwrap_or_default();
     let scope = format!("{namespace}\n{}", caller.who);
-    let body = extract::read(&parts, body, route.body).await?;
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
     let mut hash = Sha256::new();
     hash.update(format!("{} {uri}\n", parts.method));
@@ -84,7 +94,7 @@ async fn carry_out(
     let response = next.run(request).await;
     let desk = service.desk().await?;
     // What came to nothing may be tried again with the same key.
-    if !response.status().is_success() {
+    if !response.status().is_success() && response.status() != StatusCode::SEE_OTHER {
         desk.give_up(scope, key).await?;
         return Ok(response);
     }

@@ -161,7 +161,7 @@ impl Code {
 
 /// A refusal under construction. The answer's `instance` and `request_id` are added on its way out.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     code: Code,
     detail: Cow<'static, str>,
     errors: Vec<Value>,
@@ -169,50 +169,50 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
         Problem { code, detail: detail.into(), errors: Vec::new(), facts: Map::new() }
     }
 
     /// Points at a member of the body.
-    pub(super) fn at(pointer: &str, detail: impl Into<String>) -> Problem {
+    pub(crate) fn at(pointer: &str, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
         let whole = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
         Problem::new(Code::SchemaViolation, whole).error(pointer, &detail)
     }
 
-    pub(super) fn no_run(id: &str) -> Problem {
+    pub(crate) fn no_run(id: &str) -> Problem {
         let id: String = id.chars().take(64).collect();
         Problem::new(Code::RunNotFound, format!("there is no run {id}; retention may have removed it"))
     }
 
-    pub(super) fn no_bulk(id: &str) -> Problem {
+    pub(crate) fn no_bulk(id: &str) -> Problem {
         let id: String = id.chars().take(64).collect();
         Problem::new(Code::BulkNotFound, format!("there is no bulk action {id}"))
     }
 
     #[must_use]
-    pub(super) fn error(mut self, pointer: &str, detail: &str) -> Problem {
+    pub(crate) fn error(mut self, pointer: &str, detail: &str) -> Problem {
         self.errors.push(serde_json::json!({ "pointer": pointer, "detail": detail }));
         self
     }
 
     /// Adds a member that programs may want.
     #[must_use]
-    pub(super) fn fact(mut self, name: &str, value: impl Into<Value>) -> Problem {
+    pub(crate) fn fact(mut self, name: &str, value: impl Into<Value>) -> Problem {
         self.facts.insert(name.to_owned(), value.into());
         self
     }
 
-    pub(super) fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         self.code
     }
 
-    pub(super) fn detail(&self) -> &str {
+    pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
     /// Makes the answer of it.
-    pub(super) fn render(self, instance: &str, request_id: &str) -> Response {
+    pub(crate) fn render(self, instance: &str, request_id: &str) -> Response {
         let mut body = Map::new();
         let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
         put("type", self.code.page().into());

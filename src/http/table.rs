@@ -4,6 +4,7 @@ use axum::extract::{MatchedPath, NestedPath, Request};
 use axum::http::{Extensions, Method};
 
 use super::access::Action;
+use super::pages::Pages;
 
 /// One row of the table.
 #[derive(Debug)]
@@ -27,9 +28,16 @@ pub enum Body {
     Json,
     /// Exported runs: JSON lines.
     Exports,
+    /// The fields of a page's form, as a browser sends them.
+    Form,
 }
 
-const fn row(method: Method, path: &'static str, action: Action, params: &'static [&'static str]) -> Route {
+pub(crate) const fn row(
+    method: Method,
+    path: &'static str,
+    action: Action,
+    params: &'static [&'static str],
+) -> Route {
     Route { method, path, action: Some(action), params, body: Body::Json }
 }
 
@@ -37,7 +45,16 @@ const fn exports(method: Method, path: &'static str, action: Action) -> Route {
     Route { method, path, action: Some(action), params: &[], body: Body::Exports }
 }
 
-const fn public(path: &'static str) -> Route {
+#[cfg(feature = "dashboard")]
+pub(crate) const fn form(
+    path: &'static str,
+    action: Option<Action>,
+    params: &'static [&'static str],
+) -> Route {
+    Route { method: Method::POST, path, action, params, body: Body::Form }
+}
+
+pub(crate) const fn public(path: &'static str) -> Route {
     Route { method: Method::GET, path, action: None, params: &[], body: Body::Json }
 }
 
@@ -118,11 +135,12 @@ pub const ROUTES: &[Route] = &[
     row(GET, "/api/v1/nodes", Action::Read, &["limit"]),
 ];
 
-/// Finds the row of a request; `None` when no handler of ours will take it.
-pub(super) fn find(request: &Request) -> Option<&'static Route> {
+/// Finds the row of a request, here or among the pages; `None` when no handler of ours will take it.
+pub(super) fn find(request: &Request, pages: Option<&Pages>) -> Option<&'static Route> {
     let path = template(request.extensions())?;
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    ROUTES.iter().find(|route| route.path == path && route.method == *method)
+    let pages = pages.map_or(&[][..], |pages| pages.table);
+    ROUTES.iter().chain(pages).find(|route| route.path == path && route.method == *method)
 }
 
 /// Returns the matched path below wherever the embedder mounted us.

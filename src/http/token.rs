@@ -200,15 +200,21 @@ impl From<TokenRow> for Token {
     }
 }
 
-/// Says what the bearer of a request's token may do.
-pub(super) async fn access(store: &AccessStore, headers: &HeaderMap) -> Result<Access, Problem> {
+/// The cookie that holds a browser's token.
+pub(crate) const COOKIE: &str = "runlog_token";
+
+/// Says what the bearer of a request's token may do: one in the header `Authorization`, else one in a browser's cookie.
+pub(crate) async fn access(store: &AccessStore, headers: &HeaderMap) -> Result<Access, Problem> {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let sent = sent.and_then(|value| value.split_once(' '));
-    let Some((scheme, secret)) = sent else { return Ok(Access::unauthenticated()) };
-    let secret = secret.trim();
-    if !scheme.eq_ignore_ascii_case("bearer") || !is_sound(secret) {
+    let bearer =
+        sent.map(|value| value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")));
+    let secret = match bearer {
+        Some(bearer) => bearer.map(|(_, secret)| secret.trim()),
+        None => cookie(headers),
+    };
+    let Some(secret) = secret.filter(|secret| is_sound(secret)) else {
         return Ok(Access::unauthenticated());
-    }
+    };
     let hash = Sha256::digest(secret);
     let right = |row: &TokenRow| bool::from(row.hash.as_slice().ct_eq(hash.as_slice()));
     let Some(row) = store.use_token(prefix(secret), right).await? else {
@@ -218,6 +224,13 @@ pub(super) async fn access(store: &AccessStore, headers: &HeaderMap) -> Result<A
     let actions = row.actions.iter().filter_map(|word| word.parse().ok());
     let access = actions.fold(Access::none(row.name), Access::allow);
     Ok(row.namespace.into_iter().fold(access, Access::in_namespace))
+}
+
+/// Returns the token that a browser was given when its user logged in.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
+    let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.into_iter().find_map(|(name, value)| (name == COOKIE).then_some(value))
 }
 
 fn prefix(secret: &str) -> &str {

@@ -16,7 +16,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["model", "clock", "telemetry", "workflow", "store", "actor", "inspect"]),
     ("testing", &["model", "clock", "workflow", "store", "actor", "runtime", "inspect"]),
     ("http", &["model", "clock", "telemetry", "store", "inspect", "runtime"]),
-    ("cli", &["model", "clock", "telemetry", "workflow", "store", "runtime", "inspect", "http", "testing"]),
+    ("dashboard", &["model", "clock", "telemetry", "store", "inspect", "runtime", "http"]),
+    (
+        "cli",
+        &[
+            "model",
+            "clock",
+            "telemetry",
+            "workflow",
+            "store",
+            "runtime",
+            "inspect",
+            "http",
+            "dashboard",
+            "testing",
+        ],
+    ),
 ];
 
 const LINES_MAX: usize = 400;

@@ -19,6 +19,8 @@ mod inspect;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod testing;

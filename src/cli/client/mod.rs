@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 pub(super) use self::here::Local;
 pub(super) use self::refusal::Failure;
+pub(super) use self::remote::http;
 pub(super) use self::stream::Messages;
 
 use self::here::Here;

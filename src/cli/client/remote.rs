@@ -21,15 +21,19 @@ pub(super) struct Remote {
     token: Option<String>,
 }
 
+/// Makes what asks over HTTP.
+pub(in crate::cli) fn http() -> reqwest::Result<reqwest::Client> {
+    // The second call of one process finds it installed.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .user_agent(concat!("runlog/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_MAX)
+        .build()
+}
+
 impl Remote {
     pub(super) fn new(token: Option<String>) -> Result<Remote, Failure> {
-        // The second call of one process finds it installed.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("runlog/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_MAX)
-            .build()
-            .map_err(|error| Failure::Other(format!("no HTTP client can be made: {error}")))?;
+        let http = http().map_err(|error| Failure::Other(format!("no HTTP client can be made: {error}")))?;
         Ok(Remote { http, token })
     }
 

@@ -4,6 +4,8 @@
 
 mod database;
 mod shop;
+mod pages;
+mod load;
 mod stage;
 
 use std::error::Error;
@@ -13,10 +15,13 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use self::load::Beside;
+use self::pages::Pages;
 use self::shop::{ASKS, CHARGE_ATTEMPTS, Order, Shop};
 use self::stage::Stages;
 use super::client::{Client, Local};
 use super::options::{Options, Output, Place};
+use super::serve::stop_signals;
 use super::show::{Screen, Style};
 use super::verbs::Desk;
 use super::{Workflows, dispatch};
@@ -24,6 +29,7 @@ use crate::inspect::RunView;
 use crate::model::{RunId, TaskName};
 use crate::runtime::{ReplayOptions, RunHandle, Runtime};
 use crate::store::{LogLine, LogQuery};
+use crate::testing::postgres::Started;
 
 /// What `runlog demo` may be told.
 #[derive(clap::Args, Default)]
@@ -31,6 +37,9 @@ pub(super) struct Arguments {
     /// Asks nothing, checks every stage, and exits with 1 unless all came out as told
     #[arg(long)]
     script: bool,
+    /// Fills the database with so many runs to look around in, and one of 5,000 events, and shows them until it is stopped
+    #[arg(long, value_name = "RUNS", conflicts_with = "script", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    load: Option<u32>,
 }
 
 /// How long a run of the demo may take: far more than it needs.
@@ -44,11 +53,29 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitC
     let (database, pool) = database::open(&mut screen, options.database_url.as_deref()).await?;
     let shop = Shop::default();
     let checkout = shop::checkout(shop.clone());
-    let runtime = Runtime::builder(pool).workflow(checkout.clone()).node_name("demo").start().await?;
+    let beside = Beside::new();
+    let builder = Runtime::builder(pool).workflow(checkout.clone()).node_name("demo");
+    let builder = if arguments.load.is_some() { beside.served(builder) } else { builder };
+    let runtime = builder.start().await?;
     screen.line("schema     migrated: everything is in the database's schema `runlog`")?;
     let local = Local { workflows: Workflows::default(), namespace: None };
     let client = Client::open(Place::Database { url: database.url().to_owned() }, local).await?;
     let mut desk = Desk { client, screen, output: Output::Text };
+    let pages = pages::open(&runtime).await?;
+    desk.screen.line(format!("dashboard  {}", pages.url("/")))?;
+    if let Some(count) = arguments.load {
+        let stop = stop_signals()?;
+        tokio::pin!(stop);
+        tokio::select! {
+            filled = beside.fill(&runtime, &checkout, &shop, &mut desk, count) => {
+                filled?;
+                desk.screen.line(format!("ready      {}  Ctrl-C stops it", pages.url("/")))?;
+                stop.await;
+            }
+            () = &mut stop => {}
+        }
+        return closed(pages, desk, runtime, database).await.map(|()| ExitCode::SUCCESS);
+    }
 
     title(&mut desk, "1. A customer orders a lamp. Nobody knows yet that the payment service is down.")?;
     let order = Order { number: 42, item: "lamp".to_owned(), cents: 4_900 };
@@ -59,6 +86,9 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitC
     desk.screen.line("")?;
     shown(&mut desk, &["logs", &first.id().to_string()]).await?;
     stages.check_failed(&failed, &lines);
+    let page = format!("/runs/{}", first.id());
+    stages.check_page(&pages.text(&page).await?);
+    desk.screen.line(format!("\nThe same in a browser: {}", pages.url(&page)))?;
 
     title(&mut desk, "2. The payment service is repaired.")?;
     if !arguments.script && io::stdin().is_terminal() {
@@ -81,10 +111,21 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitC
     stages.check_log(&runtime.events(second.id(), 0, 1_000).await?, &succeeded);
 
     what_next(&mut desk)?;
+    if !arguments.script && io::stdin().is_terminal() {
+        let page = pages.url(&format!("/runs/{}", second.id()));
+        desk.screen.ask(&format!("\nLook around at {page}, then press Enter to end the demo "))?;
+        tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new())).await??;
+    }
+    closed(pages, desk, runtime, database).await?;
+    Ok(verdict(&stages, arguments.script))
+}
+
+/// Stops everything that the demo started.
+async fn closed(pages: Pages, desk: Desk, runtime: Runtime, database: Started) -> Result<(), Box<dyn Error>> {
+    pages.close();
     desk.client.close().await;
     runtime.shutdown(Duration::from_secs(5)).await?;
-    database.stop().await?;
-    Ok(verdict(&stages, arguments.script))
+    Ok(database.stop().await?)
 }
 
 /// Does what a person would type, below what that is.

@@ -54,6 +54,16 @@ impl Stages {
         self.equal(stage, "the number of inputs of `charge`", inputs, 2);
     }
 
+    /// The page of the failed run says why, and offers the replay.
+    pub(super) fn check_page(&mut self, html: &str) {
+        let stage = "1, the page of the failure";
+        for part in
+            ["the payment service does not answer", "connection refused", "shop.rs:", "Replay from charge"]
+        {
+            self.equal(stage, &format!("whether it says {part:?}"), html.contains(part), true);
+        }
+    }
+
     /// The replay after the repair succeeded at the first attempt of what had failed, and did nothing twice.
     pub(super) fn check_replayed(&mut self, run: &RunView, first: RunId, reserved: u32) {
         let stage = "3, the replay";

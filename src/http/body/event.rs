@@ -80,6 +80,14 @@ impl EventBody {
     }
 }
 
+impl EventBody {
+    /// Returns the fact as JSON.
+    #[cfg(feature = "dashboard")]
+    pub(in crate::http) fn data(&self) -> String {
+        self.data.get().to_owned()
+    }
+}
+
 fn omitted(bytes: usize) -> Payload {
     let marker = serde_json::json!({ "$omitted": { "bytes": bytes } });
     Payload::of(&marker).unwrap_or_else(|_| Payload::null())

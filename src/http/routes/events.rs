@@ -13,6 +13,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
 use crate::model::event::CodecError;
 use crate::model::{Recorded, RunEvent, TaskEvent};
+use crate::store::RunRow;
 
 /// Events read at once: their values may have a megabyte each, and are cut before the next ones are read.
 const EVENTS_AT_ONCE: u32 = 64;
@@ -46,26 +47,38 @@ pub(super) async fn list(
     TheRun(row): TheRun,
     params: Params,
 ) -> Answer<Page<EventBody>> {
-    let (limit, sight) = (params.limit()? as usize, Sight::of(&caller));
+    let sight = Sight::of(&caller);
+    let (events, next) = page(&service, &row, &params, params.limit()?).await?;
+    let data = events.into_iter().map(|recorded| body(recorded, sight, Size::Listed));
+    Ok(Json(Page { data: data.collect::<Result<_, _>>()?, next: next.map(|last| last.to_string()) }))
+}
+
+/// Reads at most `limit` events of a run that the parameters ask for, and after which one to go on.
+pub(crate) async fn page(
+    service: &Service,
+    row: &RunRow,
+    params: &Params,
+    limit: u32,
+) -> Result<(Vec<Recorded>, Option<u32>), Problem> {
     let after = params.number("after", 0..=NUMBER_MAX, 0)?;
     let kinds = params.text("kind").map(kinds).transpose()?;
     let store = service.details().await?;
-    let (mut data, mut last, mut end) = (Vec::new(), after, false);
-    while data.len() < limit && !end && last.saturating_sub(after) < EVENTS_LOOKED_AT_MAX {
+    let (mut found, mut last, mut end) = (Vec::new(), after, false);
+    while found.len() < limit as usize && !end && last.saturating_sub(after) < EVENTS_LOOKED_AT_MAX {
         let page = store.log(row.run, last, EVENTS_AT_ONCE).await?;
         end = page.len() < EVENTS_AT_ONCE as usize;
         for recorded in page {
-            if data.len() == limit {
+            if found.len() == limit as usize {
                 end = false;
                 break;
             }
             last = recorded.seq;
             if kinds.as_ref().is_none_or(|kinds| kinds.contains(&recorded.event.kind())) {
-                data.push(body(recorded, sight, Size::Listed)?);
+                found.push(recorded);
             }
         }
     }
-    Ok(Json(Page { data, next: (!end).then(|| last.to_string()) }))
+    Ok((found, (!end).then_some(last)))
 }
 
 /// One event, its values whole
@@ -99,6 +112,13 @@ pub(super) async fn get(
     let found = service.details().await?.log(row.run, seq - 1, 1).await?;
     let recorded = found.into_iter().find(|recorded| recorded.seq == seq).ok_or_else(none)?;
     Ok(Json(body(recorded, Sight::of(&caller), Size::Whole)?))
+}
+
+/// Writes an event's data as JSON, without what the caller may not see.
+#[cfg(feature = "dashboard")]
+pub(crate) fn data(recorded: Recorded, caller: &Caller, whole: bool) -> Result<String, Problem> {
+    let size = if whole { Size::Whole } else { Size::Listed };
+    Ok(body(recorded, Sight::of(caller), size)?.data())
 }
 
 pub(super) fn body(recorded: Recorded, sight: Sight, size: Size) -> Result<EventBody, Problem> {

@@ -16,8 +16,9 @@ use crate::http::body::{ChangesBody, DiffBody, GraphBody, ProblemBody, Sight, Ti
 use crate::http::extract::{NUMBER_MAX, Params, TheRun};
 use crate::http::problem::{Code, Problem};
 use crate::http::service::Service;
-use crate::inspect;
+use crate::inspect::{self, RunDiff};
 use crate::model::RunId;
+use crate::store::RunRow;
 
 /// Why a run is where it is: the root cause of a failure, what it waits for, who cancelled it
 #[utoipa::path(
@@ -164,6 +165,17 @@ pub(super) async fn diff(
     TheRun(row): TheRun,
     params: Params,
 ) -> Answer<DiffBody> {
+    let diff = difference(&service, &caller, &row, &params).await?;
+    Ok(Json(DiffBody::new(&diff, Sight::of(&caller))))
+}
+
+/// Compares a run with the one that the parameters name, or with the last good one before it.
+pub(crate) async fn difference(
+    service: &Service,
+    caller: &Caller,
+    row: &RunRow,
+    params: &Params,
+) -> Result<RunDiff, Problem> {
     let other = match params.text("with").unwrap_or("last-good") {
         "last-good" => {
             let good = inspect::last_good(service.lists().await?, row.run).await?;
@@ -172,10 +184,9 @@ pub(super) async fn diff(
         }
         id => {
             let run: RunId = id.parse().map_err(|_| Problem::no_run(id))?;
-            service.run(&caller, run).await?.run
+            service.run(caller, run).await?.run
         }
     };
     let diff = inspect::diff(service.details().await?, other, row.run).await?;
-    let diff = diff.ok_or_else(|| Problem::no_run(&other.to_string()))?;
-    Ok(Json(DiffBody::new(&diff, Sight::of(&caller))))
+    diff.ok_or_else(|| Problem::no_run(&other.to_string()))
 }

@@ -21,10 +21,10 @@ use crate::model::filter::Filter;
 use crate::model::{Namespace, TaskName, TaskStatus};
 
 /// How far back a list looks unless its filter says, or is a look-up.
-const WINDOW_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const WINDOW_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 
 /// Reads what is common to all questions about many runs.
-pub(super) fn search(caller: &Caller, params: &Params) -> Result<Search, Problem> {
+pub(crate) fn search(caller: &Caller, params: &Params) -> Result<Search, Problem> {
     let filter: Filter = params.text("q").unwrap_or_default().parse()?;
     let mut search = Search::new(filter).namespace(namespace(caller, params)?).within(WINDOW_DEFAULT);
     search = search.limit(params.limit()?);
@@ -32,7 +32,7 @@ pub(super) fn search(caller: &Caller, params: &Params) -> Result<Search, Problem
 }
 
 /// Whose runs are asked for: the caller's own, or, by a caller who sees all, those of one namespace.
-pub(super) fn namespace(caller: &Caller, params: &Params) -> Result<Namespace, Problem> {
+pub(crate) fn namespace(caller: &Caller, params: &Params) -> Result<Namespace, Problem> {
     let asked = params.text("namespace").map(Namespace::new).transpose();
     let asked = asked.map_err(|error| Problem::new(Code::InvalidQuery, error.to_string()))?;
     let Some(asked) = asked else { return Ok(caller.namespace.clone().unwrap_or_default()) };

@@ -57,7 +57,7 @@ impl From<LevelCounts> for CountsBody {
 }
 
 /// Reads which lines are asked for.
-fn query(params: &Params) -> Result<LogQuery, Problem> {
+pub(crate) fn query(params: &Params) -> Result<LogQuery, Problem> {
     let wrong = |what: String| Problem::new(Code::InvalidQuery, what);
     let mut query = LogQuery::default();
     if let Some(task) = params.text("task") {

@@ -1,28 +1,28 @@
 //! The handlers, by what they are about.
 
 mod start;
-mod lists;
+pub(crate) mod lists;
 mod live;
-mod runs;
-mod explain;
+pub(crate) mod runs;
+pub(crate) mod explain;
 mod trace;
-mod tasks;
-mod events;
+pub(crate) mod tasks;
+pub(crate) mod events;
 mod stream;
-mod logs;
+pub(crate) mod logs;
 mod chunks;
-mod bulk;
+pub(crate) mod bulk;
 mod payloads;
 mod commands;
 mod signals;
-mod replay;
+pub(crate) mod replay;
 mod workflows;
-mod pauses;
+pub(crate) mod pauses;
 mod limits;
 mod nodes;
 mod audit;
 mod retention;
-mod schedules;
+pub(crate) mod schedules;
 mod triggers;
 mod subscriptions;
 mod traces;

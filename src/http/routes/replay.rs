@@ -20,33 +20,33 @@ use crate::model::Payload;
 use crate::runtime::{Error, NotReplayable, ReplayOptions};
 
 /// How a run is replayed.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-pub(super) struct Replay {
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct Replay {
     /// From where it runs anew; `failed` unless told.
-    from: Option<From>,
+    pub(crate) from: Option<From>,
     /// Runs this task and what comes after it again, and whatever else did not succeed; instead of `from`.
-    task: Option<String>,
+    pub(crate) task: Option<String>,
     /// Another input; then nothing is taken over, unless it is the original's byte for byte. It asks for the action
     /// `replay_with_input`, too.
     #[schema(value_type = Option<serde_json::Value>)]
-    input: Option<Box<RawValue>>,
+    pub(crate) input: Option<Box<RawValue>>,
     /// Replays even a run that was cancelled.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
     /// Why.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The version of the code; the newest that is served unless told.
-    version: Option<String>,
+    pub(crate) version: Option<String>,
     /// Only says what it would do.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// From where a replay runs anew.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ReplayFrom)]
-enum From {
+pub(crate) enum From {
     /// What did not succeed runs again.
     Failed,
     /// Everything runs again.
@@ -112,7 +112,7 @@ pub(super) async fn replay(
 
 impl Replay {
     /// Says it as the runtime takes it, in the caller's name.
-    pub(super) fn options(self, caller: &Caller) -> Result<ReplayOptions, Problem> {
+    pub(crate) fn options(self, caller: &Caller) -> Result<ReplayOptions, Problem> {
         let mut options = ReplayOptions::default().by(&*caller.who);
         options = match (self.from, self.task) {
             (None | Some(From::Failed), None) => options,
@@ -137,7 +137,7 @@ impl Replay {
     }
 }
 
-fn refused(error: Error) -> Problem {
+pub(crate) fn refused(error: Error) -> Problem {
     match error {
         Error::NotReplayable { why: why @ NotReplayable::UnknownTask { .. }, .. } => {
             Problem::at("/task", why.to_string())

@@ -32,7 +32,7 @@ pub(super) async fn get(
 }
 
 /// Reads everything about a run that is there.
-pub(super) async fn view(service: &Service, run: RunId) -> Result<RunView, Problem> {
+pub(crate) async fn view(service: &Service, run: RunId) -> Result<RunView, Problem> {
     let view = inspect::get(service.details().await?, run).await?;
     view.ok_or_else(|| Problem::no_run(&run.to_string()))
 }

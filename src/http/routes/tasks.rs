@@ -81,7 +81,7 @@ pub(super) async fn attempts(
 }
 
 /// Reads one task of a run.
-pub(super) async fn find(service: &Service, row: &RunRow, name: &str) -> Result<TaskView, Problem> {
+pub(crate) async fn find(service: &Service, row: &RunRow, name: &str) -> Result<TaskView, Problem> {
     let run = runs::view(service, row.run).await?;
     let found = run.tasks.into_iter().find(|task| task.name == *name);
     let name: String = name.chars().take(64).collect();

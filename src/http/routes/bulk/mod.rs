@@ -25,57 +25,58 @@ use crate::runtime::{BulkIntent, Error};
 use crate::store::{BulkItem, BulkRow, NewBulk};
 
 /// An action on many runs.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = NewBulk)]
-pub(super) struct Start {
+pub(crate) struct Start {
     /// What is done; it asks for the action of the same name, too.
-    action: What,
+    pub(crate) action: What,
     /// The runs, at most 100,000; either these or `q`.
     #[serde(default)]
-    ids: Vec<String>,
+    pub(crate) ids: Vec<String>,
     /// The runs that this filter finds now, of the caller's namespace, else of `default`; the last 24 hours unless told.
-    q: Option<String>,
+    pub(crate) q: Option<String>,
     /// Runs a second at most; no limit unless told, with `q` 20.
-    rate: Option<u32>,
+    pub(crate) rate: Option<u32>,
     /// Why.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Only says what it would do.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Replays from the start, instead of from what did not succeed.
     #[serde(default)]
-    from_start: bool,
+    pub(crate) from_start: bool,
     /// Replays from this task.
-    task: Option<String>,
+    pub(crate) task: Option<String>,
     /// Replays even runs that were cancelled.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
     /// The version that replays run on; the newest that is served unless told.
-    version: Option<String>,
+    pub(crate) version: Option<String>,
     /// How long the code of a cancelled run may go on after it was told; 5,000 unless told.
-    grace_ms: Option<u64>,
+    pub(crate) grace_ms: Option<u64>,
 }
 
 /// What is done to many runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = BulkAction)]
-enum What {
+pub(crate) enum What {
     /// They are cancelled.
     Cancel,
     /// They are replayed.
+    #[default]
     Replay,
 }
 
 impl What {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             What::Cancel => CANCEL,
             What::Replay => REPLAY,
         }
     }
 
-    fn action(self) -> Action {
+    pub(crate) fn action(self) -> Action {
         match self {
             What::Cancel => Action::Cancel,
             What::Replay => Action::Replay,
@@ -175,39 +176,50 @@ pub(super) async fn start(
     caller: Caller,
     Json(start): Json<Start>,
 ) -> Result<Response, Problem> {
-    caller.require(start.action.action())?;
-    start.check()?;
-    let items = match &start.q {
-        Some(q) => items_by(&service, &caller, q).await?,
-        None => items_of(&service, &caller, &start.ids).await?,
-    };
-    let options = start.options();
-    let word = start.action.word();
     if start.dry_run {
-        let preview = preview(&service, &caller, &start, &options, &items).await?;
+        let preview = PreviewBody::from(preview(&service, &caller, &start).await?);
         return Ok((StatusCode::OK, axum::Json(preview)).into_response());
     }
+    let reason = start.reason.clone();
+    let row = begin(&service, &caller, start).await?;
+    let place = HeaderValue::from_str(&format!("bulk/{}", row.id));
+    let mut response = accepted(BulkBody::from(row));
+    if let Ok(place) = place {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response.extensions_mut().insert(Facts { runs: Vec::new(), reason });
+    Ok(response)
+}
+
+/// Finds the runs of an action, each once.
+async fn chosen(service: &Service, caller: &Caller, start: &Start) -> Result<Vec<BulkItem>, Problem> {
+    caller.require(start.action.action())?;
+    start.check()?;
+    match &start.q {
+        Some(q) => items_by(service, caller, q).await,
+        None => items_of(service, caller, &start.ids).await,
+    }
+}
+
+/// Begins an action: it is kept, and goes on by itself.
+pub(crate) async fn begin(service: &Arc<Service>, caller: &Caller, start: Start) -> Result<BulkRow, Problem> {
+    let items = chosen(service, caller, &start).await?;
     let id = BulkId(service.runtime.new_id());
     let bug = |error: serde_json::Error| Problem::at("", error.to_string());
     let new = NewBulk {
         id,
         who: caller.who.to_string(),
         namespace: caller.namespace.clone(),
-        action: word,
-        options: serde_json::to_string(&options).map_err(bug)?,
+        action: start.action.word(),
+        options: serde_json::to_string(&start.options()).map_err(bug)?,
         query: start.q.clone(),
-        reason: start.reason.clone(),
+        reason: start.reason,
         rate: start.rate.or(start.q.is_some().then_some(RATE_BY_FILTER)),
         items,
     };
     service.desk().await?.keep_bulk(&new).await?;
-    bulk::begin(&service, id);
-    let mut response = accepted(BulkBody::from(find(&service, &caller, &id.to_string()).await?));
-    if let Ok(place) = HeaderValue::from_str(&format!("bulk/{id}")) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    response.extensions_mut().insert(Facts { runs: Vec::new(), reason: start.reason });
-    Ok(response)
+    bulk::begin(service, id);
+    find(service, caller, &id.to_string()).await
 }
 
 /// Runs a second, where nobody said how many and a filter found them: a slip must be stoppable.
@@ -255,21 +267,29 @@ impl Start {
     }
 }
 
-async fn preview(
-    service: &Service,
-    caller: &Caller,
-    start: &Start,
-    options: &Options,
-    items: &[BulkItem],
-) -> Result<PreviewBody, Problem> {
+/// What an action would do: to how many runs, and to the first of them.
+pub(crate) struct Preview {
+    /// How many runs.
+    pub(crate) count: u64,
+    /// Some of them.
+    pub(crate) sample: Vec<(RunId, Result<BulkIntent, Error>)>,
+}
+
+/// Says what an action would do.
+pub(crate) async fn preview(service: &Service, caller: &Caller, start: &Start) -> Result<Preview, Problem> {
+    let (items, options) = (chosen(service, caller, start).await?, start.options());
     let open = items.iter().filter(|item| item.outcome.is_none()).map(|item| item.run).collect();
     let (action, reason) = (start.action.word(), start.reason.as_deref());
     let bulk = options.bulk(service, action, &caller.who, reason, open).map_err(named("/task"))?;
     let preview = bulk.preview().await?;
-    Ok(PreviewBody {
-        count: u64::try_from(items.len()).unwrap_or(u64::MAX),
-        sample: preview.sample.into_iter().map(|(run, intent)| IntentBody::new(run, intent)).collect(),
-    })
+    Ok(Preview { count: u64::try_from(items.len()).unwrap_or(u64::MAX), sample: preview.sample })
+}
+
+impl From<Preview> for PreviewBody {
+    fn from(preview: Preview) -> PreviewBody {
+        let sample = preview.sample.into_iter().map(|(run, intent)| IntentBody::new(run, intent));
+        PreviewBody { count: preview.count, sample: sample.collect() }
+    }
 }
 
 impl IntentBody {
@@ -310,7 +330,7 @@ pub(super) async fn get(
 }
 
 /// Finds an action of the caller's; one of another namespace does not exist.
-async fn find(service: &Service, caller: &Caller, id: &str) -> Result<BulkRow, Problem> {
+pub(crate) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<BulkRow, Problem> {
     let id = id.parse().map(BulkId).map_err(|_| Problem::no_bulk(id))?;
     let row = service.desk().await?.bulk(id).await?;
     let own = |row: &BulkRow| caller.namespace.is_none() || caller.namespace == row.namespace;

@@ -34,7 +34,11 @@ pub(in crate::http::routes) struct MoveSchedule {
 }
 
 /// The schedules that the request is about.
-fn theirs<'a>(service: &'a Service, caller: &Caller, params: &Params) -> Result<Schedules<'a>, Problem> {
+pub(crate) fn theirs<'a>(
+    service: &'a Service,
+    caller: &Caller,
+    params: &Params,
+) -> Result<Schedules<'a>, Problem> {
     Ok(service.runtime.schedules().namespace(lists::namespace(caller, params)?.as_str())?)
 }
 

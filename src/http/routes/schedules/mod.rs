@@ -3,6 +3,8 @@
 mod body;
 mod change;
 
+#[cfg(feature = "dashboard")]
+pub(crate) use self::change::theirs;
 pub(super) use self::change::*;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,317 @@
+//! The list of runs: what fails now, what there is, and what to do with it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::failures;
+use super::mark::{Mark, run_mark};
+use super::page::{self, Site};
+use super::text::{ago, count, escaped, short, took};
+use crate::http::routes::lists;
+use crate::http::{Action, Caller, Code, Params, Problem, Service};
+use crate::inspect::{self, Page, Search, Window};
+use crate::model::filter::{Filter, Test};
+use crate::model::{RunSummary, Status};
+use crate::store::{FailureGroups, RunCount};
+
+/// Groups of failures above the list: more are on a page of their own.
+const GROUPS_SHOWN: usize = 3;
+
+/// Tags of a run that its row shows.
+const TAGS_SHOWN: usize = 2;
+
+/// Sends the reader to what he most likely came for.
+pub(super) async fn home(site: Site) -> Response {
+    page::see(&site.to("/runs"))
+}
+
+/// What was asked for, as the page's links repeat it.
+pub(super) struct Question {
+    /// The filter as it was typed.
+    pub(super) q: String,
+    pub(super) namespace: Option<String>,
+}
+
+impl Question {
+    pub(super) fn of(params: &Params) -> Question {
+        let text = |name| params.text(name).map(str::to_owned);
+        Question { q: text("q").unwrap_or_default(), namespace: text("namespace") }
+    }
+
+    /// Writes the address of a list, with another filter.
+    pub(super) fn link(&self, site: &Site, path: &str, q: &str) -> String {
+        let namespace = self.namespace.as_deref().map(|name| format!("&namespace={}", escaped(name)));
+        site.to(format!("{path}?q={}{}", escaped(q), namespace.unwrap_or_default()))
+    }
+
+    /// The same question without some of its conditions.
+    fn without(&self, drop: impl Fn(&Test) -> bool) -> Question {
+        let kept = self.q.parse::<Filter>().map(|filter| {
+            let terms = filter.terms.into_iter().filter(|term| !drop(&term.test));
+            Filter { terms: terms.collect() }.to_string()
+        });
+        Question { q: kept.unwrap_or_else(|_| self.q.clone()), namespace: self.namespace.clone() }
+    }
+
+    /// Adds a term to the filter.
+    pub(super) fn and(&self, term: &str) -> String {
+        format!("{} {term}", self.q).trim().to_owned()
+    }
+}
+
+/// Shows the runs of a filter, the newest first.
+pub(super) async fn list(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    site: Site,
+    params: Params,
+) -> Result<Response, Problem> {
+    let question = Question::of(&params);
+    let search = match lists::search(&caller, &params) {
+        Ok(search) => search,
+        Err(problem) if problem.code() == Code::InvalidFilter => {
+            return Ok(page::refused(
+                &site,
+                "Runs",
+                &problem,
+                html! { h1 { "Runs" } (box_of(&site, &question, "/runs")) },
+            ));
+        }
+        Err(problem) => return Err(problem),
+    };
+    let store = service.lists().await?;
+    // One clock for all that the page asks.
+    let now = store.now().await?;
+    let search = search.at(now);
+    let page = inspect::list(store, &search).await?;
+    if let [only] = page.data.as_slice()
+        && search_is_lookup(&question)
+    {
+        return Ok(page::see(&site.to(format!("/runs/{}", only.run))));
+    }
+    let first = params.text("cursor").is_none();
+    let every = Search::clone(&search);
+    let (counts, groups) = match first {
+        true => {
+            let all = statusless(&caller, &params)?.at(now);
+            (Some(inspect::count(store, &all).await?), Some(inspect::failures(store, &every).await?))
+        }
+        false => (None, None),
+    };
+    let live = first.then(|| question.link(&site, "/api/v1/stream", &question.q));
+    let live = live.as_deref().map(|live| live.strip_prefix(&site.base).unwrap_or(live));
+    let main = html! {
+        h1 { "Runs" }
+        (box_of(&site, &question, "/runs"))
+        @if let Some(counts) = &counts { (statuses(&site, &question, counts)) }
+        (window(&site, &question, &page.window, "/runs"))
+        @if let Some(groups) = groups.as_ref().filter(|groups| !groups.groups.is_empty()) {
+            (failing(&site, &question, groups))
+        }
+        p #news.news role="status" {}
+        @if page.data.is_empty() { (nothing(&site, &question)) } @else {
+            section aria-labelledby="newest" { h2 #newest { "Newest first" } (rows(&site, &question, &page)) }
+        }
+    };
+    Ok(site.page("Runs", live, main))
+}
+
+/// Says whether a filter asks for one run: its id, its key, its trace.
+fn search_is_lookup(question: &Question) -> bool {
+    question.q.parse::<Filter>().is_ok_and(|filter| filter.is_lookup() && filter.terms.len() == 1)
+}
+
+/// The same question without its statuses: what the counts count.
+fn statusless(caller: &Caller, params: &Params) -> Result<Search, Problem> {
+    let filter: Filter = params.text("q").unwrap_or_default().parse()?;
+    let terms = filter.terms.into_iter().filter(|term| !is_of_status(&term.test));
+    let filter = Filter { terms: terms.collect() };
+    Ok(Search::new(filter).namespace(lists::namespace(caller, params)?).within(lists::WINDOW_DEFAULT))
+}
+
+fn is_of_status(test: &Test) -> bool {
+    matches!(test, Test::Status(_) | Test::Is(_))
+}
+
+/// The search box.
+pub(super) fn box_of(site: &Site, question: &Question, path: &str) -> Markup {
+    html! {
+        form.search role="search" method="get" action=(site.to(path)) {
+            label.hidden for="q" { "Filter" }
+            input #q name="q" type="search" value=(question.q) autocomplete="off" spellcheck="false"
+                placeholder="status:failed workflow:checkout meta.tenant:acme since:1h";
+            @if let Some(namespace) = &question.namespace {
+                input type="hidden" name="namespace" value=(namespace);
+            }
+            button { "Search" }
+        }
+    }
+}
+
+/// How many there are of each status: each leads to them.
+fn statuses(site: &Site, question: &Question, counts: &RunCount) -> Markup {
+    let rest = question.without(is_of_status);
+    let more = if counts.capped { "+" } else { "" };
+    html! {
+        ul.chips aria-label="Runs by status" {
+            li { a href=(rest.link(site, "/runs", &rest.q)) { "all " strong { (count(counts.total())) (more) } } }
+            @for (status, number) in &counts.by_status {
+                @let mark = run_mark(*status);
+                li {
+                    a href=(rest.link(site, "/runs", &rest.and(&format!("status:{}", mark.word)))) {
+                        (mark) " " strong { (count(*number)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Which time was searched, and how to search more of it.
+pub(super) fn window(site: &Site, question: &Question, window: &Window, path: &str) -> Markup {
+    let rest = question.without(|test| matches!(test, Test::Since(_)));
+    html! {
+        p.faint {
+            @match window.since {
+                Some(since) => { "Created since " (ago(since, site.now)) }
+                None => { "Created at any time" }
+            }
+            @if let Some(until) = window.until { ", before " (ago(until, site.now)) }
+            "."
+            @for span in ["1h", "24h", "7d", "30d"] {
+                " " a href=(rest.link(site, path, &rest.and(&format!("since:{span}")))) { (span) }
+            }
+        }
+    }
+}
+
+/// What fails for the same cause, the most frequent first.
+fn failing(site: &Site, question: &Question, groups: &FailureGroups) -> Markup {
+    html! {
+        section aria-labelledby="failing" {
+            h2 #failing { "Failing, by cause" }
+            (failures::table(site, question, groups, GROUPS_SHOWN))
+            @if groups.groups.len() > GROUPS_SHOWN {
+                p { a href=(question.link(site, "/failures", &question.q)) {
+                    "All " (groups.groups.len()) " causes"
+                } }
+            }
+        }
+    }
+}
+
+fn nothing(site: &Site, question: &Question) -> Markup {
+    html! {
+        section.empty {
+            @if question.q.trim().is_empty() {
+                h2 { "No runs yet" }
+                p { "No run was created in the last 24 hours. Start one from your service:" }
+                pre { code { (FIRST) } }
+                p { "or from a terminal: " code { "runlog start checkout --input '{\"order\":\"o_771\"}'" } }
+            } @else {
+                h2 { "No runs match" }
+                p { "No run matches " code { (question.q) } " in the time that was searched." }
+            }
+            p {
+                a href=(question.link(site, "/runs", &question.and("since:30d"))) { "The last 30 days" }
+                " · "
+                a href=(site.to("/runs")) { "Clear the filter" }
+            }
+        }
+    }
+}
+
+/// The code of a first run.
+const FIRST: &str = "\
+let runtime = Runtime::builder(pool).workflow(checkout()).start().await?;
+let run = runtime.run(&checkout(), order).start().await?;
+let receipt = run.result().await?;";
+
+fn rows(site: &Site, question: &Question, page: &Page<RunSummary>) -> Markup {
+    let may_bulk = site.may(Action::Bulk);
+    let bulk = |action: &str| site.to(format!("/bulk?action={action}&q={}", escaped(&question.q)));
+    // An action on what matches is one on the reader's own namespace.
+    let own = question.namespace.is_none();
+    let list = html! {
+            table.runs {
+                caption.hidden { "Runs, the newest first" }
+                thead { tr {
+                    @if may_bulk { th scope="col" { span.hidden { "Selected" } } }
+                    th scope="col" { "Status" }
+                    th scope="col" { "Workflow" }
+                    th scope="col" { "Run" }
+                    th scope="col" { "Failed at" }
+                    th scope="col" { "Error" }
+                    th scope="col" { "Created" }
+                    th.number scope="col" { "Took" }
+                } }
+                tbody #rows { @for run in &page.data { (row(site, question, run, may_bulk)) } }
+            }
+            @if let Some(to) = page.searched_to {
+                p.faint { "Searched back to " (ago(to, site.now)) "; a closer filter finds more at once." }
+            }
+            nav.pages aria-label="Pages" {
+                @if let Some(next) = &page.next {
+                    a rel="next" href=(format!("{}&cursor={}", question.link(site, "/runs", &question.q), escaped(next))) { "Older" }
+                }
+            }
+            @if may_bulk {
+                p.tools {
+                    @if site.may(Action::Replay) {
+                        button name="action" value="replay" { "Replay the selected…" }
+                        @if own { a.button href=(bulk("replay")) { "Replay all that match…" } }
+                    }
+                    @if site.may(Action::Cancel) {
+                        button name="action" value="cancel" { "Cancel the selected…" }
+                        @if own { a.button href=(bulk("cancel")) { "Cancel all that match…" } }
+                    }
+                }
+            }
+    };
+    html! { @if may_bulk { form method="post" action=(site.to("/bulk")) { (list) } } @else { section { (list) } } }
+}
+
+fn row(site: &Site, question: &Question, run: &RunSummary, may_bulk: bool) -> Markup {
+    let page = site.to(format!("/runs/{}", run.run));
+    let id = run.run.to_string();
+    html! {
+        tr id={ "r-" (id) } data-run=(id) {
+            @if may_bulk { td { input type="checkbox" name="ids" value=(id) aria-label={ "Select run " (short(run.run)) }; } }
+            td { (mark(run)) }
+            td { a.plain href=(question.link(site, "/runs", &question.and(&format!("workflow:{}", quoted(run.workflow.as_str()))))) { (run.workflow) } }
+            td {
+                a.open href=(page) { code { (short(run.run)) } }
+                @if let Some(key) = &run.key { " " span.faint { (key) } }
+                @for (name, value) in run.metadata.iter().take(TAGS_SHOWN) {
+                    " " a.tag href=(question.link(site, "/runs", &question.and(&format!("meta.{name}:{}", quoted(value))))) { (name) "=" (value) }
+                }
+            }
+            @match &run.failure {
+                Some(failure) => {
+                    td { @if let Some(task) = &failure.task { (task) } }
+                    td.error { (failure.kind) ": " (failure.message) }
+                }
+                None => { td {} td {} }
+            }
+            td { (ago(run.created_at(), site.now)) }
+            td.number { (took(run.execution_time())) }
+        }
+    }
+}
+
+/// How a listed run stands; one that is parked waits.
+pub(super) fn mark(run: &RunSummary) -> Mark {
+    if run.parked && run.status == Status::Running { Mark::WAITING } else { run_mark(run.status) }
+}
+
+/// Writes a value as a filter takes it.
+pub(super) fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
