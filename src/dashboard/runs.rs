@@ -228,7 +228,7 @@ fn nothing(site: &Site, question: &Question) -> Markup {
 const FIRST: &str = "\
 let runtime = Runtime::builder(pool).workflow(checkout()).start().await?;
 let run = runtime.run(&checkout(), order).start().await?;
-let receipt = run.result().await?;";
+let receipt = run.output().await?;";
 
 fn rows(site: &Site, question: &Question, page: &Page<RunSummary>) -> Markup {
     let may_bulk = site.may(Action::Bulk);

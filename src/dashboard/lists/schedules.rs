@@ -36,7 +36,7 @@ pub(super) async fn list(
     let main = html! {
         h1 { "Schedules" }
         @if rows.is_empty() {
-            p { "None. " code { "runlog cron nightly 'import' '0 3 * * *'" } " makes one, and so does code." }
+            p { "None. " code { "runlog cron create nightly import --cron '0 3 * * *'" } " makes one, and so does code." }
         } @else { (table(&site, &rows)) }
         nav.pages aria-label="Pages" {
             @if let Some(next) = next { a rel="next" href=(site.to(format!("/schedules?after={}", escaped(&next)))) { "More" } }
