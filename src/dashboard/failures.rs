@@ -6,11 +6,11 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::page::{self, Site};
+use super::page::Site;
 use super::runs::{Question, box_of};
 use super::text::{ago, count, counted, escaped};
 use crate::http::routes::lists;
-use crate::http::{Action, Caller, Code, Params, Problem, Service};
+use crate::http::{Action, Caller, Params, Problem, Service};
 use crate::inspect;
 use crate::store::FailureGroups;
 
@@ -24,11 +24,7 @@ pub(super) async fn list(
     let question = Question::of(&params);
     let search = match lists::search(&caller, &params) {
         Ok(search) => search,
-        Err(problem) if problem.code() == Code::InvalidFilter => {
-            let again = html! { h1 { "Failures" } (box_of(&site, &question, "/failures")) };
-            return Ok(page::refused(&site, "Failures", &problem, again));
-        }
-        Err(problem) => return Err(problem),
+        Err(problem) => return question.refused(&site, "Failures", "/failures", problem),
     };
     let groups = inspect::failures(service.lists().await?, &search).await?;
     let runs: u64 = groups.groups.iter().map(|group| group.count).sum();

@@ -13,7 +13,7 @@ use super::text::{ago, count, escaped, short, took};
 use crate::http::routes::lists;
 use crate::http::{Action, Caller, Code, Params, Problem, Service};
 use crate::inspect::{self, Page, Search, Window};
-use crate::model::filter::{Filter, Test};
+use crate::model::filter::{Filter, Test, quoted};
 use crate::model::{RunSummary, Status};
 use crate::store::{FailureGroups, RunCount};
 
@@ -41,10 +41,30 @@ impl Question {
         Question { q: text("q").unwrap_or_default(), namespace: text("namespace") }
     }
 
-    /// Writes the address of a list, with another filter.
-    pub(super) fn link(&self, site: &Site, path: &str, q: &str) -> String {
+    /// Writes the address of a list below the mount, with another filter.
+    fn address(&self, path: &str, q: &str) -> String {
         let namespace = self.namespace.as_deref().map(|name| format!("&namespace={}", escaped(name)));
-        site.to(format!("{path}?q={}{}", escaped(q), namespace.unwrap_or_default()))
+        format!("{path}?q={}{}", escaped(q), namespace.unwrap_or_default())
+    }
+
+    /// Writes a link to a list, with another filter.
+    pub(super) fn link(&self, site: &Site, path: &str, q: &str) -> String {
+        site.to(self.address(path, q))
+    }
+
+    /// Answers a question that cannot be asked: where the filter is wrong, with what was typed to be mended.
+    pub(super) fn refused(
+        &self,
+        site: &Site,
+        title: &str,
+        path: &str,
+        problem: Problem,
+    ) -> Result<Response, Problem> {
+        if problem.code() != Code::InvalidFilter {
+            return Err(problem);
+        }
+        let again = html! { h1 { (title) } (box_of(site, self, path)) };
+        Ok(page::refused(site, title, &problem, again))
     }
 
     /// The same question without some of its conditions.
@@ -72,15 +92,7 @@ pub(super) async fn list(
     let question = Question::of(&params);
     let search = match lists::search(&caller, &params) {
         Ok(search) => search,
-        Err(problem) if problem.code() == Code::InvalidFilter => {
-            return Ok(page::refused(
-                &site,
-                "Runs",
-                &problem,
-                html! { h1 { "Runs" } (box_of(&site, &question, "/runs")) },
-            ));
-        }
-        Err(problem) => return Err(problem),
+        Err(problem) => return question.refused(&site, "Runs", "/runs", problem),
     };
     let store = service.lists().await?;
     // One clock for all that the page asks.
@@ -93,16 +105,14 @@ pub(super) async fn list(
         return Ok(page::see(&site.to(format!("/runs/{}", only.run))));
     }
     let first = params.text("cursor").is_none();
-    let every = Search::clone(&search);
     let (counts, groups) = match first {
         true => {
             let all = statusless(&caller, &params)?.at(now);
-            (Some(inspect::count(store, &all).await?), Some(inspect::failures(store, &every).await?))
+            (Some(inspect::count(store, &all).await?), Some(inspect::failures(store, &search).await?))
         }
         false => (None, None),
     };
-    let live = first.then(|| question.link(&site, "/api/v1/stream", &question.q));
-    let live = live.as_deref().map(|live| live.strip_prefix(&site.base).unwrap_or(live));
+    let live = first.then(|| question.address("/api/v1/stream", &question.q));
     let main = html! {
         h1 { "Runs" }
         (box_of(&site, &question, "/runs"))
@@ -116,7 +126,7 @@ pub(super) async fn list(
             section aria-labelledby="newest" { h2 #newest { "Newest first" } (rows(&site, &question, &page)) }
         }
     };
-    Ok(site.page("Runs", live, main))
+    Ok(site.page("Runs", live.as_deref(), main))
 }
 
 /// Says whether a filter asks for one run: its id, its key, its trace.
@@ -305,13 +315,4 @@ fn row(site: &Site, question: &Question, run: &RunSummary, may_bulk: bool) -> Ma
 /// How a listed run stands; one that is parked waits.
 pub(super) fn mark(run: &RunSummary) -> Mark {
     if run.parked && run.status == Status::Running { Mark::WAITING } else { run_mark(run.status) }
-}
-
-/// Writes a value as a filter takes it.
-pub(super) fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_owned();
-    }
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -70,7 +70,7 @@ pub(crate) use self::{
     extract::{NUMBER_MAX, Named, Params, TheRun},
     form::Form,
     pages::{Pages, Refusal, base},
-    problem::Problem,
+    problem::{Problem, named, paid},
     service::Service,
 };
 

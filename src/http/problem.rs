@@ -347,11 +347,11 @@ impl From<InspectError> for Problem {
 }
 
 /// Points at the member that cannot be a name.
-pub(super) fn named(pointer: &'static str) -> impl Fn(NameError) -> Problem {
+pub(crate) fn named(pointer: &'static str) -> impl Fn(NameError) -> Problem {
     move |error| Problem::at(pointer, error.to_string())
 }
 
 /// Points at the member whose payload is refused.
-pub(super) fn paid(pointer: &'static str) -> impl Fn(PayloadError) -> Problem {
+pub(crate) fn paid(pointer: &'static str) -> impl Fn(PayloadError) -> Problem {
     move |error| Problem::at(pointer, error.to_string())
 }

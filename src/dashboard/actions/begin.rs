@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::once;
 use crate::dashboard::page::{self, Site};
-use crate::http::{Caller, Facts, Form, Named, Problem, Service};
+use crate::http::{Caller, Facts, Form, Named, Problem, Service, paid};
 use crate::model::Payload;
 use crate::model::event::Trigger;
 
@@ -23,7 +23,7 @@ pub(super) async fn act(
     let (input, key) = (form.text("input").unwrap_or("null").trim(), form.text("key").map(str::trim));
     let started = async {
         let json = Payload::parse(input.to_owned());
-        json.map_err(|error| Problem::at("/input", error.to_string()))?;
+        json.map_err(paid("/input"))?;
         let trigger = Trigger::Api { by: Some(caller.who.to_string()) };
         let mut run = service.runtime.run_by_name(&workflow, input.to_owned()).trigger(trigger);
         if let Some(namespace) = &caller.namespace {

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use super::{done, once, reason};
 use crate::dashboard::page::Site;
 use crate::dashboard::text::{ago, escaped};
+use crate::http::routes::pauses::namespace;
 use crate::http::{Caller, Form, Named, Problem, Service};
 use crate::model::Namespace;
 use crate::runtime::PauseOptions;
@@ -22,7 +23,8 @@ pub(super) async fn pause(
     Named(workflow): Named,
     form: Form,
 ) -> Result<Response, Problem> {
-    let (namespace, why) = (namespace(&caller, &form)?, form.text("reason"));
+    let (namespace, why) =
+        (namespace(&caller, form.text("namespace").map(str::to_owned))?, form.text("reason"));
     let options = PauseOptions::default().namespace(&namespace).by(&*caller.who);
     let options = why.into_iter().fold(options, |options, why| options.reason(why));
     service.runtime.pause(&workflow, options).await?;
@@ -37,20 +39,15 @@ pub(super) async fn resume(
     Named(workflow): Named,
     form: Form,
 ) -> Result<Response, Problem> {
-    service.runtime.resume(&workflow, Some(&namespace(&caller, &form)?)).await?;
+    service
+        .runtime
+        .resume(&workflow, Some(&namespace(&caller, form.text("namespace").map(str::to_owned))?))
+        .await?;
     Ok(done(&page(&site, &workflow), None))
 }
 
 fn page(site: &Site, workflow: &str) -> String {
     site.to(format!("/workflows/{}", escaped(workflow)))
-}
-
-/// Where it is paused: the caller's own namespace, or the one that is named.
-fn namespace(caller: &Caller, form: &Form) -> Result<String, Problem> {
-    let own = caller.namespace.clone().unwrap_or_default().to_string();
-    let Some(said) = form.text("namespace") else { return Ok(own) };
-    caller.require_namespace(said)?;
-    Ok(said.to_owned())
 }
 
 /// The form: what it is, and a button for the other thing.

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::{done, once};
 use crate::dashboard::page::{self, Site};
 use crate::dashboard::text::short;
-use crate::http::{Form, Params, Problem, Service, TheRun};
+use crate::http::{Form, Params, Problem, Service, TheRun, named, paid};
 use crate::model::{Payload, SignalName};
 use crate::store::RunRow;
 
@@ -27,9 +27,9 @@ pub(super) async fn act(
 ) -> Result<Response, Problem> {
     let (name, text) = (form.text("name").unwrap_or_default(), form.text("payload").unwrap_or("null"));
     let sent = async {
-        let name = SignalName::new(name).map_err(|error| Problem::at("/name", error.to_string()))?;
+        let name = SignalName::new(name).map_err(named("/name"))?;
         let payload = Payload::parse(text.trim().to_owned());
-        let payload = payload.map_err(|error| Problem::at("/payload", error.to_string()))?;
+        let payload = payload.map_err(paid("/payload"))?;
         service.runtime.signal(row.run, name.as_str(), &payload).await.map_err(Problem::from)
     };
     match sent.await {

@@ -9,8 +9,8 @@ use maud::html;
 use crate::dashboard::page::Site;
 use crate::dashboard::run::link;
 use crate::dashboard::text::ago;
-use crate::http::{Caller, Code, Params, Problem, Service};
-use crate::model::RunId;
+use crate::http::routes::audit::page;
+use crate::http::{Caller, Params, Problem, Service};
 
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
@@ -18,13 +18,7 @@ pub(super) async fn list(
     site: Site,
     params: Params,
 ) -> Result<Response, Problem> {
-    let wrong = |what: &str| Problem::new(Code::InvalidQuery, what.to_owned());
-    let run = params.text("run").map(str::parse::<RunId>).transpose().map_err(|no| wrong(&no.to_string()))?;
-    let before = params.text("cursor").map(str::parse::<i64>).transpose();
-    let before = before.map_err(|_| wrong("cursor is none of this list"))?.unwrap_or(i64::MAX);
-    let limit = params.limit()?;
-    let deeds = service.desk().await?.audit(caller.namespace.as_ref(), run, before, limit).await?;
-    let next = deeds.last().filter(|_| deeds.len() == limit as usize).map(|last| last.id);
+    let (deeds, next) = page(&service, &caller, &params).await?;
     let main = html! {
         h1 { "Audit" }
         @if deeds.is_empty() { p { "Nobody did anything yet." } } @else {

@@ -8,10 +8,10 @@ use maud::{Markup, html};
 
 use crate::dashboard::actions::{pause_form, start_form};
 use crate::dashboard::page::Site;
-use crate::dashboard::runs::quoted;
 use crate::dashboard::text::{ago, escaped, took};
 use crate::http::{Action, Caller, Code, Named, Params, Problem, Service};
 use crate::model::WorkflowName;
+use crate::model::filter::quoted;
 use crate::model::limits::PAGE_ROWS_MAX;
 use crate::store::{KnownWorkflow, Pause};
 

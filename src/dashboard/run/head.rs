@@ -5,12 +5,12 @@ use maud::{Markup, html};
 use super::link;
 use crate::dashboard::mark::{Mark, run_mark};
 use crate::dashboard::page::Site;
-use crate::dashboard::runs::quoted;
 use crate::dashboard::text::{ago, clock, count, escaped, took};
 use crate::http::Action;
 use crate::inspect::RunView;
 use crate::model::Status;
 use crate::model::event::Trigger;
+use crate::model::filter::quoted;
 use crate::telemetry::ids;
 
 /// How a run stands; a RUNNING one that waits says so.

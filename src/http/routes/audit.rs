@@ -65,6 +65,19 @@ pub(super) async fn list(
     caller: Caller,
     params: Params,
 ) -> Answer<Page<DeedBody>> {
+    let (deeds, next) = page(&service, &caller, &params).await?;
+    Ok(Json(Page {
+        data: deeds.into_iter().map(DeedBody::from).collect(),
+        next: next.map(|id| id.to_string()),
+    }))
+}
+
+/// Reads the deeds that the parameters ask for, and before which one to go on.
+pub(crate) async fn page(
+    service: &Service,
+    caller: &Caller,
+    params: &Params,
+) -> Result<(Vec<Audited>, Option<i64>), Problem> {
     let wrong = |what: &str| Problem::new(Code::InvalidQuery, what.to_owned());
     let run = params.text("run").map(str::parse::<RunId>).transpose().map_err(|no| wrong(&no.to_string()))?;
     let before = params.text("cursor").map(str::parse::<i64>).transpose();
@@ -72,8 +85,8 @@ pub(super) async fn list(
     let limit = params.limit()?;
     let deeds = service.desk().await?.audit(caller.namespace.as_ref(), run, before, limit).await?;
     let more = deeds.len() == limit as usize;
-    let next = deeds.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(Json(Page { data: deeds.into_iter().map(DeedBody::from).collect(), next }))
+    let next = deeds.last().filter(|_| more).map(|last| last.id);
+    Ok((deeds, next))
 }
 
 impl From<Audited> for DeedBody {

@@ -20,7 +20,7 @@ mod workflows;
 pub(crate) mod pauses;
 mod limits;
 mod nodes;
-mod audit;
+pub(crate) mod audit;
 mod retention;
 pub(crate) mod schedules;
 mod triggers;

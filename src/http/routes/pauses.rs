@@ -133,7 +133,7 @@ pub(super) async fn resume(
 }
 
 /// Returns the namespace that is meant, if the caller may mean it.
-fn namespace(caller: &Caller, said: Option<String>) -> Result<String, Problem> {
+pub(crate) fn namespace(caller: &Caller, said: Option<String>) -> Result<String, Problem> {
     let Some(said) = said else { return Ok(caller.namespace.clone().unwrap_or_default().to_string()) };
     caller.require_namespace(&said)?;
     Ok(said)

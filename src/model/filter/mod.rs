@@ -14,6 +14,8 @@ use std::time::Duration;
 
 pub(super) use self::keys::nearest;
 pub use self::parse::FilterError;
+#[cfg(feature = "dashboard")]
+pub(crate) use self::print::quoted;
 
 use super::Timestamp;
 use super::ids::{NodeId, RunId};

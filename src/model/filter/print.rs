@@ -143,6 +143,12 @@ fn value(f: &mut Formatter<'_>, value: &str) -> fmt::Result {
     text(f, value, |c| c == ',')
 }
 
+/// Writes a value as a filter takes it.
+#[cfg(feature = "dashboard")]
+pub(crate) fn quoted(text: &str) -> String {
+    fmt::from_fn(|f| value(f, text)).to_string()
+}
+
 /// Writes a text as it is, or in quotes where it would be read as something else.
 fn text(f: &mut Formatter<'_>, text: &str, special: impl Fn(char) -> bool) -> fmt::Result {
     let needs_quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\\' | '*') || special(c);
