@@ -118,7 +118,17 @@ impl Browser {
         let browser = Browser { client, session };
         let window = json!({ "width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         browser.devtools("Emulation.setDeviceMetricsOverride", window).await;
+        // Keys go to the page, whichever window of the tests has the focus.
+        browser.devtools("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await;
         browser
+    }
+
+    /// Waits until the page listens for keys: its address is there before its script is.
+    async fn listens(&self) {
+        const LISTENS: &str = "return document.readyState === 'complete' && document.hasFocus() \
+                               && document.getElementById('theme')?.hidden === false";
+        let listens = async || self.client.execute(LISTENS, Vec::new()).await.is_ok_and(|said| said == true);
+        until("the page listens", listens).await;
     }
 
     /// Sends the driver a command that has no method of its own.
@@ -224,6 +234,7 @@ impl Browser {
 
     /// Presses keys one after the other, wherever the focus is.
     pub async fn keys(&self, keys: &str) {
+        self.listens().await;
         let mut actions = KeyActions::new("keys".to_owned());
         for key in keys.chars() {
             actions = actions.then(KeyAction::Down { value: key }).then(KeyAction::Up { value: key });
@@ -233,6 +244,7 @@ impl Browser {
 
     /// Presses a key while Control is down.
     pub async fn control(&self, key: char) {
+        self.listens().await;
         let control = char::from(fantoccini::key::Key::Control);
         let actions = KeyActions::new("keys".to_owned()).then(KeyAction::Down { value: control });
         let actions = actions.then(KeyAction::Down { value: key }).then(KeyAction::Up { value: key });

@@ -69,7 +69,7 @@ async fn a_run_is_read_by_keys() {
     browser.until_at("/diff").await;
     browser.goto(&run).await;
     browser.keys("]").await;
-    assert!(browser.address().await.contains("/state?at="));
+    until("the state is shown", async || browser.address().await.contains("/state?at=")).await;
     let last = browser.address().await;
     browser.keys("[").await;
     until("it is the one before", async || browser.address().await != last).await;
