@@ -21,9 +21,8 @@ use super::page::Site;
 use super::payload;
 use super::text::{count, escaped, short};
 use super::timeline;
-use crate::http::routes::runs;
 use crate::http::{Action, Caller, Params, Problem, Service, TheRun};
-use crate::inspect::{self, Graph, Node, NodeKind, RunView, Timeline};
+use crate::inspect::{Dossier, Graph, Node, NodeKind, RunView, Timeline};
 use crate::model::{Payload, RunId, TaskName};
 
 pub(super) fn routes() -> axum::Router<Arc<Service>> {
@@ -57,11 +56,12 @@ async fn show(
     let run = row.run;
     let gone = || Problem::no_run(&run.to_string());
     let store = service.details().await?;
-    let view = runs::view(&service, run).await?;
-    let why = inspect::why(store, run).await?.ok_or_else(gone)?;
+    let dossier = Dossier::of(store, row.clone()).await?.ok_or_else(gone)?;
+    let view = dossier.view().await?;
+    let why = dossier.why().await?;
     // The others may fail by themselves: what is known is shown.
-    let graph = async { inspect::graph(store, run).await?.ok_or_else(gone) }.await;
-    let events = events::section(&service, &caller, &site, &row, &params).await;
+    let graph = dossier.graph().await.map_err(Problem::from);
+    let events = events::section(&service, &caller, &site, &row, dossier.log().ok(), &params).await;
     let logs = match caller.may(Action::ReadPayload) {
         true => Some(logs::section(&service, &site, run).await),
         false => None,
