@@ -1,10 +1,7 @@
 //! Divides spans among requests of a bounded size.
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1 as message;
-use prost::Message;
-
 use super::encode::Encoder;
+use super::wire::Wire;
 use crate::model::NodeId;
 use crate::telemetry::spans::Span;
 
@@ -14,65 +11,70 @@ const PREFIX_BYTES: usize = 5;
 /// Requests for spans in their order; each with how many of them it has.
 pub(super) struct Batches<'a> {
     encoder: &'a Encoder,
-    spans: std::slice::Iter<'a, Span>,
-    /// A span that did not fit into the last request.
-    left_over: Option<Weighed>,
+    spans: &'a [Span],
     bytes_max: usize,
 }
 
-/// A span's message and its size.
-struct Weighed {
+/// The spans of one node in a request.
+struct Part {
     node: Option<NodeId>,
-    span: message::Span,
-    bytes: usize,
+    resource: Wire,
+    /// The scope, and the spans.
+    scope_spans: Wire,
 }
 
 impl<'a> Batches<'a> {
     pub(super) fn new(encoder: &'a Encoder, spans: &'a [Span], bytes_max: usize) -> Batches<'a> {
-        Batches { encoder, spans: spans.iter(), left_over: None, bytes_max }
+        Batches { encoder, spans, bytes_max }
     }
 
-    fn next_span(&mut self) -> Option<Weighed> {
-        let encoded = |span: &Span| {
-            let message = self.encoder.span(span);
-            let bytes = message.encoded_len() + PREFIX_BYTES;
-            Weighed { node: span.node, span: message, bytes }
-        };
-        self.left_over.take().or_else(|| self.spans.next().map(encoded))
+    fn part(&self, node: Option<NodeId>) -> Part {
+        let (mut resource, mut scope_spans) = (Wire::default(), Wire::default());
+        self.encoder.resource(&mut resource, node.as_ref());
+        Encoder::scope(&mut scope_spans);
+        Part { node, resource, scope_spans }
     }
 }
 
 impl Iterator for Batches<'_> {
-    type Item = (usize, ExportTraceServiceRequest);
+    type Item = (usize, Vec<u8>);
 
-    /// Fills a request as far as it goes. A span that is larger than a request may be is sent alone: it is the backend's to
-    /// refuse it.
-    fn next(&mut self) -> Option<(usize, ExportTraceServiceRequest)> {
-        let mut resources: Vec<(Option<NodeId>, message::ResourceSpans)> = Vec::new();
+    /// Fills an `ExportTraceServiceRequest` as far as it goes. A span that is larger than a request may be is sent alone: it
+    /// is the backend's to refuse it.
+    fn next(&mut self) -> Option<(usize, Vec<u8>)> {
+        let mut parts: Vec<Part> = Vec::new();
         let (mut count, mut bytes) = (0, 0);
-        while let Some(next) = self.next_span() {
-            let place = resources.iter().rposition(|(node, _)| *node == next.node);
-            let resource = match place {
-                Some(_) => None,
-                None => Some(self.encoder.resource(next.node.as_ref())),
-            };
-            let more = next.bytes + resource.as_ref().map_or(0, |r| r.encoded_len() + 3 * PREFIX_BYTES);
-            if count > 0 && bytes + more > self.bytes_max {
-                self.left_over = Some(next);
+        while let Some((span, rest)) = self.spans.split_first() {
+            let known = parts.len();
+            let place = parts.iter().rposition(|part| part.node == span.node).unwrap_or_else(|| {
+                let part = self.part(span.node);
+                bytes += part.resource.len() + part.scope_spans.len() + 3 * PREFIX_BYTES;
+                parts.push(part);
+                parts.len() - 1
+            });
+            let Some(part) = parts.get_mut(place) else { break };
+            let before = part.scope_spans.len();
+            Encoder::span(&mut part.scope_spans, span);
+            bytes += part.scope_spans.len() - before;
+            if count > 0 && bytes > self.bytes_max {
+                part.scope_spans.truncate(before);
+                parts.truncate(known);
                 break;
             }
-            if let Some(resource) = resource {
-                resources.push((next.node, resource));
-            }
-            let place = place.unwrap_or(resources.len() - 1);
-            let scope = resources.get_mut(place).and_then(|(_, resource)| resource.scope_spans.first_mut());
-            if let Some(scope) = scope {
-                scope.spans.push(next.span);
-            }
+            self.spans = rest;
             count += 1;
-            bytes += more;
         }
-        let resource_spans = resources.into_iter().map(|(_, resource)| resource).collect();
-        (count > 0).then_some((count, ExportTraceServiceRequest { resource_spans }))
+        (count > 0).then(|| (count, request(&parts)))
     }
+}
+
+fn request(parts: &[Part]) -> Vec<u8> {
+    let mut request = Wire::default();
+    for part in parts {
+        request.message(1, |resource_spans| {
+            resource_spans.append(&part.resource);
+            resource_spans.message(2, |scope_spans| scope_spans.append(&part.scope_spans));
+        });
+    }
+    request.into_bytes()
 }

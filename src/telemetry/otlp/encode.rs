@@ -1,12 +1,8 @@
-//! Spans as OTLP's messages.
+//! Spans in OTLP's wire format. The numbers are those of the fields in `trace.proto`, `resource.proto` and `common.proto`.
 
 use std::borrow::Cow;
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
-use opentelemetry_proto::tonic::common::v1::{self as common, ArrayValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1 as message;
-
+use super::wire::Wire;
 use crate::model::{NodeId, Timestamp};
 use crate::telemetry::spans::{Link, Span, SpanEvent, SpanKind, SpanStatus, Value};
 
@@ -17,120 +13,126 @@ pub(super) const SCOPE: &str = "runlog";
 /// different hosts against each other.
 const HOST: &str = "runlog";
 
-/// Makes messages. All that it knows beside a span is the service's own attributes.
+/// Writes messages. All that it knows beside a span is the service's own attributes.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    service: Vec<KeyValue>,
+    service: Vec<(String, String)>,
 }
 
 impl Encoder {
     /// Takes the attributes of the service, by name.
     pub(super) fn new(service: Vec<(String, String)>) -> Encoder {
-        let service = service.into_iter().map(|(key, text)| attribute(key, AnyValue::StringValue(text)));
-        Encoder { service: service.collect() }
+        Encoder { service }
     }
 
-    /// Makes what spans of a node stand in, without a span. It is the same whoever exports.
-    pub(super) fn resource(&self, node: Option<&NodeId>) -> message::ResourceSpans {
-        let mut attributes = self.service.clone();
-        attributes.push(attribute("host.id", AnyValue::StringValue(HOST.to_owned())));
-        attributes.extend(
-            node.map(|node| attribute("service.instance.id", AnyValue::StringValue(node.to_string()))),
-        );
-        message::ResourceSpans {
-            resource: Some(Resource { attributes, ..Resource::default() }),
-            scope_spans: vec![message::ScopeSpans {
-                scope: Some(InstrumentationScope {
-                    name: SCOPE.to_owned(),
-                    ..InstrumentationScope::default()
-                }),
-                ..message::ScopeSpans::default()
-            }],
-            schema_url: String::new(),
-        }
+    /// Writes what spans of a node stand in, as the field of a `ResourceSpans`. It is the same whoever exports.
+    pub(super) fn resource(&self, wire: &mut Wire, node: Option<&NodeId>) {
+        wire.message(1, |resource| {
+            for (name, text) in &self.service {
+                attribute(resource, 1, name, |value| value.text(1, text));
+            }
+            attribute(resource, 1, "host.id", |value| value.text(1, HOST));
+            if let Some(node) = node {
+                attribute(resource, 1, "service.instance.id", |value| value.text(1, &node.to_string()));
+            }
+        });
     }
 
-    /// Makes a span's message.
-    pub(super) fn span(&self, span: &Span) -> message::Span {
-        message::Span {
-            trace_id: span.trace_id.bytes().to_vec(),
-            span_id: span.span_id.bytes().to_vec(),
-            trace_state: span.state.as_ref().map(|state| state.as_str().to_owned()).unwrap_or_default(),
-            parent_span_id: span.parent.map(|parent| parent.bytes().to_vec()).unwrap_or_default(),
-            flags: span.flags.bits().into(),
-            name: span.name.clone(),
-            kind: kind(span.kind).into(),
-            start_time_unix_nano: nanoseconds(span.start),
-            end_time_unix_nano: nanoseconds(span.end),
-            attributes: attributes(&span.attributes),
-            dropped_attributes_count: 0,
-            events: span.events.iter().map(event).collect(),
-            dropped_events_count: span.events_dropped,
-            links: span.links.iter().map(link).collect(),
-            dropped_links_count: 0,
-            status: status(&span.status),
-        }
+    /// Writes the scope, as the field of a `ScopeSpans`.
+    pub(super) fn scope(wire: &mut Wire) {
+        wire.message(1, |scope| scope.text(1, SCOPE));
+    }
+
+    /// Writes a span, as a field of a `ScopeSpans`.
+    pub(super) fn span(wire: &mut Wire, span: &Span) {
+        wire.message(2, |wire| {
+            wire.bytes(1, &span.trace_id.bytes());
+            wire.bytes(2, &span.span_id.bytes());
+            if let Some(state) = &span.state {
+                wire.text(3, state.as_str());
+            }
+            if let Some(parent) = span.parent {
+                wire.bytes(4, &parent.bytes());
+            }
+            wire.text(5, &span.name);
+            wire.number(6, kind(span.kind));
+            wire.fixed64(7, nanoseconds(span.start));
+            wire.fixed64(8, nanoseconds(span.end));
+            attributes(wire, 9, &span.attributes);
+            for event in &span.events {
+                wire.message(11, |wire| self::event(wire, event));
+            }
+            if span.events_dropped > 0 {
+                wire.number(12, span.events_dropped.into());
+            }
+            for link in &span.links {
+                wire.message(13, |wire| self::link(wire, link));
+            }
+            if let SpanStatus::Error { description } = &span.status {
+                wire.message(15, |status| {
+                    status.text(2, description);
+                    status.number(3, ERROR);
+                });
+            }
+            wire.fixed32(16, span.flags.bits().into());
+        });
     }
 }
 
-fn kind(kind: SpanKind) -> message::span::SpanKind {
+/// `STATUS_CODE_ERROR`
+const ERROR: u64 = 2;
+
+/// Returns the number of a `SPAN_KIND_…`.
+fn kind(kind: SpanKind) -> u64 {
     match kind {
-        SpanKind::Internal => message::span::SpanKind::Internal,
-        SpanKind::Producer => message::span::SpanKind::Producer,
-        SpanKind::Consumer => message::span::SpanKind::Consumer,
+        SpanKind::Internal => 1,
+        SpanKind::Producer => 4,
+        SpanKind::Consumer => 5,
     }
 }
 
-fn status(status: &SpanStatus) -> Option<message::Status> {
-    match status {
-        SpanStatus::Unset => None,
-        SpanStatus::Error { description } => Some(message::Status {
-            message: description.clone(),
-            code: message::status::StatusCode::Error.into(),
+fn event(wire: &mut Wire, event: &SpanEvent) {
+    wire.fixed64(1, nanoseconds(event.at));
+    wire.text(2, event.name);
+    attributes(wire, 3, &event.attributes);
+}
+
+fn link(wire: &mut Wire, link: &Link) {
+    wire.bytes(1, &link.to.trace_id.bytes());
+    wire.bytes(2, &link.to.span_id.bytes());
+    if let Some(state) = &link.to.state {
+        wire.text(3, state.as_str());
+    }
+    attributes(wire, 4, &link.attributes);
+    wire.fixed32(6, link.to.flags.bits().into());
+}
+
+fn attributes(wire: &mut Wire, field: u8, attributes: &[(Cow<'static, str>, Value)]) {
+    for (name, value) in attributes {
+        attribute(wire, field, name, |wire| any(wire, value));
+    }
+}
+
+/// Writes a `KeyValue` whose `AnyValue` has what `value` writes.
+fn attribute(wire: &mut Wire, field: u8, name: &str, value: impl FnOnce(&mut Wire)) {
+    wire.message(field, |wire| {
+        wire.text(1, name);
+        wire.message(2, value);
+    });
+}
+
+/// Writes the field of an `AnyValue`.
+fn any(wire: &mut Wire, value: &Value) {
+    match value {
+        Value::Text(text) => wire.text(1, text),
+        Value::Bool(yes) => wire.number(2, u64::from(*yes)),
+        Value::Int(number) => wire.number(3, number.cast_unsigned()),
+        Value::Texts(texts) => wire.message(5, |array| {
+            for text in texts {
+                array.message(1, |value| value.text(1, text));
+            }
         }),
     }
-}
-
-fn event(event: &SpanEvent) -> message::span::Event {
-    message::span::Event {
-        time_unix_nano: nanoseconds(event.at),
-        name: event.name.to_owned(),
-        attributes: attributes(&event.attributes),
-        dropped_attributes_count: 0,
-    }
-}
-
-fn link(link: &Link) -> message::span::Link {
-    message::span::Link {
-        trace_id: link.to.trace_id.bytes().to_vec(),
-        span_id: link.to.span_id.bytes().to_vec(),
-        trace_state: link.to.state.as_ref().map(|state| state.as_str().to_owned()).unwrap_or_default(),
-        attributes: attributes(&link.attributes),
-        dropped_attributes_count: 0,
-        flags: link.to.flags.bits().into(),
-    }
-}
-
-fn attributes(attributes: &[(Cow<'static, str>, Value)]) -> Vec<KeyValue> {
-    attributes.iter().map(|(key, value)| attribute(key.to_string(), any(value))).collect()
-}
-
-fn any(value: &Value) -> AnyValue {
-    match value {
-        Value::Text(text) => AnyValue::StringValue(text.to_string()),
-        Value::Int(number) => AnyValue::IntValue(*number),
-        Value::Bool(yes) => AnyValue::BoolValue(*yes),
-        Value::Texts(texts) => {
-            let values = texts
-                .iter()
-                .map(|text| common::AnyValue { value: Some(AnyValue::StringValue(text.clone())) });
-            AnyValue::ArrayValue(ArrayValue { values: values.collect() })
-        }
-    }
-}
-
-pub(super) fn attribute(key: impl Into<String>, value: AnyValue) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(common::AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
 /// Returns nanoseconds since 1970; 0 for what was before, or is after the year 2262.

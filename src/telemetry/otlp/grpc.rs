@@ -9,11 +9,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use tonic::codec::CompressionEncoding;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use prost::bytes::BufMut;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
@@ -38,6 +38,47 @@ struct Quietly;
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Quietly {
     fn execute(&self, driver: F) {
         tokio::spawn(Hushed::new(driver.with_subscriber(NoSubscriber::default())));
+    }
+}
+
+/// The method that takes spans.
+const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// Sends a request that is encoded, and reads the answer to it.
+struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Vec<u8>;
+    type Decode = ExportTraceServiceResponse;
+    type Encoder = Encoded;
+    type Decoder = Encoded;
+
+    fn encoder(&mut self) -> Encoded {
+        Encoded
+    }
+
+    fn decoder(&mut self) -> Encoded {
+        Encoded
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, request: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put_slice(&request);
+        Ok(())
+    }
+}
+
+impl Decoder for Encoded {
+    type Item = ExportTraceServiceResponse;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<ExportTraceServiceResponse>, Status> {
+        let read = ExportTraceServiceResponse::decode(from);
+        read.map(Some).map_err(|error| Status::internal(error.to_string()))
     }
 }
 
@@ -76,15 +117,17 @@ impl Grpc {
         Ok(Grpc { endpoint, channel: OnceLock::new(), headers, timeout, gzip })
     }
 
-    pub(super) async fn traces(
-        &self,
-        request: ExportTraceServiceRequest,
-    ) -> Result<ExportTraceServiceResponse, Answer> {
-        let mut client = TraceServiceClient::new(self.channel());
+    pub(super) async fn traces(&self, request: Vec<u8>) -> Result<ExportTraceServiceResponse, Answer> {
+        let mut client = tonic::client::Grpc::new(self.channel());
         if self.gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }
-        self.answer(client.export(self.request(request))).await
+        let asked = async {
+            let not_ready = |error: tonic::transport::Error| Status::from_error(error.into());
+            client.ready().await.map_err(not_ready)?;
+            client.unary(self.request(request), PathAndQuery::from_static(TRACES), Encoded).await
+        };
+        self.answer(asked).await
     }
 
     pub(super) async fn metrics(

@@ -10,9 +10,7 @@ use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode, Url, redirect};
@@ -54,10 +52,7 @@ impl Http {
         Ok(Http { client, traces, metrics, timeout: otlp.request_timeout(), gzip: otlp.is_gzip() })
     }
 
-    pub(super) async fn traces(
-        &self,
-        request: &ExportTraceServiceRequest,
-    ) -> Result<ExportTraceServiceResponse, Answer> {
+    pub(super) async fn traces(&self, request: Vec<u8>) -> Result<ExportTraceServiceResponse, Answer> {
         self.post(&self.traces, request).await
     }
 
@@ -65,13 +60,13 @@ impl Http {
         &self,
         request: &ExportMetricsServiceRequest,
     ) -> Result<ExportMetricsServiceResponse, Answer> {
-        self.post(&self.metrics, request).await
+        self.post(&self.metrics, request.encode_to_vec()).await
     }
 
-    async fn post<T: Message + Default>(&self, url: &Url, message: &impl Message) -> Result<T, Answer> {
+    async fn post<T: Message + Default>(&self, url: &Url, message: Vec<u8>) -> Result<T, Answer> {
         let (body, encoding) = match self.gzip {
-            true => (zipped(&message.encode_to_vec())?, Some(HeaderValue::from_static("gzip"))),
-            false => (message.encode_to_vec(), None),
+            true => (zipped(&message)?, Some(HeaderValue::from_static("gzip"))),
+            false => (message, None),
         };
         let mut request = self.client.post(url.clone()).header(header::CONTENT_TYPE, PROTOBUF).body(body);
         if let Some(encoding) = encoding {

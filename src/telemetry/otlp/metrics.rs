@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{self as common, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1 as message;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use super::encode::{SCOPE, attribute, nanoseconds};
+use super::encode::{SCOPE, nanoseconds};
 use super::settings::{Otlp, OtlpError};
 use super::transport::{Answer, Transport, Unavailable};
 use crate::model::Timestamp;
@@ -195,4 +195,8 @@ fn labels(one: &Metric) -> Vec<KeyValue> {
         attribute(label.name(), AnyValue::StringValue(label.value().to_owned()))
     };
     one.get_label().iter().map(label).collect()
+}
+
+fn attribute(key: impl Into<String>, value: AnyValue) -> KeyValue {
+    KeyValue { key: key.into(), value: Some(common::AnyValue { value: Some(value) }), ..KeyValue::default() }
 }

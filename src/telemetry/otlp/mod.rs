@@ -17,6 +17,7 @@
 mod sender;
 mod batch;
 mod encode;
+mod wire;
 mod transport;
 mod grpc;
 mod http;

@@ -4,8 +4,6 @@ use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-
 use super::batch::Batches;
 use super::encode::Encoder;
 use super::settings::{Otlp, OtlpError};
@@ -115,7 +113,7 @@ impl Sender {
 
     /// Sends a request without spans, which a backend should accept.
     async fn try_with_none(&self) -> Result<Trust, Unavailable> {
-        match self.transport.traces(ExportTraceServiceRequest::default()).await {
+        match self.transport.traces(Vec::new()).await {
             Answer::Taken { .. } => Ok(Trust::Proven),
             Answer::Refused { .. } => Ok(Trust::Doubtful),
             Answer::Unavailable(unavailable) => Err(unavailable),

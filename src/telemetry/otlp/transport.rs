@@ -4,7 +4,6 @@ use std::error::Error;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use super::grpc::Grpc;
 use super::http::Http;
@@ -52,11 +51,11 @@ impl Transport {
         }
     }
 
-    /// Sends spans; returns within the request's timeout.
-    pub(super) async fn traces(&self, request: ExportTraceServiceRequest) -> Answer {
+    /// Sends an encoded `ExportTraceServiceRequest`; returns within the request's timeout.
+    pub(super) async fn traces(&self, request: Vec<u8>) -> Answer {
         let answered = match self {
             Transport::Grpc(grpc) => grpc.traces(request).await,
-            Transport::Http(http) => http.traces(&request).await,
+            Transport::Http(http) => http.traces(request).await,
         };
         answered.map_or_else(
             |answer| answer,

@@ -1,5 +1,7 @@
 //! Steps, sleeps, waits and children that have not ended.
 
+use std::sync::Arc;
+
 use crate::model::event::ChildOutcome;
 use crate::model::failure::CHILD;
 use crate::model::{
@@ -95,7 +97,7 @@ impl OpenStep {
         let OpenStep { attempt, start, tries, events, failed } = self;
         let id = ids::step(origin.run, place.task, attempt, place.key);
         let mut span = origin.span(id, names::STEP, &place.key.name, (start, moment.at), moment.node);
-        span.set(names::STEP_NAME, &*place.key.name);
+        span.set(names::STEP_NAME, Arc::clone(&place.key.name));
         span.set(names::STEP_TRIES, tries);
         (span.events, span.events_dropped) = (events.kept, events.dropped);
         match (end, &failed) {

@@ -59,6 +59,13 @@ fn span(number: u64, name: &str) -> Span {
             (Cow::Borrowed("number"), Value::Int(-1)),
             (Cow::Borrowed("yes"), Value::Bool(true)),
             (Cow::Borrowed("texts"), Value::Texts(vec!["a".to_owned(), "b".to_owned()])),
+            (Cow::Borrowed("empty"), Value::from("")),
+            (Cow::Borrowed("zero"), Value::Int(0)),
+            (Cow::Borrowed("no"), Value::Bool(false)),
+            (Cow::Borrowed("none"), Value::Texts(vec![])),
+            // One byte says a length up to 127.
+            (Cow::Borrowed("127"), Value::from("x".repeat(127))),
+            (Cow::Borrowed("128"), Value::from("x".repeat(128))),
         ],
         events: vec![SpanEvent {
             name: "exception",
@@ -82,7 +89,11 @@ const SHORT: Duration = Duration::from_millis(300);
 async fn what_is_sent_is_read_back_as_it_was() {
     for protocol in BOTH {
         let backend = Receiver::new().await;
-        let spans = spans(&["start", "attempt", "step"]);
+        let mut spans = spans(&["start", "attempt", "step"]);
+        // Two bytes say a length up to 16,383.
+        for length in [16_383, 16_384] {
+            spans[1].attributes.push((Cow::Borrowed("long"), Value::from("x".repeat(length))));
+        }
 
         let sent = sender(&backend, protocol).send(&spans).await.expect("a backend");
 
