@@ -163,6 +163,27 @@ pub enum PayloadError {
     },
 }
 
+impl PayloadError {
+    /// Says the same without what the value is: a reader quotes it.
+    pub(crate) fn without_value(self) -> PayloadError {
+        match self {
+            PayloadError::Mistyped { expected, message } => {
+                let place = message.rfind(" at line ").and_then(|at| message.get(at..)).unwrap_or_default();
+                PayloadError::Mistyped {
+                    expected,
+                    message: format!("what is there instead is not shown{place}"),
+                }
+            }
+            PayloadError::Unwritable { .. }
+            | PayloadError::Malformed { .. }
+            | PayloadError::TooLarge { .. }
+            | PayloadError::TooDeep { .. }
+            | PayloadError::Nul { .. }
+            | PayloadError::LoneSurrogate { .. } => self,
+        }
+    }
+}
+
 /// Checks size, depth and characters in one pass; the grammar itself is the JSON parser's business.
 fn check(text: &str) -> Result<(), PayloadError> {
     if text.len() > PAYLOAD_BYTES_MAX {
