@@ -31,7 +31,7 @@ pub use self::batch::{Append, Awaits, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
-pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+pub use self::list::{Alike, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, Survey};
 pub use self::outbox::Outbox;
 #[cfg(feature = "http")]
 pub(crate) use self::redacted::Redacted;
@@ -147,6 +147,24 @@ pub trait Store: Archive + Flow + Outbox + Schedules + Signals + Triggers + Writ
 
     /// Groups such runs by the fingerprint of their failure; those without a failure are left out.
     fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups>;
+
+    /// Lists runs, counts some and groups some; a store may see the same runs in all three.
+    fn survey<'a>(
+        &'a self,
+        listed: &'a RunQuery,
+        counted: &'a RunQuery,
+        failed: &'a RunQuery,
+    ) -> Answer<'a, Survey> {
+        Box::pin(async move {
+            let page = self.list(listed).await?;
+            let count = self.count(counted).await?;
+            Ok(Survey { page, count, failures: self.failures(failed).await? })
+        })
+    }
+
+    /// Counts the other runs of a run's namespace that are not archived and failed for the same cause, and names the newest
+    /// `named` of them; `None` unless the run is known and failed.
+    fn alike(&self, run: RunId, named: u32) -> Answer<'_, Option<Alike>>;
 
     /// Finds the run of a key.
     fn find<'a>(

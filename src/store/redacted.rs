@@ -9,13 +9,13 @@ use std::time::Duration;
 use super::outbox::{Backlog, Commits, ExportBegun, Logs, OutboxRow, Place, RefusedSpan, Sweep, Tended};
 use super::writings::{NewChunk, Written};
 use super::{
-    Answer, Append, Appended, Archive, Ask, Asked, AtGate, Chunk, Claimed, Commit, Created, FailureGroups,
-    Firing, Flow, Heartbeat, Inbox, Joined, KeyedSignal, KnownLimit, KnownWorkflow, LevelCounts, LimitKey,
-    LiveRuns, Loaded, LogLine, LogQuery, NewPause, NewSchedule, NewTriggerEvent, News, NextSchedule,
-    NodeInfo, NodeRow, Outbox, PassBegun, Pause, Policy, PolicyScope, Posted, Pruned, Put, RawEvent,
-    Registered, Rescue, Retention, RunCount, RunPage, RunQuery, RunRow, ScheduleQuery, ScheduleRow,
+    Alike, Answer, Append, Appended, Archive, Ask, Asked, AtGate, Chunk, Claimed, Commit, Created,
+    FailureGroups, Firing, Flow, Heartbeat, Inbox, Joined, KeyedSignal, KnownLimit, KnownWorkflow,
+    LevelCounts, LimitKey, LiveRuns, Loaded, LogLine, LogQuery, NewPause, NewSchedule, NewTriggerEvent, News,
+    NextSchedule, NodeInfo, NodeRow, Outbox, PassBegun, Pause, Policy, PolicyScope, Posted, Pruned, Put,
+    RawEvent, Registered, Rescue, Retention, RunCount, RunPage, RunQuery, RunRow, ScheduleQuery, ScheduleRow,
     Schedules, Sent, Serving, Shape, SignalId, Signals, Steer, Step, Store, StoreError, SubscriptionRow,
-    Told, TriggerEventQuery, TriggerEventRow, Triggers, Wanted, Writings,
+    Survey, Told, TriggerEventQuery, TriggerEventRow, Triggers, Wanted, Writings,
 };
 use crate::model::{
     EventId, EventKey, Key, MessageBody, MessageId, Namespace, NodeId, Recorded, Redaction, RunId, RunState,
@@ -89,6 +89,10 @@ impl Store for Redacted {
         fn list<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunPage>;
         fn count<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunCount>;
         fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups>;
+        fn survey<'a>(
+            &'a self, listed: &'a RunQuery, counted: &'a RunQuery, failed: &'a RunQuery
+        ) -> Answer<'a, Survey>;
+        fn alike(&self, run: RunId, named: u32) -> Answer<'_, Option<Alike>>;
         fn find<'a>(
             &'a self, namespace: &'a Namespace, workflow: &'a WorkflowName, key: &'a Key
         ) -> Answer<'a, Option<RunId>>;

@@ -2,11 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::world::{Run, World};
 use crate::model::limits::{COUNT_MAX, FAILURE_GROUPS_MAX};
-use crate::model::{RunSummary, TaskName};
-use crate::store::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+use crate::model::{RunId, RunSummary, TaskName, Timestamp};
+use crate::store::{Alike, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+
+/// What counts as lately.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl World {
     pub(super) fn list(&self, query: &RunQuery) -> RunPage {
@@ -53,6 +57,24 @@ impl World {
         let capped = groups.len() > FAILURE_GROUPS_MAX as usize;
         groups.truncate(FAILURE_GROUPS_MAX as usize);
         FailureGroups { groups, capped }
+    }
+
+    pub(super) fn alike(&self, run: RunId, named: u32, now: Timestamp) -> Option<Alike> {
+        let asked = self.runs.get(&run)?.summary();
+        let fingerprint = asked.failure?.fingerprint;
+        let others = self
+            .runs
+            .values()
+            .rev()
+            .filter(|other| other.row.run != run && other.row.namespace == asked.namespace);
+        let prints =
+            |other: &&Run| other.summary().failure.is_some_and(|failure| failure.fingerprint == fingerprint);
+        let alike: Vec<RunId> =
+            others.filter(prints).take(COUNT_MAX as usize).map(|other| other.row.run).collect();
+        let day_ago = RunId::first_at(now - DAY);
+        let day = alike.iter().filter(|run| **run >= day_ago).count() as u64;
+        let newest = alike.iter().take(named as usize).copied().collect();
+        Some(Alike { fingerprint, all: alike.len() as u64, day, newest })
     }
 
     /// Lists the runs that are asked for, the newest first.

@@ -46,7 +46,7 @@ pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
 pub use self::simulated::{Accepted, Lease, Mutant, Noticed, Observer, Passage, Seen};
 use self::world::World;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
+    Alike, Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
     RunQuery, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
@@ -287,6 +287,10 @@ impl Store for MemoryStore {
 
     fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups> {
         self.call(Call::of("failures"), move |world, _| Ok(world.failures(query)))
+    }
+
+    fn alike(&self, run: RunId, named: u32) -> Answer<'_, Option<Alike>> {
+        self.call(Call::of("alike"), move |world, now| Ok(world.alike(run, named, now)))
     }
 
     fn find<'a>(

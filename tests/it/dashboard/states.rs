@@ -9,7 +9,7 @@ use sqlx::postgres::PgPoolOptions;
 use super::sound::assert_sound;
 use super::*;
 use crate::http::{Stage, start};
-use crate::support::{Ground, Postgres, echo, gate};
+use crate::support::{Ground, Postgres, echo, gate, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_says_how_to_begin() {
@@ -142,4 +142,31 @@ async fn without_its_database_a_page_says_that() {
     assert_eq!(about.status, 200, "what needs no database goes on");
     server.resume().await.unwrap();
     crate::support::until("it is back", async || visit(&app, "/runs").await.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_log_is_damaged_has_a_page_that_says_so() {
+    let ground = Postgres::new().await;
+    let runtime = ground.builder().workflow(gate()).start().await.unwrap();
+    let run = runtime.run(&gate(), 1.into()).start().await.unwrap();
+    until("it waits", async || !run.get().await.unwrap().waiting.is_empty()).await;
+    runtime.shutdown(Duration::ZERO).await.unwrap();
+    let events = run.get().await.unwrap().events;
+    let damage = format!(
+        "insert into runlog.events (run_id, seq, kind, schema_version, time, payload)
+         values ('{}', {}, 'run_succeeded', 1, clock_timestamp(), '{{}}')",
+        run.id(),
+        events + 1
+    );
+    ground.psql(&damage).await.unwrap();
+    let app = runlog::dashboard::router(&runtime).allow_all_insecure().into_router();
+
+    let page = visit(&app, &format!("/runs/{}", run.id())).await;
+
+    assert_eq!(page.status, 200, "{page:?}");
+    assert_sound(&page);
+    page.assert_says("gate: quarantined: its log cannot be folded");
+    page.assert_says("its output task has no output");
+    page.assert_says(&format!("runlog verify --run {}", run.id()));
+    assert_eq!(page.all("table.events tbody tr").len(), events as usize + 1, "what can be read is shown");
 }
