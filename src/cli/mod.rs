@@ -239,7 +239,8 @@ impl Cli {
 
     /// Does what goes through the REST interface.
     async fn ask(self, verb: Verb, options: &Options) -> Done {
-        let local = Local { workflows: self.workflows, namespace: options.namespace.clone() };
+        let redaction = options.redaction()?;
+        let local = Local { workflows: self.workflows, namespace: options.namespace.clone(), redaction };
         let client = Client::open(options.place()?, local).await?;
         let mut desk = Desk { client, screen: Screen::new(options), output: options.output };
         let done = tokio::select! {

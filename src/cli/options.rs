@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::client::Failure;
 use super::database;
-use crate::model::Namespace;
+use crate::model::{Namespace, Redaction};
 
 /// Options of every verb.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -28,6 +28,10 @@ pub(super) struct Options {
     /// Only this namespace's runs, straight on a database; a token has its own
     #[arg(long, global = true, value_name = "NAME", value_parser = namespace, help_heading = "Where")]
     pub(super) namespace: Option<Namespace>,
+    /// Hides values of inputs, outputs and signals, straight on a database and of what is served: $.card, $..password; may be
+    /// repeated, and more paths stand in RUNLOG_REDACT
+    #[arg(long, global = true, value_name = "PATH", value_parser = hidden_path, help_heading = "Where")]
+    redact: Vec<String>,
     /// How results are printed
     #[arg(
         long,
@@ -49,6 +53,9 @@ pub(super) struct Options {
     #[arg(long, short, global = true, help_heading = "How")]
     pub(super) quiet: bool,
 }
+
+/// The variable of the environment that names more paths, divided by commas or white space.
+const REDACT: &str = "RUNLOG_REDACT";
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -105,6 +112,15 @@ pub(super) enum Place {
 }
 
 impl Options {
+    /// Returns which values are hidden: what the command line says and what the environment does.
+    pub(super) fn redaction(&self) -> Result<Redaction, Failure> {
+        let variable = std::env::var(REDACT).unwrap_or_default();
+        let mut redaction = Redaction::of(&self.redact).map_err(|error| Failure::Usage(error.to_string()))?;
+        let added = redaction.add(Redaction::divide(&variable));
+        added.map_err(|error| Failure::Usage(format!("{REDACT}: {error}")))?;
+        Ok(redaction)
+    }
+
     /// Decides where to ask: what was said on the command line wins over the environment, a service over a database.
     pub(super) fn place(&self) -> Result<Place, Failure> {
         let token = match &self.token {
@@ -112,6 +128,9 @@ impl Options {
             None => token_file()?,
         };
         match (&self.url, &self.database_url) {
+            (Some(_), None) if !self.redact.is_empty() => Err(Failure::Usage(
+                "--redact is for a database: a service decides itself what it hides, see `runlog serve --redact`".to_owned(),
+            )),
             (Some(url), None) => Ok(Place::Server { url: url.clone(), token }),
             (_, Some(url)) => Ok(Place::Database { url: url.clone() }),
             (None, None) => database::url(None).map(|url| Place::Database { url }).ok_or_else(|| {
@@ -122,6 +141,10 @@ impl Options {
             }),
         }
     }
+}
+
+fn hidden_path(path: &str) -> Result<String, String> {
+    Redaction::of([path]).map(|_| path.to_owned()).map_err(|error| error.to_string())
 }
 
 fn namespace(name: &str) -> Result<Namespace, String> {

@@ -45,6 +45,9 @@ every request needs a bearer token: `runlog token new` makes one. SIGINT and SIG
 With OTEL_EXPORTER_OTLP_ENDPOINT, or another of OpenTelemetry's standard variables that names an endpoint, it exports the \
 traces of all runs of the database, unless another process does, and pushes its metrics.
 
+With --redact PATH, which may be repeated, and the paths in RUNLOG_REDACT, divided by commas or white space, it hides values of \
+inputs, outputs, signals, chunks and log fields on every page, in every answer, stream and export.
+
 Exit codes: 0 stopped in order, 1 something failed, 2 the address or access was refused.";
 
 /// Connections for what is written.
@@ -66,6 +69,11 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
             arguments.listen
         )));
     }
+    let redaction = match options.redaction() {
+        Ok(redaction) => redaction,
+        Err(failure) => return Ok(refused(&failure.to_string())),
+    };
+    let hidden = redaction.paths().collect::<Vec<_>>().join(", ");
     let mut screen = Screen::new(&options);
     let Some(url) = database::url(arguments.database.or(options.database_url)) else {
         return Ok(refused("no database is named: give its URL, or set DATABASE_URL"));
@@ -88,7 +96,7 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
             "the database has no token: make one (runlog token new), or use --insecure on a loopback address",
         ));
     }
-    let routes = dashboard::router(&runtime);
+    let routes = dashboard::router(&runtime).hiding(redaction);
     let routes = if arguments.insecure { routes.allow_local_insecure() } else { routes.bearer_tokens() };
     let listener = TcpListener::bind(arguments.listen).await;
     let listener =
@@ -97,6 +105,9 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
     // Whoever reads that it listens may ask it to stop.
     let signal = stop_signals()?;
     screen.line(format!("serving    {place}, for {access}"))?;
+    if !hidden.is_empty() {
+        screen.line(format!("hides      values at {hidden}"))?;
+    }
     if exports {
         screen.line("exports    traces, as OTEL_EXPORTER_OTLP_* says")?;
     }

@@ -22,8 +22,8 @@
 //!
 //! Access is decided as for the REST interface ([`http::router`]); a page shows only what its reader
 //! may see, and only the buttons that may be pressed. Links and forms work without JavaScript, which adds live updates and
-//! keys. What a page says is made by [`inspect`](crate::inspect), the same as on the command line: a page never decides what a
-//! run's status is.
+//! keys. [`redact`](Routes::redact) hides values of payloads from every reader. What a page says is made by
+//! [`inspect`](crate::inspect), the same as on the command line: a page never decides what a run's status is.
 
 mod table;
 mod page;

@@ -6,6 +6,8 @@ use std::iter::Peekable;
 use maud::{Escaper, Markup, PreEscaped, html};
 use serde::de::IgnoredAny;
 
+use crate::model::redaction::{REDACTED, REDACTED_JSON};
+
 use super::tokens::{self, Kind, Token, Tokens};
 
 /// A longer text is shown in part.
@@ -177,6 +179,7 @@ impl<'a> Lines<'a> {
         }
         let Some(value) = value else { return };
         match value.kind {
+            Kind::Text if value.text == REDACTED_JSON => self.hidden(),
             Kind::Text => self.coloured("s", value.text),
             Kind::Number => self.coloured("n", value.text),
             Kind::Word => self.coloured("b", value.text),
@@ -200,6 +203,19 @@ impl<'a> Lines<'a> {
                 let _written = write!(self.html, "<span class=\"{class}\">");
                 self.text(text);
                 self.html.push_str("</span>");
+            }
+        }
+    }
+
+    /// Writes that there is a value which is not shown, and who decided that.
+    fn hidden(&mut self) {
+        match self.is_plain {
+            true => self.text(REDACTED),
+            false => {
+                let _written = write!(
+                    self.html,
+                    "<span class=\"b\" title=\"hidden by a rule of this service\">{REDACTED}</span>"
+                );
             }
         }
     }

@@ -78,6 +78,7 @@ pub(crate) use self::{
 use self::access::Gate;
 #[cfg(not(feature = "dashboard"))]
 use self::{pages::Pages, service::Service};
+pub use crate::model::redaction::{Redaction, RedactionError};
 use crate::runtime::Runtime;
 
 /// Marks a request that this process made itself: what it sends stands in memory already, and is taken at any size.
@@ -86,7 +87,13 @@ pub(crate) struct InThisProcess;
 
 /// Begins to build the router. Who may do what must be decided before it is one.
 pub fn router(runtime: &Runtime) -> Routes<Undecided> {
-    Routes { runtime: runtime.clone(), gate: Gate::Open, pages: None, state: PhantomData }
+    Routes {
+        runtime: runtime.clone(),
+        redaction: Redaction::default(),
+        gate: Gate::Open,
+        pages: None,
+        state: PhantomData,
+    }
 }
 
 /// The same with pages for a browser.
@@ -107,6 +114,7 @@ pub fn openapi() -> String {
 #[must_use = "a router serves when it is mounted"]
 pub struct Routes<State> {
     runtime: Runtime,
+    redaction: Redaction,
     gate: Gate,
     pages: Option<&'static Pages>,
     state: PhantomData<State>,
@@ -119,6 +127,39 @@ pub enum Undecided {}
 /// It is decided who may do what.
 #[derive(Debug)]
 pub enum Guarded {}
+
+impl<State> Routes<State> {
+    /// Hides values of users wherever the service tells of them: on pages, in the REST interface, its streams, raw files and
+    /// exports. In their places stands the string `‹redacted›`; the runs themselves, and what is started, replayed or signalled
+    /// through the service, have the values.
+    ///
+    /// Each path leads from the root of an input, an output, a signal, a chunk, an event's payload or a log line's fields:
+    /// `$.card`, `$.items[*].card`, `$..password`, `$["card number"]`; see [`Redaction`]. Called again it adds paths. Texts are
+    /// not looked through: errors, log messages, tags, keys and names are shown as they are.
+    ///
+    /// ```no_run
+    /// # async fn mount(runtime: runlog::Runtime) -> Result<axum::Router, runlog::http::RedactionError> {
+    /// let routes = runlog::http::router(&runtime).redact(["$.card", "$..password"])?;
+    /// # Ok(routes.allow_local_insecure().into_router())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`RedactionError`] for a path that cannot be read: which, where in it, and why.
+    pub fn redact<P: AsRef<str>>(
+        mut self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Result<Routes<State>, RedactionError> {
+        self.redaction.add(paths)?;
+        Ok(self)
+    }
+
+    /// The same for paths that were read before.
+    #[cfg(feature = "cli")]
+    pub(crate) fn hiding(self, redaction: Redaction) -> Routes<State> {
+        Routes { redaction, ..self }
+    }
+}
 
 impl Routes<Undecided> {
     /// Asks `decide` about every request, after the embedder's own middleware: what that put into the request's
@@ -144,7 +185,13 @@ impl Routes<Undecided> {
     }
 
     fn behind(self, gate: Gate) -> Routes<Guarded> {
-        Routes { runtime: self.runtime, gate, pages: self.pages, state: PhantomData }
+        Routes {
+            runtime: self.runtime,
+            redaction: self.redaction,
+            gate,
+            pages: self.pages,
+            state: PhantomData,
+        }
     }
 }
 
@@ -153,7 +200,8 @@ impl Routes<Guarded> {
     pub fn into_router(self) -> axum::Router {
         let (router, document) = routes::all();
         let document = document.to_json().unwrap_or_default();
-        let service = Arc::new(Service::new(self.runtime, self.gate, self.pages, document.into()));
+        let service =
+            Arc::new(Service::new(&self.runtime, self.redaction, self.gate, self.pages, document.into()));
         bulk::keep_going(&service);
         let pages = self.pages.map(|pages| (pages.routes)());
         pages

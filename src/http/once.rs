@@ -58,6 +58,8 @@ pub(super) async fn run(
     let mut hash = Sha256::new();
     hash.update(format!("{} {uri}\n", parts.method));
     hash.update(&body);
+    // An answer that was kept by a service which hides other values is not this one's to give.
+    service.redaction.paths().for_each(|path| hash.update(format!("\n{path}")));
     match service.desk().await?.begin(&scope, &key, &hash.finalize()).await? {
         Begun::Busy => {
             Err(Problem::new(Code::IdempotencyInFlight, "a request with this Idempotency-Key is under way"))

@@ -285,7 +285,7 @@ impl From<Error> for Problem {
                     NotReplayable::Live { status } => problem.fact("run_status", status.as_str()),
                     NotReplayable::Cancelled => problem.fact("run_status", Status::Cancelled.as_str()),
                     NotReplayable::Succeeded => problem.fact("run_status", Status::Succeeded.as_str()),
-                    NotReplayable::UnknownTask { .. } => problem,
+                    NotReplayable::UnknownTask { .. } | NotReplayable::Redacted => problem,
                 }
             }
             Error::NotFound { run } => Problem::no_run(&run.to_string()),

@@ -12,13 +12,18 @@ use crate::model::RunId;
 use crate::model::limits::{
     DETAIL_TIME_MAX, IMPORTS_MAX, LIST_TIME_MAX, OPEN_STREAMS_MAX, READER_CONNECTIONS,
 };
+use crate::model::redaction::{REDACTED, Redaction, RestoreError};
+use crate::model::trigger::EventFilter;
 use crate::runtime::Runtime;
 use crate::store::postgres::{AccessStore, PostgresStore};
-use crate::store::{RunRow, Store, StoreError};
+use crate::store::{Redacted, RunRow, Store, StoreError};
 
 /// The runtime, who may ask it what, and the readers' own connections.
 pub(crate) struct Service {
+    /// What it tells is without the values that are hidden, as what the readers' stores answer.
     pub(crate) runtime: Runtime,
+    /// Which values are hidden.
+    pub(crate) redaction: Arc<Redaction>,
     pub(crate) gate: Gate,
     /// The pages beside the REST interface.
     pub(crate) pages: Option<&'static Pages>,
@@ -34,7 +39,8 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(
-        runtime: Runtime,
+        runtime: &Runtime,
+        redaction: Redaction,
         gate: Gate,
         pages: Option<&'static Pages>,
         document: Arc<str>,
@@ -42,7 +48,9 @@ impl Service {
         let (desk, lists, details) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let streams = Arc::new(Semaphore::new(OPEN_STREAMS_MAX));
         let imports = Semaphore::new(IMPORTS_MAX);
-        Service { runtime, gate, pages, document, streams, imports, desk, lists, details }
+        let redaction = Arc::new(redaction);
+        let runtime = runtime.redacted(&redaction);
+        Service { runtime, redaction, gate, pages, document, streams, imports, desk, lists, details }
     }
 
     /// Returns where lists are read.
@@ -80,10 +88,40 @@ impl Service {
 
     async fn reader(&self, time: std::time::Duration) -> Result<Arc<dyn Store>, Problem> {
         let store = self.runtime.store();
-        match store.pool() {
-            Some(pool) => Ok(Arc::new(PostgresStore::for_readers(pool, READER_CONNECTIONS, time).await?)),
-            None => Ok(Arc::clone(store)),
+        let whole: Arc<dyn Store> = match store.pool() {
+            Some(pool) => Arc::new(PostgresStore::for_readers(pool, READER_CONNECTIONS, time).await?),
+            None => Arc::clone(store),
+        };
+        Ok(Redacted::over(whole, &self.redaction))
+    }
+
+    /// Refuses a value that was copied from where it is hidden: nobody has it to put it back.
+    pub(crate) fn refuse_hidden(&self, pointer: &str, text: &str) -> Result<(), Problem> {
+        let Some(at) = self.redaction.left_in(text) else { return Ok(()) };
+        let detail =
+            format!("it says {REDACTED}, in a place where this service hides values: write the value out");
+        Err(Problem::at(&format!("{pointer}{at}"), detail))
+    }
+
+    /// Refuses a filter of trigger events that would answer questions about values that are hidden.
+    pub(crate) fn refuse_telling(&self, filter: &str) -> Result<(), Problem> {
+        // What is none is refused by others, who say why.
+        let told = EventFilter::parse(filter).ok().and_then(|filter| filter.tells_of(&self.redaction));
+        let Some(why) = told else { return Ok(()) };
+        Err(Problem::at("/filter", format!("it could tell of values that this service hides: {why}")))
+    }
+
+    /// Puts the values back into an edited input that its editor was not shown.
+    pub(crate) async fn whole_input(&self, run: RunId, edited: String) -> Result<String, Problem> {
+        if self.redaction.is_empty() || !edited.contains(['‹', '\\']) {
+            return Ok(edited);
         }
+        let original = self.runtime.input_of(run).await?;
+        let restored = self.redaction.restored(&edited, original.text());
+        let refused = |error: RestoreError| {
+            Problem::at(&format!("/input{}", error.pointer), format!("it says {REDACTED}: {}", error.why))
+        };
+        Ok(restored.map_err(refused)?.unwrap_or(edited))
     }
 
     /// Finds a run of the caller's; one of another namespace does not exist.

@@ -27,6 +27,9 @@ struct Header {
     version: Version,
     status: Status,
     events: u32,
+    /// Whether values in it are hidden: they are not in the export.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    redacted: bool,
 }
 
 /// An exported run, read.
@@ -38,6 +41,8 @@ pub struct Exported {
     pub log: Vec<Recorded>,
     /// The same, as it was written down.
     pub lines: Vec<RawEvent>,
+    /// Whether values in it are hidden: the run can be looked at, and not be replayed as it is.
+    pub redacted: bool,
 }
 
 /// Why an exported run cannot be read or imported.
@@ -124,6 +129,7 @@ pub async fn export(store: &dyn Store, run: RunId) -> Result<Option<String>, Ins
         version: state.origin.version,
         status: state.status,
         events: state.seq,
+        redacted: log.iter().any(|recorded| recorded.event.is_redacted()),
     };
     let mut text = String::new();
     let bug = |error: serde_json::Error| InspectError::Unreadable { run, seq: 0, problem: error.to_string() };
@@ -188,7 +194,8 @@ pub fn read_export(text: &str) -> Result<Exported, ImportError> {
     }
     let state = fold(header.run, &log)?
         .ok_or_else(|| ImportError::NoHeader { problem: "no event follows it".to_owned() })?;
-    let Header { namespace, workflow, version, status, .. } = header;
+    let Header { namespace, workflow, version, status, redacted, .. } = header;
+    let redacted = redacted || log.iter().any(|recorded| recorded.event.is_redacted());
     let origin = &state.origin;
     let (says, is) = (
         format!("{status} {workflow} {version} of {namespace}"),
@@ -197,7 +204,7 @@ pub fn read_export(text: &str) -> Result<Exported, ImportError> {
     if says != is {
         return Err(ImportError::Mismatch { header: says, events: is });
     }
-    Ok(Exported { state, log, lines })
+    Ok(Exported { state, log, lines, redacted })
 }
 
 fn header(line: &str) -> Result<Header, ImportError> {

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::model::redaction::is_redacted;
+
 /// Differences that are listed; the others are counted.
 const CHANGES_MAX: usize = 1_000;
 
@@ -17,6 +19,8 @@ pub struct Changes {
     pub listed: Vec<Change>,
     /// How many there are in all.
     pub total: usize,
+    /// Whether values stand in both that are not shown here: those are not compared.
+    pub redacted: bool,
 }
 
 /// One difference between two JSON values.
@@ -51,6 +55,7 @@ impl Changes {
             return;
         };
         if one == other {
+            self.redacted |= is_redacted(one);
             return;
         }
         match (Shape::of(one), Shape::of(other)) {

@@ -30,6 +30,7 @@ pub mod divergence;
 pub mod schedule;
 pub mod trigger;
 pub mod snapshot;
+pub mod redaction;
 pub mod limit;
 pub mod limits;
 
@@ -47,6 +48,7 @@ pub use self::line::{Level, Line, UnknownLevel};
 pub use self::mail::Mail;
 pub use self::payload::{Payload, PayloadError};
 pub use self::plan::Plan;
+pub use self::redaction::{Redaction, RedactionError};
 pub use self::retry::{Retry, Verdict};
 pub use self::state::RunState;
 pub use self::status::{Status, TaskStatus};

@@ -40,6 +40,11 @@ impl Payload {
         Ok(Payload(Arc::from(raw)))
     }
 
+    /// Takes the text of a payload in which other values stand in place of some: it may have grown past the limit.
+    pub(super) fn rewritten(text: String) -> Payload {
+        RawValue::from_string(text).map_or_else(|_| Payload::null(), |raw| Payload(Arc::from(raw)))
+    }
+
     /// Returns JSON's `null`.
     pub fn null() -> Payload {
         Payload(Arc::from(RawValue::NULL.to_owned()))
@@ -156,6 +161,27 @@ pub enum PayloadError {
         /// Where.
         at: usize,
     },
+}
+
+impl PayloadError {
+    /// Says the same without what the value is: a reader quotes it.
+    pub(crate) fn without_value(self) -> PayloadError {
+        match self {
+            PayloadError::Mistyped { expected, message } => {
+                let place = message.rfind(" at line ").and_then(|at| message.get(at..)).unwrap_or_default();
+                PayloadError::Mistyped {
+                    expected,
+                    message: format!("what is there instead is not shown{place}"),
+                }
+            }
+            PayloadError::Unwritable { .. }
+            | PayloadError::Malformed { .. }
+            | PayloadError::TooLarge { .. }
+            | PayloadError::TooDeep { .. }
+            | PayloadError::Nul { .. }
+            | PayloadError::LoneSurrogate { .. } => self,
+        }
+    }
 }
 
 /// Checks size, depth and characters in one pass; the grammar itself is the JSON parser's business.

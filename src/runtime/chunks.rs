@@ -34,7 +34,7 @@ impl Runtime {
     /// answer, it waits.
     pub fn stream(&self, run: RunId, name: &str, after: u32) -> Result<Chunks, Error> {
         let sent = Sent { run, stream: StreamName::new(name)?, seen: after };
-        Ok(Chunks { chunks: follow(&self.engine, run, sent) })
+        Ok(Chunks { chunks: follow(self, run, sent) })
     }
 
     /// Reads at most `limit` chunks of a stream, those after place `after`, in order; at most 1,000.
@@ -43,7 +43,7 @@ impl Runtime {
     /// [`Error::Name`], [`Error::Store`].
     pub async fn chunks(&self, run: RunId, name: &str, after: u32, limit: u32) -> Result<Vec<Chunk>, Error> {
         let stream = StreamName::new(name)?;
-        Ok(self.engine.store.chunks(run, &stream, after, limit.min(PAGE_CHUNKS_MAX)).await?)
+        Ok(self.shown().chunks(run, &stream, after, limit.min(PAGE_CHUNKS_MAX)).await?)
     }
 
     /// Lists a run's streams by name, with how many chunks each has.
@@ -51,7 +51,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Store`].
     pub async fn streams(&self, run: RunId) -> Result<Vec<(StreamName, u32)>, Error> {
-        Ok(self.engine.store.streams(run).await?)
+        Ok(self.shown().streams(run).await?)
     }
 }
 

@@ -12,11 +12,15 @@ use super::handle::RunHandle;
 use super::start::{NewRun, Started, start_many};
 use crate::actor::Engine;
 use crate::inspect::{self, RunView};
+#[cfg(feature = "http")]
+use crate::model::Redaction;
 use crate::model::limits::{CANCEL_GRACE_DEFAULT, MESSAGE_BYTES_MAX};
 use crate::model::{
     Key, MessageBody, MessageId, Namespace, Payload, Recorded, RunId, RunState, SignalName, Status, Version,
     WorkflowName,
 };
+#[cfg(feature = "http")]
+use crate::store::Redacted;
 use crate::store::{Sent, Store, StoreError};
 use crate::workflow::Workflow;
 
@@ -26,6 +30,8 @@ use crate::workflow::Workflow;
 #[derive(Clone)]
 pub struct Runtime {
     pub(crate) engine: Arc<Engine>,
+    /// Where a service's readers are answered from; `None` = from the engine's own store.
+    shown: Option<Arc<dyn Store>>,
 }
 
 /// How a run is cancelled.
@@ -88,7 +94,25 @@ impl Runtime {
     }
 
     pub(super) fn new(engine: Arc<Engine>) -> Runtime {
-        Runtime { engine }
+        Runtime { engine, shown: None }
+    }
+
+    /// Returns the same runtime for a service that hides values: what it tells of runs, schedules and trigger events is without
+    /// them, what it does is done with them.
+    #[cfg(feature = "http")]
+    pub(crate) fn redacted(&self, redaction: &Arc<Redaction>) -> Runtime {
+        let over = || Redacted::over(Arc::clone(&self.engine.store), redaction);
+        Runtime { engine: Arc::clone(&self.engine), shown: (!redaction.is_empty()).then(over) }
+    }
+
+    /// Says whether it hides values.
+    pub(super) fn hides(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    /// Returns where what it tells is read; the engine works on its own store.
+    pub(super) fn shown(&self) -> &Arc<dyn Store> {
+        self.shown.as_ref().unwrap_or(&self.engine.store)
     }
 
     /// Returns the store that the engine works on.
@@ -153,7 +177,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Quarantined`] when its log cannot be folded, [`Error::Store`].
     pub async fn get(&self, run: RunId) -> Result<Option<RunView>, Error> {
-        Ok(inspect::get(&*self.engine.store, run).await?)
+        Ok(inspect::get(&**self.shown(), run).await?)
     }
 
     /// Reads at most `limit` events of a run, those after seq `after`, in order.
@@ -161,11 +185,11 @@ impl Runtime {
     /// # Errors
     /// [`Error::Store`].
     pub async fn events(&self, run: RunId, after: u32, limit: u32) -> Result<Vec<Recorded>, Error> {
-        Ok(self.engine.store.log(run, after, limit).await?)
+        Ok(self.shown().log(run, after, limit).await?)
     }
 
     pub(super) async fn state(&self, run: RunId) -> Result<Option<RunState>, Error> {
-        Ok(inspect::state(&*self.engine.store, run).await?)
+        Ok(inspect::state(&**self.shown(), run).await?)
     }
 
     /// Cancels a run: a queued one never starts; the code of a running one is told, and aborted when its grace is over; its

@@ -208,6 +208,12 @@ pub enum NotReplayable {
     /// Nothing of it failed.
     #[error("it succeeded, so nothing of it failed: say from the start, or from which task")]
     Succeeded,
+    /// It came by an import, and values of it were hidden where it was exported.
+    #[error(
+        "values of it were hidden where it was exported, and are not in this database: give it an input that is written out, or \
+         export it again where nothing is hidden"
+    )]
+    Redacted,
     /// It has no such task.
     #[error("it has no task {task:?}: expected one of {}", known.join(", "))]
     UnknownTask {

@@ -9,6 +9,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::control::Runtime;
 use super::error::Error;
 use crate::actor::{Engine, SAY_EVERY};
 use crate::model::RunId;
@@ -37,6 +38,8 @@ const LOOK_MIN: Duration = Duration::from_millis(20);
 /// One follower. What tells it that there is something new is a hint; that it looks is the truth.
 struct Follower<F: Feed> {
     engine: Arc<Engine>,
+    /// Where it looks.
+    store: Arc<dyn Store>,
     run: RunId,
     feed: F,
     found: VecDeque<F::Item>,
@@ -55,12 +58,14 @@ enum Look {
 
 /// Follows `feed` until the run's end. While the database does not answer, it waits.
 pub(super) fn follow<F: Feed>(
-    engine: &Arc<Engine>,
+    runtime: &Runtime,
     run: RunId,
     feed: F,
 ) -> BoxStream<'static, Result<F::Item, Error>> {
+    let engine = &runtime.engine;
     let follower = Follower {
         engine: Arc::clone(engine),
+        store: Arc::clone(runtime.shown()),
         run,
         feed,
         found: VecDeque::new(),
@@ -98,7 +103,7 @@ impl<F: Feed> Follower<F> {
     }
 
     async fn look(&mut self) -> Result<Look, Error> {
-        let store = &*self.engine.store;
+        let store = &*self.store;
         self.found.extend(self.feed.read(store).await?);
         if !self.found.is_empty() {
             return Ok(Look::Found);

@@ -29,7 +29,7 @@ impl Runtime {
     /// [`Error::Store`].
     pub async fn logs(&self, run: RunId, query: LogQuery) -> Result<Vec<LogLine>, Error> {
         let query = LogQuery { limit: query.limit.min(PAGE_LINES_MAX), ..query };
-        Ok(self.engine.store.lines(run, &query).await?)
+        Ok(self.shown().lines(run, &query).await?)
     }
 
     /// Counts a run's lines by level, those of a task or an attempt only if the query names one.
@@ -37,7 +37,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Store`].
     pub async fn log_counts(&self, run: RunId, query: LogQuery) -> Result<LevelCounts, Error> {
-        Ok(self.engine.store.line_counts(run, &query).await?)
+        Ok(self.shown().line_counts(run, &query).await?)
     }
 
     /// Follows a run's lines: gives those that are there and those to come, and ends half a second after the run did. The
@@ -47,7 +47,7 @@ impl Runtime {
     /// As items, each the last one: [`Error::NotFound`], [`Error::Store`]. While the database does not answer, it waits.
     pub fn follow_logs(&self, run: RunId, query: LogQuery) -> LogTail {
         let query = LogQuery { before: None, from_end: false, limit: PAGE_LINES, ..query };
-        LogTail { lines: follow(&self.engine, run, Lines { run, query }) }
+        LogTail { lines: follow(self, run, Lines { run, query }) }
     }
 }
 

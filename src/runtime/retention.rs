@@ -160,7 +160,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Quarantined`] when its log cannot be folded, [`Error::Store`].
     pub async fn export(&self, run: RunId) -> Result<Option<String>, Error> {
-        Ok(inspect::export(&*self.engine.store, run).await?)
+        Ok(inspect::export(&**self.shown(), run).await?)
     }
 
     /// Puts an exported run into this database's archive, under its id, marked as imported: it folds to the same state. It

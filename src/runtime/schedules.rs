@@ -132,7 +132,8 @@ impl Schedules<'_> {
     /// # Errors
     /// [`Error::Name`], [`Error::Store`].
     pub async fn get(&self, name: &str) -> Result<Option<ScheduleRow>, Error> {
-        Ok(self.named(&[name]).await?.pop())
+        let names = checked(&[name])?;
+        Ok(self.runtime.shown().schedules_named(&self.namespace, &names).await?.pop())
     }
 
     /// Lists schedules by name, all namespaces' if the query names none. At most 500.
@@ -144,7 +145,7 @@ impl Schedules<'_> {
             let problem = format!("{} is out of range, 1 to {PAGE_ROWS_MAX}", query.limit);
             return Err(Error::Field { field: "limit", problem });
         }
-        Ok(self.runtime.engine.store.schedules(query).await?)
+        Ok(self.runtime.shown().schedules(query).await?)
     }
 
     /// Pauses schedules: what falls due from now on is left out. Those that are paused already stay as they are.
@@ -218,7 +219,7 @@ impl Schedules<'_> {
         check_text("by", by)?;
         let engine = &self.runtime.engine;
         for _ in 0..TRIES_MAX {
-            let row = self.get(name).await?.ok_or_else(|| nobodys(name))?;
+            let row = self.named(&[name]).await?.pop().ok_or_else(|| nobodys(name))?;
             let by = Some(by.unwrap_or("code").to_owned());
             let firing = engine.out_of_turn(&row, by).await?;
             let firing = firing.ok_or_else(|| self.runtime.unknown(&row.spec.workflow))?;
@@ -239,7 +240,7 @@ impl Schedules<'_> {
     }
 
     async fn read(&self, namespace: &Namespace, name: &ScheduleName) -> Result<ScheduleRow, Error> {
-        let found = self.runtime.engine.store.schedules_named(namespace, std::slice::from_ref(name)).await?;
+        let found = self.runtime.shown().schedules_named(namespace, std::slice::from_ref(name)).await?;
         found.into_iter().next().ok_or_else(|| nobodys(name.as_str()))
     }
 

@@ -25,7 +25,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Cursor`]: begin again without one. [`Error::Field`], [`Error::Store`].
     pub async fn list(&self, search: &Search) -> Result<Page<RunSummary>, Error> {
-        Ok(inspect::list(&*self.engine.store, search).await?)
+        Ok(inspect::list(&**self.shown(), search).await?)
     }
 
     /// Counts runs by status: the newest, up to 10,000.
@@ -33,7 +33,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Store`].
     pub async fn count(&self, search: &Search) -> Result<RunCount, Error> {
-        Ok(inspect::count(&*self.engine.store, search).await?)
+        Ok(inspect::count(&**self.shown(), search).await?)
     }
 
     /// Groups the runs that failed or timed out by their cause, the most frequent first: of the newest 50,000, at most
@@ -42,7 +42,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Store`].
     pub async fn failures(&self, search: &Search) -> Result<FailureGroups, Error> {
-        Ok(inspect::failures(&*self.engine.store, search).await?)
+        Ok(inspect::failures(&**self.shown(), search).await?)
     }
 
     /// Lists the tasks of runs, those of the newest run first, without payloads. A page may be short, or empty, and have a
@@ -51,6 +51,6 @@ impl Runtime {
     /// # Errors
     /// As for [`list`](Runtime::list).
     pub async fn tasks(&self, search: &Search) -> Result<Page<TaskRow>, Error> {
-        Ok(inspect::tasks(&*self.engine.store, search).await?)
+        Ok(inspect::tasks(&**self.shown(), search).await?)
     }
 }

@@ -147,7 +147,7 @@ impl Triggers<'_> {
     /// [`Error::Name`], [`Error::Store`].
     pub async fn event(&self, id: &str) -> Result<Option<TriggerEventRow>, Error> {
         let id = EventId::new(id)?;
-        Ok(self.runtime.engine.store.trigger_event(&self.namespace, &id).await?)
+        Ok(self.runtime.shown().trigger_event(&self.namespace, &id).await?)
     }
 
     /// Lists trigger events of the last 30 days, the newest first; the query's own namespace counts. At most 500.
@@ -156,7 +156,7 @@ impl Triggers<'_> {
     /// [`Error::Field`], [`Error::Store`].
     pub async fn events(&self, query: &TriggerEventQuery) -> Result<Vec<TriggerEventRow>, Error> {
         check_limit(query.limit)?;
-        Ok(self.runtime.engine.store.trigger_events(query).await?)
+        Ok(self.runtime.shown().trigger_events(query).await?)
     }
 }
 

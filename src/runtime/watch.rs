@@ -36,7 +36,7 @@ impl Runtime {
     /// As items, each the last one: [`Error::NotFound`]; [`Error::Quarantined`] when the log has a hole;
     /// [`Error::Store`] when an event cannot be read.
     pub fn watch(&self, run: RunId, after: u32) -> Watch {
-        Watch { run, events: follow(&self.engine, run, Log { run, seen: after }) }
+        Watch { run, events: follow(self, run, Log { run, seen: after }) }
     }
 }
 

@@ -19,6 +19,8 @@ pub mod writings;
 mod list;
 pub mod memory;
 pub mod postgres;
+#[cfg(feature = "http")]
+mod redacted;
 
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub use self::error::StoreError;
 pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
 pub use self::list::{Alike, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, Survey};
 pub use self::outbox::Outbox;
+#[cfg(feature = "http")]
+pub(crate) use self::redacted::Redacted;
 pub use self::retention::{
     Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
 };

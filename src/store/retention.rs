@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, StoreError};
+#[cfg(feature = "http")]
+use crate::model::Redaction;
 use crate::model::event::{CodecError, Place};
 use crate::model::{Event, Namespace, NodeId, Recorded, RunId, RunState, TaskName, Timestamp, WorkflowName};
 
@@ -204,6 +206,23 @@ impl RawEvent {
         let place = task.zip(self.attempt).map(|(task, attempt)| Place { task, attempt });
         let event = Event::decode(&self.kind, self.schema_version, place, &self.payload)?;
         Ok(Recorded { seq: self.seq, at: self.time, node: self.node, event })
+    }
+
+    /// Hides values of users in it. A line in which nothing is hidden stays as it was written.
+    ///
+    /// # Errors
+    /// As for [`decode`](RawEvent::decode): what cannot be read cannot be shown.
+    #[cfg(feature = "http")]
+    pub(super) fn redact(&mut self, redaction: &Redaction) -> Result<(), CodecError> {
+        let whole = self.decode()?.event;
+        let mut event = whole.clone();
+        event.redact(redaction);
+        if event != whole {
+            let encoded = event.encode()?;
+            self.schema_version = encoded.schema_version;
+            self.payload = encoded.payload;
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use super::stream::Messages;
 use super::{Failure, Request};
 use crate::cli::{Workflows, database};
 use crate::http::{self, Access, InThisProcess};
-use crate::model::Namespace;
+use crate::model::{Namespace, Redaction};
 use crate::runtime::{Error, Runtime};
 use crate::store::StoreError;
 
@@ -24,6 +24,8 @@ pub(in crate::cli) struct Local {
     pub(in crate::cli) workflows: Workflows,
     /// Whose runs are seen; everybody's unless told.
     pub(in crate::cli) namespace: Option<Namespace>,
+    /// Which values are hidden.
+    pub(in crate::cli) redaction: Redaction,
 }
 
 pub(super) struct Here {
@@ -56,7 +58,7 @@ impl Here {
                 None => access,
             }
         };
-        let router = http::router(&runtime).access(access).into_router();
+        let router = http::router(&runtime).hiding(local.redaction).access(access).into_router();
         Ok(Here { router, runtime, pool, place })
     }
 

@@ -58,10 +58,11 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitC
     let builder = if arguments.load.is_some() { beside.served(builder) } else { builder };
     let runtime = builder.start().await?;
     screen.line("schema     migrated: everything is in the database's schema `runlog`")?;
-    let local = Local { workflows: Workflows::default(), namespace: None };
+    let redaction = options.redaction()?;
+    let local = Local { workflows: Workflows::default(), namespace: None, redaction: redaction.clone() };
     let client = Client::open(Place::Database { url: database.url().to_owned() }, local).await?;
     let mut desk = Desk { client, screen, output: Output::Text };
-    let pages = pages::open(&runtime).await?;
+    let pages = pages::open(&runtime, redaction).await?;
     desk.screen.line(format!("dashboard  {}", pages.url("/")))?;
     if let Some(count) = arguments.load {
         let stop = stop_signals()?;

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::client::http;
 use crate::dashboard;
+use crate::model::Redaction;
 use crate::runtime::Runtime;
 
 /// Where it is unless the port is taken.
@@ -20,13 +21,13 @@ pub(super) struct Pages {
 }
 
 /// Serves the dashboard to whoever is on this machine.
-pub(super) async fn open(runtime: &Runtime) -> io::Result<Pages> {
+pub(super) async fn open(runtime: &Runtime, redaction: Redaction) -> io::Result<Pages> {
     let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await {
         Ok(listener) => listener,
         Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
     };
     let address = listener.local_addr()?;
-    let router = dashboard::router(runtime).allow_local_insecure().into_router();
+    let router = dashboard::router(runtime).hiding(redaction).allow_local_insecure().into_router();
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(Pages { address, serving })
 }

@@ -110,6 +110,8 @@ pub(in crate::cli) struct FieldDiff {
 pub(in crate::cli) struct Changes {
     pub(in crate::cli) listed: Vec<Change>,
     pub(in crate::cli) total: usize,
+    #[serde(default)]
+    pub(in crate::cli) redacted: bool,
 }
 
 /// One part that differs.
@@ -164,6 +166,8 @@ pub(in crate::cli) struct Diff {
     pub(in crate::cli) tasks: Vec<TaskDiff>,
     pub(in crate::cli) course: Option<Divergence>,
     pub(in crate::cli) first: Option<Divergence>,
+    #[serde(default)]
+    pub(in crate::cli) redacted: bool,
 }
 
 /// One of the two.

@@ -38,4 +38,6 @@ pub(in crate::cli) struct Imported {
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct ImportedRun {
     pub(in crate::cli) run: String,
+    #[serde(default)]
+    pub(in crate::cli) redacted: bool,
 }

@@ -89,10 +89,14 @@ pub(in crate::cli) fn changes(screen: &mut Screen, name: &str, changes: &Changes
         let (before, after) = (side(&change.before), side(&change.after));
         screen.line(format!("  {name:<10} {} {before} → {after}", plain(&change.path)))?;
     }
-    match changes.total.saturating_sub(changes.listed.len().min(CHANGES_SHOWN_MAX)) {
-        0 => Ok(()),
-        more => screen.line(format!("  {name:<10} {more} more")),
+    let more = changes.total.saturating_sub(changes.listed.len().min(CHANGES_SHOWN_MAX));
+    if more > 0 {
+        screen.line(format!("  {name:<10} {more} more"))?;
     }
+    if changes.redacted {
+        screen.line(format!("  {name:<10} not compared: values that are hidden as ‹redacted›"))?;
+    }
+    Ok(())
 }
 
 /// Says which commands would do something about it.

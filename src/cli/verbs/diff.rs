@@ -42,6 +42,9 @@ fn print(screen: &mut Screen, diff: &Diff) -> std::io::Result<()> {
     if diff.course != diff.first {
         course(screen, "goes apart", diff.course.as_ref())?;
     }
+    if diff.redacted {
+        screen.line("  values that are hidden as ‹redacted› are not compared")?;
+    }
     screen.line("")?;
     let mut table = Table::new(vec!["TASK", "A", "TOOK", "B", "TOOK", "ERROR"], 5);
     for task in &diff.tasks {

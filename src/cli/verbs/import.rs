@@ -23,7 +23,9 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         for run in imported.data {
             match desk.output {
                 Output::Text => {
-                    desk.screen.line(format!("imported {} into the archive", plain(&run.run)))?;
+                    let hidden =
+                        if run.redacted { "; values of it were hidden where it was exported" } else { "" };
+                    desk.screen.line(format!("imported {} into the archive{hidden}", plain(&run.run)))?;
                 }
                 Output::Json | Output::Jsonl => desk.screen.raw(&answer.body)?,
                 Output::Ids => desk.screen.line(plain(&run.run))?,

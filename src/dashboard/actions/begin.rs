@@ -24,6 +24,7 @@ pub(super) async fn act(
     let started = async {
         let json = Payload::parse(input.to_owned());
         json.map_err(paid("/input"))?;
+        service.refuse_hidden("/input", input)?;
         let trigger = Trigger::Api { by: Some(caller.who.to_string()) };
         let mut run = service.runtime.run_by_name(&workflow, input.to_owned()).trigger(trigger);
         if let Some(namespace) = &caller.namespace {

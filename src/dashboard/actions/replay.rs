@@ -15,6 +15,7 @@ use crate::http::routes::runs;
 use crate::http::{Action, Caller, Form, Params, Problem, Service, TheRun};
 use crate::inspect::RunView;
 use crate::model::limits::PAYLOAD_INLINE_BYTES_MAX;
+use crate::model::redaction::REDACTED;
 use crate::model::{Status, TaskName};
 use crate::runtime::ReplayPlan;
 
@@ -77,7 +78,7 @@ pub(super) async fn ask(
     // Of what succeeded nothing failed.
     let from = params.text("from").or((view.status == Status::Succeeded).then_some("start"));
     let fields = Fields { from, task: params.text("task"), input, force, reason: None };
-    let options = fields.wanted()?.options(&caller)?;
+    let options = fields.wanted()?.options(&service, row.run, &caller).await?;
     let plan = service.runtime.plan_replay(row.run, options).await.map_err(refused)?;
     let title = format!("Replay {}", short(row.run));
     Ok(site.page(&title, None, form(&site, &view, &fields, Some(&plan))))
@@ -93,7 +94,7 @@ pub(super) async fn act(
 ) -> Result<Response, Problem> {
     let fields = Fields::of(&form);
     let replayed = async {
-        let options = fields.wanted()?.options(&caller)?;
+        let options = fields.wanted()?.options(&service, row.run, &caller).await?;
         service.runtime.replay(row.run, options).await.map_err(refused)
     };
     match replayed.await {
@@ -127,6 +128,7 @@ fn form(site: &Site, view: &RunView, fields: &Fields<'_>, plan: Option<&ReplayPl
             @if let Some(task) = fields.task { input type="hidden" name="task" value=(task); }
             @if let Some(input) = fields.input {
                 label for="input" { "Input: changed, nothing is taken over" }
+                @if input.contains(REDACTED) { p.faint { "Where it says " (REDACTED) ", the value is hidden here; leave it, and the new run has it, too." } }
                 textarea #input name="input" rows="12" spellcheck="false" autofocus { "\n" (input) }
             }
             @if view.status == Status::Cancelled {

@@ -30,6 +30,7 @@ pub(super) async fn act(
         let name = SignalName::new(name).map_err(named("/name"))?;
         let payload = Payload::parse(text.trim().to_owned());
         let payload = payload.map_err(paid("/payload"))?;
+        service.refuse_hidden("/payload", payload.text())?;
         service.runtime.signal(row.run, name.as_str(), &payload).await.map_err(Problem::from)
     };
     match sent.await {

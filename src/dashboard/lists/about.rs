@@ -1,17 +1,22 @@
 //! What this is, and how to ask it.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
 use maud::html;
 
 use crate::dashboard::page::Site;
-use crate::http::Action;
+use crate::http::{Action, Service};
 use crate::model::filter::keys::KEYS;
 
-pub(super) async fn show(site: Site) -> Response {
+pub(super) async fn show(State(service): State<Arc<Service>>, site: Site) -> Response {
+    let hidden: Vec<&str> = service.redaction.paths().collect();
     let main = html! {
         h1 { "About" }
         dl.facts {
             div { dt { "Release" } dd { (env!("CARGO_PKG_VERSION")) } }
+            @if !hidden.is_empty() { div { dt { "Hidden values" } dd { @for path in &hidden { code { (path) } " " } } } }
             @if let Some(caller) = &site.caller {
                 div { dt { "You are" } dd { (caller.who) } }
                 div { dt { "You may" } dd { (Action::ALL.iter().filter(|action| caller.may(**action)).map(|action| action.as_str()).collect::<Vec<_>>().join(", ")) } }

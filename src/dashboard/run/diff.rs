@@ -8,13 +8,13 @@ use maud::{Markup, html};
 
 use super::events::crumbs;
 use super::link;
-use super::why::{changes, failure, start};
+use super::why::{changes, failure, start, uncompared};
 use crate::dashboard::mark::task_mark;
 use crate::dashboard::page::Site;
 use crate::dashboard::text::{ago, short, took};
 use crate::http::routes::explain;
 use crate::http::{Action, Caller, Code, Params, Problem, Service, TheRun};
-use crate::inspect::{Divergence, Passage, RunDiff, Side, TaskSide};
+use crate::inspect::{Changes, Divergence, Passage, RunDiff, Side, TaskSide};
 
 /// Changes of one value that are shown.
 const CHANGES_SHOWN_MAX: usize = 200;
@@ -38,6 +38,7 @@ pub(super) async fn show(
         (crumbs(&site, &row))
         h1 { "What differs" }
         (sides(&site, &diff))
+        @if diff.redacted { (uncompared()) }
         h2 { "Started with" }
         (start(&diff.start, payloads))
         h2 { "Course" }
@@ -52,12 +53,17 @@ pub(super) async fn show(
         (tasks(&diff))
         @if payloads {
             h2 { "Output" }
-            @if diff.output.is_empty() { p.faint { "The same." } } @else {
+            @if diff.output.is_empty() { p.faint { (same(&diff.output)) "." } } @else {
                 table.changes { caption.hidden { "Outputs" } tbody { (changes("output", &diff.output, CHANGES_SHOWN_MAX)) } }
             }
         }
     };
     Ok(site.page(&format!("{} against {}", short(diff.a.run), short(diff.b.run)), None, main))
+}
+
+/// How two values are called in which nothing was found to differ.
+fn same(found: &Changes) -> &'static str {
+    if found.redacted { "the same, but for what is hidden" } else { "the same" }
 }
 
 fn sides(site: &Site, diff: &RunDiff) -> Markup {
@@ -115,7 +121,7 @@ fn tasks(diff: &RunDiff) -> Markup {
                 tr {
                     th scope="row" { (task.name) }
                     (side(&task.a)) (side(&task.b))
-                    td { @if task.output.is_empty() { "the same" } @else { (task.output.total) " differences" } }
+                    td { @if task.output.is_empty() { (same(&task.output)) } @else { (task.output.total) " differences" } }
                 }
             } }
         }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use maud::html;
 
 use super::events::crumbs;
-use super::why::changes;
+use super::why::{changes, uncompared};
 use crate::dashboard::page::Site;
 use crate::dashboard::payload;
 use crate::dashboard::text::{clock, short};
@@ -50,6 +50,7 @@ pub(super) async fn show(
                 tbody { (changes("", &found.changes, CHANGES_SHOWN_MAX)) }
             }
         }
+        @if found.changes.redacted { (uncompared()) }
         h2 { "State" }
         p.faint { "The fold of the log up to this event. What is in it is the engine's own, and may change with a release." }
         (payload::payload(&found.json))

@@ -141,7 +141,13 @@ pub(super) fn start(diff: &StartDiff, payloads: bool) -> Markup {
             }
             @if !payloads && !diff.input.is_empty() { p.faint { "Their inputs differ, too." } }
         }
+        @if diff.input.redacted { (uncompared()) }
     }
+}
+
+/// Says that what looks alike may differ.
+pub(super) fn uncompared() -> Markup {
+    html! { p.faint { "Values that are hidden as ‹redacted› are not compared." } }
 }
 
 /// The rows of a table of changes.

@@ -25,6 +25,9 @@ pub(in crate::http) struct DiffBody {
     course: Option<DivergenceBody>,
     /// The first event at which they differ at all.
     first: Option<DivergenceBody>,
+    /// Whether one of them has values that are not shown, as `"‹redacted›"`: those are not compared, so that what looks alike may
+    /// differ in them.
+    redacted: bool,
 }
 
 impl DiffBody {
@@ -38,6 +41,7 @@ impl DiffBody {
             tasks: diff.tasks.iter().map(|task| TaskDiffBody::new(task, sight)).collect(),
             course: diff.course.as_ref().map(divergence),
             first: diff.first.as_ref().map(divergence),
+            redacted: diff.redacted,
         }
     }
 }
@@ -136,6 +140,8 @@ pub(in crate::http) struct ChangesBody {
     listed: Vec<ChangeBody>,
     /// How many there are in all.
     total: usize,
+    /// Whether values stand in both that are not shown, as `"‹redacted›"`: those are not compared.
+    redacted: bool,
 }
 
 /// One difference between two JSON values.
@@ -159,7 +165,7 @@ impl ChangesBody {
         });
         // Names of members are part of what users gave.
         let listed = if sight.payloads() { listed.collect() } else { Vec::new() };
-        ChangesBody { listed, total: changes.total }
+        ChangesBody { listed, total: changes.total, redacted: changes.redacted }
     }
 }
 

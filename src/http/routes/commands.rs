@@ -107,6 +107,7 @@ pub(super) async fn signal(
 ) -> Result<Response, Problem> {
     let name = SignalName::new(name).map_err(named(""))?;
     let text = json_text(signal.payload);
+    service.refuse_hidden("/payload", &text)?;
     let payload = Payload::parse(text).map_err(paid("/payload"))?;
     service.runtime.signal(row.run, name.as_str(), &payload).await?;
     Ok(accepted(RunBody::new(&runs::view(&service, row.run).await?, Sight::of(&caller))))

@@ -41,6 +41,8 @@ struct ImportedRun {
     status: &'static str,
     /// Whether it was put into the archive; false = it was here already.
     imported: bool,
+    /// Whether values were hidden where it was exported: such a run is replayed only with an input that is written out.
+    redacted: bool,
 }
 
 /// Puts exported runs into the archive: what `GET /runs/{id}/export` answered, one after another
@@ -131,6 +133,7 @@ fn imported(exported: &Exported, imported: bool) -> ImportedRun {
         workflow: origin.workflow.to_string(),
         status: state.status.as_str(),
         imported,
+        redacted: exported.redacted,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::http::body::{PlanBody, ProblemBody, RunBody, Sight};
 use crate::http::extract::{Json, TheRun};
 use crate::http::problem::Problem;
 use crate::http::service::Service;
-use crate::model::Payload;
+use crate::model::{Payload, RunId};
 use crate::runtime::{Error, NotReplayable, ReplayOptions};
 
 /// How a run is replayed.
@@ -92,7 +92,7 @@ pub(super) async fn replay(
     Json(replay): Json<Replay>,
 ) -> Result<Response, Problem> {
     let (dry_run, reason) = (replay.dry_run, replay.reason.clone());
-    let options = replay.options(&caller)?;
+    let options = replay.options(&service, row.run, &caller).await?;
     if dry_run {
         let plan = service.runtime.plan_replay(row.run, options).await.map_err(refused)?;
         let body = ReplayedBody { run: None, plan: PlanBody::from(&plan) };
@@ -112,7 +112,12 @@ pub(super) async fn replay(
 
 impl Replay {
     /// Says it as the runtime takes it, in the caller's name.
-    pub(crate) fn options(self, caller: &Caller) -> Result<ReplayOptions, Problem> {
+    pub(crate) async fn options(
+        self,
+        service: &Service,
+        run: RunId,
+        caller: &Caller,
+    ) -> Result<ReplayOptions, Problem> {
         let mut options = ReplayOptions::default().by(&*caller.who);
         options = match (self.from, self.task) {
             (None | Some(From::Failed), None) => options,
@@ -125,7 +130,7 @@ impl Replay {
             let input = String::from(Box::<str>::from(input));
             // Refused here, it is pointed at.
             Payload::parse(input.clone()).map_err(crate::http::problem::paid("/input"))?;
-            options = options.input_json(input);
+            options = options.input_json(service.whole_input(run, input).await?);
         }
         if self.force {
             options = options.force();

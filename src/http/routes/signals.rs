@@ -67,6 +67,7 @@ pub(super) async fn signal_all(
     caller.require(Action::Bulk)?;
     let name = SignalName::new(name).map_err(named(""))?;
     let text = json_text(signal.payload);
+    service.refuse_hidden("/payload", &text)?;
     let payload = Payload::parse(text).map_err(paid("/payload"))?;
     let filter: Filter = signal.q.parse()?;
     let search = Search::new(filter).namespace(lists::namespace(&caller, &params)?);
@@ -132,7 +133,9 @@ pub(super) async fn signal_key(
 ) -> Result<Response, Problem> {
     let name = SignalName::new(name).map_err(named(""))?;
     let key = Key::new(signal.key).map_err(named("/key"))?;
-    let payload = Payload::parse(json_text(signal.payload)).map_err(paid("/payload"))?;
+    let text = json_text(signal.payload);
+    service.refuse_hidden("/payload", &text)?;
+    let payload = Payload::parse(text).map_err(paid("/payload"))?;
     let options = SignalOptions::default().namespace(lists::namespace(&caller, &params)?.as_str());
     let options = signal.id.into_iter().fold(options, SignalOptions::id);
     let sent = service.runtime.signal_key_with(name.as_str(), key.as_str(), &payload, options).await?;

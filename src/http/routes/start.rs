@@ -103,6 +103,7 @@ pub(super) async fn start(
     Json(start): Json<Start>,
 ) -> Result<Response, Problem> {
     let input = json_text(start.input);
+    service.refuse_hidden("/input", &input)?;
     let mut run = service
         .runtime
         .run_by_name(&start.workflow, input)

@@ -116,6 +116,9 @@ pub(super) async fn create(
     let workflow = WorkflowName::new(&new.workflow).map_err(named("/workflow"))?;
     let wanted = Subscription::by_name(name.as_str(), key.as_str(), workflow.as_str());
     let wanted = wanted.metadata(new.metadata).priority(new.priority).by(&*caller.who);
+    if let Some(filter) = &new.filter {
+        service.refuse_telling(filter)?;
+    }
     let wanted = new.filter.into_iter().fold(wanted, Subscription::filter);
     let wanted = caller.namespace.iter().fold(wanted, |wanted, own| wanted.namespace(own.as_str()));
     let triggers = service.runtime.triggers();

@@ -143,6 +143,7 @@ pub(super) async fn push(
     Json(new): Json<NewEvent>,
 ) -> Result<Response, Problem> {
     let payload = json_text(new.payload);
+    service.refuse_hidden("/payload", &payload)?;
     let id = EventId::new(&new.id).map_err(named("/id"))?;
     let key = EventKey::new(&new.key).map_err(named("/key"))?;
     let event =

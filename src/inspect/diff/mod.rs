@@ -32,6 +32,8 @@ pub struct RunDiff {
     pub course: Option<Divergence>,
     /// The first event at which they differ at all, in what it carries, too.
     pub first: Option<Divergence>,
+    /// Whether one of them has values that are not shown here: those are not compared with any other.
+    pub redacted: bool,
 }
 
 /// One of two runs.
@@ -120,6 +122,7 @@ pub async fn diff(store: &dyn Store, a: RunId, b: RunId) -> Result<Option<RunDif
     let Some(b) = History::read(store, b).await? else { return Ok(None) };
     let start = StartDiff::between(&a.state.origin, &b.state.origin);
     let (first, course) = (course::first(&a.log, &b.log), course::first_course(&a.log, &b.log));
+    let redacted = a.log.iter().chain(&b.log).any(|recorded| recorded.event.is_redacted());
     let view = |history: &History| RunView::new(&history.state, &history.row, &[], &[]);
     let (a, b) = (view(&a), view(&b));
     let text = |view: &RunView| view.output.as_ref().map(|output| output.text().to_owned());
@@ -129,6 +132,7 @@ pub async fn diff(store: &dyn Store, a: RunId, b: RunId) -> Result<Option<RunDif
         tasks: tasks(&a, &b),
         course,
         first,
+        redacted,
         a: Side::of(&a),
         b: Side::of(&b),
     }))

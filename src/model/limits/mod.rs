@@ -1,17 +1,12 @@
 //! Every bound of the product, with its unit and the reason for the number.
 
+mod payload;
 mod triggers;
 
 use std::time::Duration;
 
+pub use self::payload::*;
 pub use self::triggers::*;
-
-/// Bytes of one payload (input, output, signal): 1 MiB keeps one group commit under Postgres' and the driver's
-/// comfortable message size even when a batch holds many of them. Larger data belongs in object storage.
-pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
-
-/// Levels of arrays and objects in a payload: deeper JSON overflows the stacks of common readers.
-pub const PAYLOAD_DEPTH_MAX: usize = 64;
 
 /// Bytes of a name (workflow, version, task, step, signal, namespace): longer ones do not fit a list's column.
 pub const NAME_BYTES_MAX: usize = 128;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use cel::{Context, Program, Value};
 
+use super::reach::reach;
 use super::scan::look_through;
-use crate::model::Payload;
 use crate::model::limits::{EVENT_FILTER_BYTES_MAX, EVENT_FILTER_LOOP_BYTES_MAX, EVENT_FILTER_STACK_BYTES};
+use crate::model::{Payload, Redaction};
 
 /// An expression over `id`, `key`, `payload` and `metadata` that is true of the events that are wanted, such as
 /// `payload.total > 100 && metadata.region == "eu"`.
@@ -57,6 +58,42 @@ impl EventFilter {
         let checked = on_a_deep_stack(|| guarded(|| checked(text).map(drop)));
         checked.map_err(|error| wrong(format!("it could not be checked: {error}")))?.map_err(wrong)?;
         Ok(EventFilter(text.to_owned()))
+    }
+
+    /// Says how the filter could tell of values that are hidden, by which events it wants; `None` when it cannot.
+    ///
+    /// It cannot if it neither names what a path ends at nor makes names while it is evaluated.
+    pub fn tells_of(&self, redaction: &Redaction) -> Option<String> {
+        if redaction.is_empty() {
+            return None;
+        }
+        let told = on_a_deep_stack(|| {
+            guarded(|| {
+                let program = compile(&self.0)?;
+                let reach = reach(program.expression());
+                if !reach.is_of_payload {
+                    return Ok(None);
+                }
+                if reach.is_computed {
+                    return Ok(Some(
+                        "it makes a name while it is evaluated, which may be that of a hidden value"
+                            .to_owned(),
+                    ));
+                }
+                let mut ends = redaction.ends();
+                Ok(ends.find_map(|(path, name)| match name {
+                    None => {
+                        Some(format!("it speaks of the payload, and {path} hides values by their places"))
+                    }
+                    Some(name) => reach
+                        .names
+                        .contains(name)
+                        .then(|| format!("it speaks of {name:?}, which {path} hides")),
+                }))
+            })
+        });
+        // What cannot be looked through may tell of anything.
+        told.unwrap_or_else(|error| Err(error.to_string())).unwrap_or_else(Some)
     }
 
     /// Returns the expression.

@@ -2,6 +2,7 @@
 
 mod filter;
 mod scan;
+mod reach;
 
 pub use self::filter::{EventFacts, EventFilter, EventFilterError};
 

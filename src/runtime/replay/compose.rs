@@ -15,8 +15,11 @@ use crate::model::event::{Event, Parent, ReplayFrom, Trigger};
 use crate::model::evolve::fold;
 use crate::model::limits::{DEPTH_MAX, REPLAYED_CHILDREN_MAX};
 use crate::model::plan::Role;
+use crate::model::redaction::is_redacted;
 use crate::model::replay::{Takeover, take_over};
-use crate::model::{Payload, Plan, Recorded, RunId, RunState, Status, TaskName, TraceContext, Version};
+use crate::model::{
+    Payload, PayloadError, Plan, Recorded, RunId, RunState, Status, TaskName, TraceContext, Version,
+};
 use crate::runtime::control::{Runtime, check_text};
 use crate::runtime::create::successor;
 use crate::runtime::error::{Error, NotReplayable};
@@ -43,6 +46,13 @@ impl Composed {
 struct Original {
     state: RunState,
     log: Vec<Recorded>,
+}
+
+impl Original {
+    /// Says whether values of it were hidden where it was exported, if it was.
+    fn is_redacted(&self) -> bool {
+        self.log.iter().any(|recorded| recorded.event.is_redacted())
+    }
 }
 
 /// The code that a replay runs on; without a definition, another node has it.
@@ -89,11 +99,22 @@ impl Runtime {
         if let Some(why) = why {
             return Err(Error::NotReplayable { run, why });
         }
-        let refused = |source| Error::Payload { field: "input", source };
+        // What a service hides is not told by what an input is refused for.
+        let hides = self.hides();
+        let refused = |source: PayloadError| Error::Payload {
+            field: "input",
+            source: if hides { source.without_value() } else { source },
+        };
         let input = input.transpose().map_err(refused)?;
         let input = input.unwrap_or_else(|| original.state.origin.input.clone());
         code.check(&input).map_err(refused)?;
         let wish = Wish { id, from, input, by, reason, parent: None, trace: None };
+        if original.is_redacted() && (is_redacted(wish.input.text()) || !wish.edits(&original.state)) {
+            let row = self.engine.store.row(run).await?;
+            if row.is_some_and(|row| row.imported) {
+                return Err(Error::NotReplayable { run, why: NotReplayable::Redacted });
+            }
+        }
         self.compose(original, code, wish).await
     }
 

@@ -211,6 +211,15 @@ impl Runtime {
         }
     }
 
+    /// Reads the input of a run, whatever a service hides of it.
+    #[cfg(feature = "http")]
+    pub(crate) async fn input_of(&self, run: RunId) -> Result<Payload, Error> {
+        let first = self.engine.store.log(run, 0, 1).await?;
+        let first = first.first().ok_or(Error::NotFound { run })?;
+        let state = crate::model::evolve::born(run, first).map_err(inspect::InspectError::from)?;
+        Ok(state.origin.input)
+    }
+
     /// Says whether `id` is a replay of `run`.
     async fn is_replay(&self, id: RunId, run: RunId) -> Result<bool, Error> {
         let first = self.engine.store.log(id, 0, 1).await?;

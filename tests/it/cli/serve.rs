@@ -197,3 +197,77 @@ async fn it_refuses_a_variable_that_it_cannot_read() -> Result<()> {
     assert!(String::from_utf8(refused.stderr)?.contains("OTEL_EXPORTER_OTLP_PROTOCOL"));
     Ok(())
 }
+
+const SECRET: &str = "S3CRET";
+
+/// Runs a verb, and says that it tells what it should and not what is hidden.
+fn hides(home: &Folder, place: &[&str], verb: &[&str]) -> Result<String> {
+    let asked = runlog(home, &[place, verb].concat())?;
+    let (told, warned) = (String::from_utf8(asked.stdout)?, String::from_utf8(asked.stderr)?);
+    anyhow::ensure!(asked.status.code().is_some_and(|code| code == 0 || code == 10), "{verb:?}: {warned}");
+    anyhow::ensure!(!told.contains(SECRET) && !warned.contains(SECRET), "{verb:?} tells: {told} {warned}");
+    Ok(told)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_that_are_hidden_are_hidden_from_the_command_too() -> Result<()> {
+    let (home, ground) = (Folder::new()?, Postgres::new().await);
+    let runtime = ground.builder().workflow(echo()).start().await?;
+    let input = serde_json::json!({ "card": SECRET, "n": 1, "a": [{ "password": SECRET }] });
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let run = runtime.run_by_name("echo", input.to_string()).start().await?;
+        soon("its end", run.wait()).await?;
+        ids.push(run.id().to_string());
+    }
+    let [id, other] = &ids[..] else { anyhow::bail!("two runs") };
+    let arguments =
+        ["--database-url", &ground.url, "--listen", "127.0.0.1:0", "--insecure", "--redact", "$.card"];
+    let served = serve_with(&arguments, &[("RUNLOG_REDACT", "$..password, $.other")])?;
+    assert!(served.told.contains("hides      values at $.card, $..password, $.other"), "{}", served.told);
+    let url = format!("http://{}", served.address);
+    let remote = ["--url", &url];
+    let straight = ["--database-url", &ground.url, "--redact", "$.card", "--redact", "$..password"];
+    for place in [&remote[..], &straight[..]] {
+        for verb in [
+            &["get", id][..],
+            &["get", id, "-o", "json"],
+            &["get", id, "--input"],
+            &["get", id, "--result"],
+            &["events", id, "-o", "json"],
+            &["events", id, "-f"],
+            &["state", id, "-o", "json"],
+            &["watch", id],
+            &["export", id],
+        ] {
+            let told = hides(&home, place, verb)?;
+            let needs = !matches!(verb, ["get", _] | ["watch", _] | ["events", _, "-f"]);
+            assert!(!needs || told.contains("‹redacted›"), "{verb:?}: {told}");
+        }
+        for verb in [&["why", id][..], &["logs", id], &["graph", id], &["ls", "-o", "json"]] {
+            hides(&home, place, verb)?;
+        }
+        let told = hides(&home, place, &["diff", id, other])?;
+        assert!(told.contains("values that are hidden as ‹redacted› are not compared"), "{told}");
+    }
+    // A path that cannot be read is no path that hides nothing.
+    let wrong = runlog(&home, &["serve", "--database-url", &ground.url, "--redact", "card"])?;
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    assert!(String::from_utf8(wrong.stderr)?.contains("a path begins with $"));
+    let useless = runlog(&home, &["--url", &url, "--redact", "$.card", "get", id])?;
+    assert_eq!(useless.status.code(), Some(2), "{useless:?}");
+    assert!(String::from_utf8(useless.stderr)?.contains("a service decides itself what it hides"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_variable_that_cannot_be_read_is_refused() -> Result<()> {
+    let ground = Postgres::new().await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
+    command.args(["serve", "--insecure", "--listen", "127.0.0.1:0", "--database-url", &ground.url]);
+    let refused = command.env("RUNLOG_REDACT", "$.card, $..").output()?;
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let said = String::from_utf8(refused.stderr)?;
+    assert!(said.contains("RUNLOG_REDACT: the path \"$..\" cannot be used: character 4"), "{said}");
+    Ok(())
+}

@@ -13,15 +13,15 @@ use super::*;
 const EACH_MAX: usize = 25;
 
 /// What a crawl found.
-struct Found {
+pub struct Found {
     /// The routes that links lead to.
-    routes: BTreeSet<&'static str>,
+    pub routes: BTreeSet<&'static str>,
     /// A form of each route that is sent with what stands in it.
     forms: BTreeMap<&'static str, Form>,
 }
 
-/// Goes wherever links lead from the list of runs.
-async fn crawl(app: &Router, base: &str) -> Found {
+/// Goes wherever links lead from the list of runs, and has a look at every page.
+pub async fn crawl_with(app: &Router, base: &str, look: &mut (dyn FnMut(&Page) + Send)) -> Found {
     let below = |address: &str, from: &str| {
         let rest = address.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
         rest.unwrap_or_else(|| panic!("{address} on {from} leaves {base}")).to_owned()
@@ -46,6 +46,7 @@ async fn crawl(app: &Router, base: &str) -> Found {
             continue;
         }
         let page = visit(app, &address).await;
+        look(&page);
         if page.status == 303 {
             todo.push_back((page.place(), address));
             continue;
@@ -72,7 +73,7 @@ async fn crawl(app: &Router, base: &str) -> Found {
 
 /// Crawls, and sends one form of each kind as it stands.
 async fn everything_leads_somewhere(app: Router, base: &str) {
-    let found = crawl(&app, base).await;
+    let found = crawl_with(&app, base, &mut |_| {}).await;
     let pages = PAGES.iter().filter(|route| route.method == Method::GET);
     // The bar leads to the lists, not to the address that leads there; an action on many runs is found after it began.
     let missing: Vec<&str> = pages

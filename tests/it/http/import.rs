@@ -41,7 +41,7 @@ async fn exported_runs_are_put_into_the_archive_and_once_only() {
 
     let answer = import(&app, one.clone()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let row = |run: &str, imported: bool| json!({ "run": run, "namespace": "default", "workflow": "echo", "status": "SUCCEEDED", "imported": imported });
+    let row = |run: &str, imported: bool| json!({ "run": run, "namespace": "default", "workflow": "echo", "status": "SUCCEEDED", "imported": imported, "redacted": false });
     assert_eq!(answer.json()["data"], json!([row(first, true)]));
     let run = get(&app, &format!("/api/v1/runs/{first}")).await.json();
     assert_eq!((&run["archived"], &run["imported"]), (&json!(true), &json!(true)));

@@ -16,3 +16,4 @@ mod filter;
 mod divergence;
 mod schedule;
 mod trigger;
+mod redaction;

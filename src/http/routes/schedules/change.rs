@@ -291,7 +291,7 @@ pub(in crate::http::routes) async fn bulk(
     let done = match bulk.action {
         Deed::Create => {
             let namespace = lists::namespace(&caller, &params)?;
-            let wanted = bulk.schedules.into_iter().map(|new| new.wanted(&caller));
+            let wanted = bulk.schedules.into_iter().map(|new| new.wanted(&service, &caller));
             let wanted = wanted.map(|new| new.map(|new| new.namespace(namespace.as_str())));
             let made = schedules.create_many(wanted.collect::<Result<_, _>>()?).await?;
             made.into_iter().filter(|made| *made).count()

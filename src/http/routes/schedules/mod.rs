@@ -65,8 +65,9 @@ pub(super) struct NewSchedule {
 
 impl NewSchedule {
     /// Reads what is wanted, for a caller.
-    fn wanted(self, caller: &Caller) -> Result<Schedule, Problem> {
+    fn wanted(self, service: &Service, caller: &Caller) -> Result<Schedule, Problem> {
         let input = json_text(self.input);
+        service.refuse_hidden("/input", &input)?;
         let name = ScheduleName::new(&self.name).map_err(named("/name"))?;
         let workflow = WorkflowName::new(&self.workflow).map_err(named("/workflow"))?;
         let schedule = match (self.cron, self.at) {
@@ -116,7 +117,7 @@ pub(super) async fn create(
     Json(new): Json<NewSchedule>,
 ) -> Result<Response, Problem> {
     let (replace, schedules) = (new.replace, service.runtime.schedules());
-    let schedule = new.wanted(&caller)?;
+    let schedule = new.wanted(&service, &caller)?;
     let (row, is_new) = match replace {
         true => schedules.put(schedule).await?,
         false => (schedules.create(schedule).await?, true),
