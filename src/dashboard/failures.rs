@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::page::Site;
 use super::runs::{Question, box_of};
-use super::text::{ago, count, counted, escaped};
+use super::text::{ago, count, counted};
 use crate::http::routes::lists;
 use crate::http::{Action, Caller, Params, Problem, Service};
 use crate::inspect;
@@ -73,8 +73,8 @@ pub(super) fn table(site: &Site, question: &Question, groups: &FailureGroups, mo
                         td { (ago(group.last, site.now)) }
                         td {
                             a href=(site.to(format!("/runs/{}", group.newest))) { "newest" }
-                            @if question.namespace.is_none() && site.may(Action::Bulk) && site.may(Action::Replay) {
-                                " · " a href=(site.to(format!("/bulk?action=replay&q={}", escaped(&q)))) { "replay…" }
+                            @if site.may(Action::Bulk) && site.may(Action::Replay) {
+                                " · " a href=(site.to(format!("/bulk?action=replay&{}", question.query(&q)))) { "replay…" }
                             }
                         }
                     }

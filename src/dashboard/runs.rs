@@ -43,8 +43,13 @@ impl Question {
 
     /// Writes the address of a list below the mount, with another filter.
     fn address(&self, path: &str, q: &str) -> String {
+        format!("{path}?{}", self.query(q))
+    }
+
+    /// Writes what an address asks for, with another filter.
+    pub(super) fn query(&self, q: &str) -> String {
         let namespace = self.namespace.as_deref().map(|name| format!("&namespace={}", escaped(name)));
-        format!("{path}?q={}{}", escaped(q), namespace.unwrap_or_default())
+        format!("q={}{}", escaped(q), namespace.unwrap_or_default())
     }
 
     /// Writes a link to a list, with another filter.
@@ -242,9 +247,7 @@ let receipt = run.output().await?;";
 
 fn rows(site: &Site, question: &Question, page: &Page<RunSummary>) -> Markup {
     let may_bulk = site.may(Action::Bulk);
-    let bulk = |action: &str| site.to(format!("/bulk?action={action}&q={}", escaped(&question.q)));
-    // An action on what matches is one on the reader's own namespace.
-    let own = question.namespace.is_none();
+    let bulk = |action: &str| site.to(format!("/bulk?action={action}&{}", question.query(&question.q)));
     let list = html! {
             table.runs {
                 caption.hidden { "Runs, the newest first" }
@@ -272,11 +275,11 @@ fn rows(site: &Site, question: &Question, page: &Page<RunSummary>) -> Markup {
                 p.tools {
                     @if site.may(Action::Replay) {
                         button name="action" value="replay" { "Replay the selected…" }
-                        @if own { a.button href=(bulk("replay")) { "Replay all that match…" } }
+                        a.button href=(bulk("replay")) { "Replay all that match…" }
                     }
                     @if site.may(Action::Cancel) {
                         button name="action" value="cancel" { "Cancel the selected…" }
-                        @if own { a.button href=(bulk("cancel")) { "Cancel all that match…" } }
+                        a.button href=(bulk("cancel")) { "Cancel all that match…" }
                     }
                 }
             }
