@@ -36,6 +36,7 @@ mod graph;
 mod timeline;
 mod runs;
 mod failures;
+mod ended;
 mod run;
 mod actions;
 mod lists;
@@ -67,6 +68,8 @@ fn routes() -> axum::Router<Arc<Service>> {
         .route("/logout", post(login::log_out))
         .route("/runs", get(runs::list))
         .route("/failures", get(failures::list))
+        .route("/stats", get(ended::show))
+        .route("/stats.svg", get(ended::small))
         .merge(run::routes())
         .merge(actions::routes())
         .merge(lists::routes())

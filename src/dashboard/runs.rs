@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::ended;
 use super::failures;
 use super::mark::{Mark, run_mark};
 use super::page::{self, Site};
@@ -181,6 +182,7 @@ fn statuses(site: &Site, question: &Question, counts: &RunCount) -> Markup {
                     }
                 }
             }
+            li { (ended::spark(site, question)) }
         }
     }
 }

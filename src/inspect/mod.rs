@@ -13,6 +13,7 @@ mod why;
 mod graph;
 mod timeline;
 mod search;
+mod ended;
 mod cursor;
 mod tasks;
 mod export;
@@ -20,6 +21,7 @@ mod trace;
 
 pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
+pub use self::ended::{Ended, EndedIn, ended};
 pub use self::export::{Exported, ImportError, export, read_export, split_exports};
 pub use self::graph::{Edge, Graph, LaidOut, Layout, Link, Node, NodeKind, graph};
 pub use self::history::{log, state};

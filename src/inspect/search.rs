@@ -177,12 +177,17 @@ pub async fn list(store: &dyn Store, search: &Search) -> Result<Page<RunSummary>
     })
 }
 
+/// The same question about all runs, not those after a page.
+pub(super) fn uncut(search: &Search) -> Search {
+    Search { cursor: None, ..search.clone() }
+}
+
 /// Counts runs by status, the newest up to 10,000.
 ///
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn count(store: &dyn Store, search: &Search) -> Result<RunCount, InspectError> {
-    let asked = Search { cursor: None, ..search.clone() }.query(store, "count").await?;
+    let asked = uncut(search).query(store, "count").await?;
     Ok(store.count(&asked.query).await?)
 }
 
@@ -192,7 +197,7 @@ pub async fn count(store: &dyn Store, search: &Search) -> Result<RunCount, Inspe
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn failures(store: &dyn Store, search: &Search) -> Result<FailureGroups, InspectError> {
-    let mut asked = Search { cursor: None, ..search.clone() }.query(store, "failures").await?;
+    let mut asked = uncut(search).query(store, "failures").await?;
     asked.query.filter = asked.query.filter.and(Test::Is(vec![Property::Failed]));
     Ok(store.failures(&asked.query).await?)
 }

@@ -47,6 +47,24 @@ impl RunCount {
     }
 }
 
+/// How many runs ended in a span of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedSpan {
+    /// Where it begins: a multiple of its length after 1970.
+    pub from: Timestamp,
+    /// By status; a status without a run has no entry.
+    pub by_status: BTreeMap<Status, u64>,
+}
+
+/// When runs ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunsEnded {
+    /// The spans in which a run ended, the oldest first.
+    pub spans: Vec<EndedSpan>,
+    /// Whether there are more: the newest runs were read, up to a limit, and the newest spans are told.
+    pub capped: bool,
+}
+
 /// Runs that failed for the same cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailureGroup {

@@ -29,7 +29,7 @@ pub use self::batch::{Append, Awaits, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
-pub use self::list::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+pub use self::list::{EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded};
 pub use self::outbox::Outbox;
 pub use self::retention::{
     Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
@@ -143,6 +143,10 @@ pub trait Store: Archive + Flow + Outbox + Schedules + Signals + Triggers + Writ
 
     /// Groups such runs by the fingerprint of their failure; those without a failure are left out.
     fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups>;
+
+    /// Counts such runs by status and by the span of `every` in which they ended, whole seconds and at least one; those that go
+    /// on are left out.
+    fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded>;
 
     /// Finds the run of a key.
     fn find<'a>(

@@ -2,11 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::world::{Run, World};
-use crate::model::limits::{COUNT_MAX, FAILURE_GROUPS_MAX};
-use crate::model::{RunSummary, TaskName};
-use crate::store::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+use crate::model::limits::{COUNT_MAX, ENDED_SPANS_MAX, FAILURE_GROUPS_MAX};
+use crate::model::{RunSummary, Status, TaskName, Timestamp};
+use crate::store::{EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded};
 
 impl World {
     pub(super) fn list(&self, query: &RunQuery) -> RunPage {
@@ -53,6 +54,22 @@ impl World {
         let capped = groups.len() > FAILURE_GROUPS_MAX as usize;
         groups.truncate(FAILURE_GROUPS_MAX as usize);
         FailureGroups { groups, capped }
+    }
+
+    pub(super) fn ended(&self, query: &RunQuery, every: Duration) -> RunsEnded {
+        let seconds = i64::try_from(every.as_secs()).unwrap_or(i64::MAX).max(1);
+        let mut spans: BTreeMap<i64, BTreeMap<Status, u64>> = BTreeMap::new();
+        for run in self.wanted(query) {
+            let Some(at) = run.finished_at else { continue };
+            let span = spans.entry(at.timestamp().div_euclid(seconds)).or_default();
+            *span.entry(run.status).or_default() += 1;
+        }
+        let left_out = spans.len().saturating_sub(ENDED_SPANS_MAX as usize);
+        let spans = spans.into_iter().skip(left_out).map(|(number, by_status)| {
+            let from = Timestamp::from_timestamp(number * seconds, 0).unwrap_or_default();
+            EndedSpan { from, by_status }
+        });
+        RunsEnded { spans: spans.collect(), capped: left_out > 0 }
     }
 
     /// Lists the runs that are asked for, the newest first.

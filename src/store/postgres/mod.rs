@@ -56,7 +56,7 @@ use self::route::Route;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
-    RunQuery, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
+    RunQuery, RunRow, RunsEnded, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::model::{
     Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
@@ -230,6 +230,10 @@ impl Store for PostgresStore {
 
     fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups> {
         Box::pin(within(list::failures(&self.pool, query)))
+    }
+
+    fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded> {
+        Box::pin(within(list::ended(&self.pool, query, every)))
     }
 
     fn find<'a>(

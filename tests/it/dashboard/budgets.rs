@@ -108,6 +108,9 @@ async fn a_list_of_fifty_runs_is_light() {
     ended(&stage, &last).await;
     until("all have ended", async || stage.ground.unfinished().await == 0).await;
     let app = runlog::dashboard::router(&stage.runtime).allow_all_insecure().into_router();
+    let budget = Budget { statements: 4, bytes: 30_000, elements: 400 };
+    let (page, statements) = counted(&app, "/stats").await;
+    assert_within(&budget, &page, &statements);
     // A filter with an index of its own takes one more statement, and stands in the links of each row.
     for (address, statements, bytes) in
         [("/runs", 6, 60_000), ("/runs?q=status:failed%20meta.region:eu-central-1%20since:7d", 7, 66_000)]

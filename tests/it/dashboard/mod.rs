@@ -16,6 +16,7 @@ mod states;
 mod browser;
 mod pieces;
 mod run_graph;
+mod ended;
 
 use axum::Router;
 use axum::http::Method;

@@ -19,6 +19,7 @@ async fn an_empty_database_says_how_to_begin() {
     for (address, words) in [
         ("/runs", &["No runs yet", "runtime.run(&checkout(), order).start()", "runlog start checkout"][..]),
         ("/failures", &["Nothing failed", "24 hours"]),
+        ("/stats", &["No run ended"]),
         ("/workflows", &["None yet: a node that serves one makes it known"]),
         ("/schedules", &["None.", "runlog cron"]),
         ("/limits", &["None: a workflow declares one"]),

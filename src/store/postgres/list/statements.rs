@@ -5,7 +5,9 @@ use sqlx::types::Uuid;
 use super::super::rows::{corrupt, run_id};
 use super::conditions::{Sql, push_conditions};
 use super::driver::{Narrow, Read, Source, Table, push_candidates, push_narrow};
-use crate::model::limits::{COUNT_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, SEARCH_ROWS_MAX};
+use crate::model::limits::{
+    COUNT_MAX, ENDED_SPANS_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, SEARCH_ROWS_MAX,
+};
 use crate::model::{TaskName, Timestamp, WorkflowName};
 use crate::store::{FailureGroup, RunQuery, StoreError};
 
@@ -64,6 +66,21 @@ impl Statements {
         sql.push(") r where ");
         push_conditions(&mut sql, query);
         sql.push(" limit ").push_bind(i64::from(COUNT_MAX)).push(") r group by r.status");
+        sql
+    }
+
+    /// Counts by the span of so many seconds in which they ended, and by status: the newest spans, and one more than are told.
+    pub(super) fn ended(&self, query: &RunQuery, source: &Source, seconds: i64) -> Sql {
+        let mut sql = self.begin();
+        sql.push("select s.span, s.status, s.runs from (select r.span, r.status::text, count(*) as runs, ");
+        sql.push("dense_rank() over (order by r.span desc) as place from (");
+        sql.push("select floor(extract(epoch from r.finished_at) / ").push_bind(seconds);
+        sql.push(")::bigint as span, r.status from (");
+        push_candidates(&mut sql, query, source, Read::Row, GROUPED_RUNS_MAX);
+        sql.push(") r where r.finished_at is not null and ");
+        push_conditions(&mut sql, query);
+        sql.push(") r group by r.span, r.status) s where s.place <= ");
+        sql.push_bind(i64::from(ENDED_SPANS_MAX) + 1);
         sql
     }
 

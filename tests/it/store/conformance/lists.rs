@@ -24,6 +24,8 @@ use crate::store::process::*;
 const RUNS: usize = 90;
 const FILTERS: usize = 400;
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 fn query(filter: Filter, process: &Process) -> RunQuery {
     let (namespace, now) = (Namespace::default(), process.clock.now());
     RunQuery { namespace, filter, now, before: None, limit: 500 }
@@ -65,6 +67,18 @@ pub(super) async fn a_filter_finds_the_runs_it_matches_and_no_others(store: Arc<
 
         let count = store.count(&query).await.expect("a count");
         assert_eq!((count.total(), count.capped), (expected.len() as u64, false), "{filter}");
+        let ended = store.when_ended(&query, HOUR).await.expect("spans");
+        let mut spans: BTreeMap<i64, BTreeMap<Status, u64>> = BTreeMap::new();
+        for (run, at) in expected.iter().filter_map(|run| Some((run, run.finished_at?))) {
+            let hour = at.timestamp().div_euclid(3_600) * 3_600;
+            *spans.entry(hour).or_default().entry(run.status).or_default() += 1;
+        }
+        let told = ended.spans.into_iter().map(|span| (span.from.timestamp(), span.by_status));
+        assert_eq!(
+            (told.collect::<Vec<_>>(), ended.capped),
+            (spans.into_iter().collect(), false),
+            "{filter}"
+        );
         let failed: Vec<&RunSummary> = expected.iter().filter(|run| run.failure.is_some()).collect();
         let groups = store.failures(&query).await.expect("groups");
         assert_eq!(
