@@ -13,7 +13,7 @@
 //!     .access(|request| match request.extensions.get::<User>() {
 //!         Some(user) if user.admin => Access::all(&user.name),
 //!         Some(user) => Access::read_only(&user.name).allow(Action::Replay),
-//!         None => Access::unauthenticated(),
+//!         None => Access::redirect("/login"),
 //!     })
 //!     .into_router();
 //! let app: axum::Router = axum::Router::new().nest("/admin/runlog", dashboard);

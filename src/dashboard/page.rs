@@ -208,8 +208,13 @@ pub(super) fn see(place: &str) -> Response {
 
 /// Shows a refusal: what is wrong, and what to do about it.
 pub(super) fn refusal(refusal: Refusal<'_>) -> Response {
-    let Refusal { problem, base, asked, request_id, caller, takes_tokens, cookies } = refusal;
+    let Refusal { problem, base, asked, request_id, caller, takes_tokens, cookies, follows, way_back } =
+        refusal;
     let code = problem.code();
+    let login = problem.login().filter(|login| follows && HeaderValue::from_str(login).is_ok());
+    if let Some(login) = login {
+        return login::elsewhere(login, way_back.as_deref());
+    }
     let site = Site { base, caller: caller.cloned(), asked, theme: theme(cookies), now: clock::wall() };
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if code == Code::Unauthenticated && takes_tokens {
