@@ -20,6 +20,9 @@
 //! # }
 //! ```
 //!
+//! axum nests below the path without a slash at its end, and has nothing at `/admin/runlog/`; for both, add
+//! `.route("/admin/runlog/", get(async || Redirect::permanent("/admin/runlog")))`.
+//!
 //! Access is decided as for the REST interface ([`http::router`]); a page shows only what its reader
 //! may see, and only the buttons that may be pressed. Links and forms work without JavaScript, which adds live updates and
 //! keys. What a page says is made by [`inspect`](crate::inspect), the same as on the command line: a page never decides what a

@@ -14,6 +14,7 @@ use super::text::{ago, count, escaped, short, took};
 use crate::http::routes::lists;
 use crate::http::{Action, Caller, Code, Params, Problem, Service};
 use crate::inspect::{self, Page, Search, Window};
+use crate::model::failure::in_one_line;
 use crate::model::filter::{Filter, Test, quoted};
 use crate::model::{RunSummary, Status};
 use crate::store::{FailureGroups, RunCount};
@@ -307,7 +308,7 @@ fn row(site: &Site, question: &Question, run: &RunSummary, may_bulk: bool) -> Ma
             @match &run.failure {
                 Some(failure) => {
                     td { @if let Some(task) = &failure.task { (task) } }
-                    td.error { (failure.kind) ": " (failure.message) }
+                    td.error { (in_one_line(&failure.kind, &failure.message)) }
                 }
                 None => { td {} td {} }
             }

@@ -73,6 +73,9 @@ async fn the_list_shows_what_fails_by_its_cause_and_then_the_runs() {
     {
         assert!(row.contains(piece), "{piece} in {row}");
     }
+    // The kind of what only passes an error on says nothing: the message has the error's own.
+    assert!(row.contains("step `card` failed") && !row.contains("CxError"), "{row}");
+    assert!(causes.iter().any(|cause| cause.contains("charge step `card` failed: Declined")), "{causes:?}");
     let waits = page.one(&format!("#r-{}", world.waiting));
     assert!(waits.contains("gate") && waits.contains("k-1"), "{waits}");
 }

@@ -144,3 +144,17 @@ async fn without_its_database_a_page_says_that() {
     server.resume().await.unwrap();
     crate::support::until("it is back", async || visit(&app, "/runs").await.status == 200).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_among_the_lines_that_is_none_is_refused() {
+    let world = World::new().await;
+    let app = world.open();
+    let logs = format!("/runs/{}/logs", world.failed);
+    for after in ["x", "", "1.5", "99999999999999999999"] {
+        let page = visit(&app, &format!("{logs}?after={after}")).await;
+        assert_eq!(page.status, 400, "{page:?}");
+        assert_sound(&page);
+        page.assert_says(&format!("after is {after:?}: expected a place in the stream"));
+    }
+    visit(&app, &format!("{logs}?after=0")).await.assert_says("charge declined");
+}
