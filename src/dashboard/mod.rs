@@ -38,6 +38,8 @@ mod payload;
 mod graph;
 mod timeline;
 mod runs;
+mod columns;
+mod suggest;
 mod failures;
 mod ended;
 mod run;
@@ -49,6 +51,7 @@ pub mod pieces;
 
 use std::sync::Arc;
 
+use axum::extract::Extension;
 use axum::routing::{get, post};
 
 pub use self::table::PAGES;
@@ -64,12 +67,15 @@ pub fn router(runtime: &Runtime) -> Routes<Undecided> {
 static ALL: Pages = Pages { routes, table: PAGES, refusal: page::refusal };
 
 fn routes() -> axum::Router<Arc<Service>> {
+    let kept = Arc::<suggest::Kept>::default();
     axum::Router::new()
         .route("/", get(runs::home))
         .route("/assets/{name}", get(assets::get))
         .route("/login", post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/runs", get(runs::list))
+        .route("/columns", get(columns::choose).layer(Extension(Arc::clone(&kept))))
+        .route("/suggest", get(suggest::answer).layer(Extension(kept)))
         .route("/failures", get(failures::list))
         .route("/stats", get(ended::show))
         .route("/stats.svg", get(ended::small))

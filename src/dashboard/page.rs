@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets::{HTMX, ICON, SCRIPT, STYLE};
+use super::assets::{HTMX, ICON, SCRIPT, SEARCH, STYLE};
 use super::login;
 use crate::clock;
 use crate::http::{Action, Caller, Code, Problem, Refusal, Service, Shown, base};
@@ -96,6 +96,7 @@ impl Site {
                     link rel="stylesheet" href=(self.to(STYLE.path()));
                     script src=(self.to(HTMX.path())) defer {}
                     script src=(self.to(SCRIPT.path())) defer {}
+                    script src=(self.to(SEARCH.path())) defer {}
                 }
                 body data-base=(self.base) data-live=[live.map(|live| self.to(live))] {
                     a.skip href="#main" { "Skip to the content" }

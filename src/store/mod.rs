@@ -29,7 +29,7 @@ pub use self::batch::{Append, Awaits, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
-pub use self::list::{EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded};
+pub use self::list::{EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen};
 pub use self::outbox::Outbox;
 pub use self::retention::{
     Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
@@ -147,6 +147,10 @@ pub trait Store: Archive + Flow + Outbox + Schedules + Signals + Triggers + Writ
     /// Counts such runs by status and by the span of `every` in which they ended, whole seconds and at least one; those that go
     /// on are left out.
     fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded>;
+
+    /// Tells what the newest 10,000 runs of a namespace have: what is worth a suggestion to one who looks for runs. Values that
+    /// are too long to be typed are left out.
+    fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Seen>;
 
     /// Finds the run of a key.
     fn find<'a>(

@@ -200,7 +200,9 @@ fn confirm(site: &Site, wanted: &Start, many: u64) -> Markup {
 /// Where the runs are listed that it is about.
 fn back(site: &Site, wanted: &Start) -> String {
     match &wanted.q {
-        Some(q) => Question { q: q.clone(), namespace: wanted.namespace.clone() }.link(site, "/runs", q),
+        Some(q) => {
+            Question { q: q.clone(), namespace: wanted.namespace.clone(), cols: None }.link(site, "/runs", q)
+        }
         None => site.to("/runs"),
     }
 }

@@ -11,9 +11,11 @@
   const pulse = (text) => { const at = $("#pulse"); if (at && at.textContent !== text) at.textContent = text; };
 
   // Changes the page into what it is now, in place: what is open, ticked or focused stays so.
+  const typing = () => { const q = $("#q"); return q && q === document.activeElement && (q.value !== q.defaultValue || q.getAttribute("aria-expanded") === "true"); };
   const look = () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
+      if (typing()) { look(); return; }
       if (document.querySelector("main form textarea:focus")) return;
       try {
         await htmx.ajax("GET", location.pathname + location.search, { target: "#main", swap: "outerMorph", select: "#main" });

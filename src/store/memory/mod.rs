@@ -293,6 +293,10 @@ impl Store for MemoryStore {
         self.call(Call::of("when_ended"), move |world, _| Ok(world.ended(query, every)))
     }
 
+    fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, super::Seen> {
+        self.call(Call::of("seen"), move |world, _| Ok(world.seen_values(namespace)))
+    }
+
     fn find<'a>(
         &'a self,
         namespace: &'a Namespace,

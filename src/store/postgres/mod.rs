@@ -56,7 +56,7 @@ use self::route::Route;
 use super::{
     Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
-    RunQuery, RunRow, RunsEnded, Sent, Serving, Shape, Store, StoreError, Wanted,
+    RunQuery, RunRow, RunsEnded, Seen, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::model::{
     Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
@@ -234,6 +234,10 @@ impl Store for PostgresStore {
 
     fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded> {
         Box::pin(within(list::ended(&self.pool, query, every)))
+    }
+
+    fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Seen> {
+        Box::pin(within(list::seen(&self.pool, namespace)))
     }
 
     fn find<'a>(

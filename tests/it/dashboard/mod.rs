@@ -17,6 +17,8 @@ mod browser;
 mod pieces;
 mod run_graph;
 mod ended;
+mod columns;
+mod suggest;
 
 use axum::Router;
 use axum::http::Method;

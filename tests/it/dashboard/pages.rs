@@ -13,8 +13,8 @@ pub fn addresses(world: &World) -> Vec<String> {
     for route in PAGES.iter().filter(|route| route.method == Method::GET && route.action.is_some()) {
         let path = route.path.replace("{name}", named(route.path)).replace("{seq}", "1");
         match route.path {
-            // A picture is no page.
-            "/stats.svg" => {}
+            // A picture and suggestions are no pages.
+            "/stats.svg" | "/suggest" => {}
             "/bulk" => found
                 .extend(["cancel", "replay"].map(|action| format!("/bulk?action={action}&q=workflow:gate"))),
             "/bulk/{id}" => found.push(path.replace("{id}", &world.bulk)),

@@ -21,9 +21,9 @@ use super::summaries::SummaryRecord;
 use crate::model::limits::{
     COUNT_MAX, ENDED_SPANS_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, NARROW_ROWS_MAX, SEARCH_ROWS_MAX,
 };
-use crate::model::{RunSummary, Status, Timestamp};
+use crate::model::{Filter, Namespace, RunSummary, Status, Timestamp};
 use crate::store::{
-    EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, StoreError,
+    EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen, StoreError,
 };
 
 /// Ends a question that takes longer than a person waits. Without a sort there is nothing to read before the first row:
@@ -62,6 +62,24 @@ pub(super) async fn ended(pool: &PgPool, query: &RunQuery, every: Duration) -> R
     Ok(ended)
 }
 
+pub(super) async fn seen(pool: &PgPool, namespace: &Namespace) -> Result<Seen, StoreError> {
+    let query = every(namespace);
+    let mut asked = Asked::begin(pool, &query).await?;
+    let mut sql = STATEMENTS.seen(&query, &asked.source);
+    let rows = sql.build_query_as::<(String, String)>().persistent(false);
+    let rows = rows.fetch_all(&mut *asked.transaction).await.map_err(classify)?;
+    asked.end().await?;
+    let mut seen = Seen::default();
+    rows.into_iter().for_each(|(key, value)| seen.add(&key, value));
+    Ok(seen)
+}
+
+/// All runs of a namespace.
+fn every(namespace: &Namespace) -> RunQuery {
+    let (filter, now) = (Filter::default(), Timestamp::UNIX_EPOCH);
+    RunQuery { namespace: namespace.clone(), filter, now, before: None, limit: 1 }
+}
+
 /// Explains every statement that a query may take, as the server would carry it out.
 #[cfg(feature = "testing")]
 pub(super) async fn explain(pool: &PgPool, query: &RunQuery) -> Result<Vec<String>, StoreError> {
@@ -76,6 +94,7 @@ pub(super) async fn explain(pool: &PgPool, query: &RunQuery) -> Result<Vec<Strin
             explaining.count(query, source),
             explaining.failures(query, source),
             explaining.ended(query, source, 3_600),
+            explaining.seen(query, source),
         ]);
     }
     all.extend(narrow(&query.filter).map(|narrow| explaining.narrow(query, &narrow)));

@@ -338,3 +338,47 @@ pub(super) async fn a_registered_task_is_found_by_after_its_version_is_gone(stor
         );
     }
 }
+
+pub(super) async fn the_newest_runs_of_a_namespace_tell_what_they_have(store: Arc<dyn Store>) {
+    let processes = [Process::join(&store).await, Process::join(&store).await];
+    let mut runner = TestRunner::deterministic();
+    register(&store, &mut runner).await;
+    let runs = population(&processes, &mut runner).await;
+    archive(&store).await;
+    let all = store.summaries(&runs).await.expect("summaries");
+    let namespaces: BTreeSet<Namespace> = all.iter().map(|run| run.namespace.clone()).collect();
+    assert!(namespaces.len() > 1, "{namespaces:?}");
+    let none = Namespace::new("nobody").expect("a name");
+    for namespace in namespaces.iter().chain([&none]) {
+        let own = || all.iter().filter(|run| run.namespace == *namespace);
+        let seen = store.seen(namespace).await.expect("what is seen");
+        let failures = || own().filter_map(|run| run.failure.as_ref());
+        let ranked = |values: Vec<String>| -> Vec<String> {
+            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+            values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+            let mut ranked: Vec<(usize, String)> =
+                counts.into_iter().map(|(value, runs)| (runs, value)).collect();
+            ranked.sort_by(|(one, a), (other, b)| other.cmp(one).then(a.cmp(b)));
+            ranked.into_iter().map(|(_, value)| value).take(50).collect()
+        };
+        assert_eq!(
+            seen.workflows,
+            ranked(own().map(|run| run.workflow.to_string()).collect()),
+            "{namespace}"
+        );
+        assert_eq!(seen.versions, ranked(own().map(|run| run.version.to_string()).collect()), "{namespace}");
+        assert_eq!(
+            seen.kinds,
+            ranked(failures().map(|failure| failure.kind.clone()).collect()),
+            "{namespace}"
+        );
+        let tasks = failures().filter_map(|failure| Some(failure.task.as_ref()?.to_string()));
+        assert_eq!(seen.failed_tasks, ranked(tasks.collect()), "{namespace}");
+        let names: BTreeSet<&String> = own().flat_map(|run| run.metadata.keys()).collect();
+        assert_eq!(seen.metadata.keys().collect::<BTreeSet<_>>(), names, "{namespace}");
+        for name in names {
+            let values = own().filter_map(|run| run.metadata.get(name).cloned());
+            assert_eq!(seen.metadata[name], ranked(values.collect()), "{namespace} {name}");
+        }
+    }
+}
