@@ -107,22 +107,19 @@ pub(super) async fn list(
         Err(problem) => return question.refused(&site, "Runs", "/runs", problem),
     };
     let store = service.lists().await?;
-    // One clock for all that the page asks.
-    let now = store.now().await?;
-    let search = search.at(now);
-    let page = inspect::list(store, &search).await?;
-    if let [only] = page.data.as_slice()
-        && search_is_lookup(&question)
+    if search_is_lookup(&question)
+        && let [only] = inspect::list(store, &search).await?.data.as_slice()
     {
         return Ok(page::see(&site.to(format!("/runs/{}", only.run))));
     }
     let first = params.text("cursor").is_none();
-    let (counts, groups) = match first {
+    let (page, counts, groups) = match first {
         true => {
-            let all = statusless(&caller, &params)?.at(now);
-            (Some(inspect::count(store, &all).await?), Some(inspect::failures(store, &search).await?))
+            let all = statusless(&caller, &params)?;
+            let (page, counts, groups) = inspect::survey(store, &search, &all).await?;
+            (page, Some(counts), Some(groups))
         }
-        false => (None, None),
+        false => (inspect::list(store, &search).await?, None, None),
     };
     let live = first.then(|| question.address("/api/v1/stream", &question.q));
     let main = html! {

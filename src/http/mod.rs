@@ -49,6 +49,7 @@ mod extract;
 mod form;
 mod part;
 mod observe;
+mod compress;
 mod body;
 pub(crate) mod routes;
 
@@ -162,6 +163,7 @@ impl Routes<Guarded> {
             .method_not_allowed_fallback(routes::no_such_method)
             .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::admit))
             .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::observe))
+            .layer(compress::layer())
             .with_state(service)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::InspectError;
 use crate::model::evolve::{evolve, fold};
-use crate::model::{Event, Recorded, RunEvent, RunId, RunState};
+use crate::model::{Event, IllegalEvent, Recorded, RunEvent, RunId, RunState};
 use crate::store::{RunRow, Store, StoreError};
 
 /// Events read at once.
@@ -16,13 +16,68 @@ pub(super) struct History {
     pub(super) state: RunState,
 }
 
+/// A run as the store has it, be its log whole or not.
+pub(super) struct Look {
+    pub(super) row: RunRow,
+    pub(super) history: Result<History, Damage>,
+}
+
+/// Why a log cannot be read or folded.
+#[derive(Clone, Debug)]
+pub(super) enum Damage {
+    /// An event cannot follow those before it.
+    Illegal(IllegalEvent),
+    /// A stored value cannot be read.
+    Corrupt { table: &'static str, column: &'static str, row: String, message: String },
+}
+
+impl From<Damage> for InspectError {
+    fn from(damage: Damage) -> InspectError {
+        match damage {
+            Damage::Illegal(illegal) => InspectError::Illegal(illegal),
+            Damage::Corrupt { table, column, row, message } => {
+                InspectError::Store(StoreError::Corrupt { table, column, row, message })
+            }
+        }
+    }
+}
+
+impl Look {
+    /// Looks at a run; `None` when there is no such run.
+    pub(super) async fn at(store: &dyn Store, run: RunId) -> Result<Option<Look>, InspectError> {
+        match store.row(run).await? {
+            Some(row) => Look::of(store, row).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the log to a row; `None` when there is no such run any more.
+    pub(super) async fn of(store: &dyn Store, row: RunRow) -> Result<Option<Look>, InspectError> {
+        let read = log(store, row.run).await.map_err(InspectError::Store);
+        let folded = read.and_then(|log| Ok((fold(row.run, &log)?, log)));
+        let history = match folded {
+            Ok((Some(state), log)) => Ok(History { row: row.clone(), log, state }),
+            Ok((None, _)) => return Ok(None),
+            Err(InspectError::Illegal(illegal)) => Err(Damage::Illegal(illegal)),
+            Err(InspectError::Store(StoreError::Corrupt { table, column, row, message })) => {
+                Err(Damage::Corrupt { table, column, row, message })
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Look { row, history }))
+    }
+
+    /// Returns the history; fails when the log is damaged.
+    pub(super) fn whole(&self) -> Result<&History, InspectError> {
+        self.history.as_ref().map_err(|damage| damage.clone().into())
+    }
+}
+
 impl History {
     /// Reads a run; `None` when there is no such run.
     pub(super) async fn read(store: &dyn Store, run: RunId) -> Result<Option<History>, InspectError> {
-        let Some(row) = store.row(run).await? else { return Ok(None) };
-        let log = log(store, run).await?;
-        let Some(state) = fold(run, &log)? else { return Ok(None) };
-        Ok(Some(History { row, log, state }))
+        let look = Look::at(store, run).await?;
+        Ok(look.map(|look| look.history).transpose()?)
     }
 
     /// Returns the state before the run was ended, or told to end; its state when neither happened.

@@ -16,15 +16,20 @@ const CANDIDATES: u32 = 32;
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn last_good(store: &dyn Store, run: RunId) -> Result<Option<RunId>, InspectError> {
-    let Some(ours) = store.summaries(&[run]).await?.into_iter().next() else { return Ok(None) };
-    Ok(partner(store, &ours).await?.map(|partner| partner.run))
+    Ok(partner(store, run).await?.map(|partner| partner.run))
 }
 
 /// Finds a run's last good one.
-pub(super) async fn partner(store: &dyn Store, ours: &RunSummary) -> Result<Option<RunSummary>, StoreError> {
-    let good = store.last_good(ours.run, CANDIDATES).await?;
+pub(super) async fn partner(store: &dyn Store, run: RunId) -> Result<Option<RunSummary>, StoreError> {
+    let mut asked = store.last_good(run, CANDIDATES).await?;
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    asked.push(run);
+    let mut candidates = store.summaries(&asked).await?;
+    let Some(at) = candidates.iter().position(|candidate| candidate.run == run) else { return Ok(None) };
+    let ours = candidates.remove(at);
     // Oldest first: of several that are as much alike the last one is the newest.
-    let candidates = store.summaries(&good).await?;
     let alike = |theirs: &RunSummary| (theirs.metadata == ours.metadata, theirs.version == ours.version);
     Ok(candidates.into_iter().max_by_key(alike))
 }

@@ -2,6 +2,7 @@
 //! differs from another. Of many: their rows.
 
 mod history;
+mod dossier;
 mod view;
 mod wait;
 mod json;
@@ -21,13 +22,14 @@ mod trace;
 
 pub use self::cursor::CursorError;
 pub use self::diff::{Divergence, FieldDiff, Passage, RunDiff, Side, StartDiff, TaskDiff, TaskSide, diff};
+pub use self::dossier::Dossier;
 pub use self::ended::{Ended, EndedIn, ended};
 pub use self::export::{Exported, ImportError, export, read_export, split_exports};
 pub use self::graph::{Edge, Graph, LaidOut, Layout, Link, Node, NodeKind, graph};
 pub use self::history::{log, state};
 pub use self::json::{Change, Changes};
 pub use self::last_good::last_good;
-pub use self::search::{Page, Search, Window, count, failures, list};
+pub use self::search::{Page, Search, Window, count, failures, list, survey};
 pub use self::state_at::{StateAt, state_at};
 pub use self::tasks::{TaskRow, tasks};
 pub use self::timeline::{Gap, Phase, Segment, Timeline, TimelineRow};
@@ -92,17 +94,10 @@ pub enum InspectError {
 /// # Errors
 /// [`InspectError`].
 pub async fn get(store: &dyn Store, run: RunId) -> Result<Option<RunView>, InspectError> {
-    let Some(row) = store.row(run).await? else { return Ok(None) };
-    let Some(state) = state(store, run).await? else { return Ok(None) };
-    let children = store.children(run, CHILDREN_SHOWN_MAX).await?;
-    let nobody = nobody(store, &row).await?;
-    let replays = store.replays(run, REPLAYS_SHOWN_MAX).await?;
-    let mut view = RunView::new(state, row, children, replays);
-    if let Some(nobody) = nobody {
-        view.waiting.retain(|waiting| *waiting != Waiting::Node);
-        view.waiting.insert(0, nobody);
+    match Dossier::open(store, run).await? {
+        Some(dossier) => Ok(Some(dossier.view().await?)),
+        None => Ok(None),
     }
-    Ok(Some(view))
 }
 
 /// Says why a run that is due, or would be, is not taken by any node.

@@ -7,7 +7,7 @@ use super::cursor::Cursor;
 use crate::model::filter::{Filter, Property, Test, When};
 use crate::model::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use crate::model::{Namespace, RunId, RunSummary, TaskName, TaskStatus, Timestamp};
-use crate::store::{FailureGroups, RunCount, RunQuery, Store};
+use crate::store::{FailureGroups, RunCount, RunPage, RunQuery, Store, Survey};
 
 /// A question about many runs.
 #[derive(Clone, Debug, Default)]
@@ -64,13 +64,6 @@ impl Search {
         self
     }
 
-    /// Sets what time it is for relative times of the filter. Default: what the store's clock says. A cursor's own time goes first.
-    #[must_use]
-    pub fn at(mut self, now: Timestamp) -> Search {
-        self.now = Some(now);
-        self
-    }
-
     /// Only tasks of these statuses; of pages of tasks alone. Default: all.
     #[must_use]
     pub fn task_statuses(mut self, statuses: impl IntoIterator<Item = TaskStatus>) -> Search {
@@ -116,6 +109,13 @@ impl Search {
         let query = RunQuery { namespace: self.namespace.clone(), filter, now, before, limit };
         Ok(Asked { query, window: Window { since, until }, what, at: from.map_or(0, |cursor| cursor.place) })
     }
+
+    /// Makes the store's query for those that failed.
+    async fn failed(&self, store: &dyn Store) -> Result<Asked, InspectError> {
+        let mut asked = self.query(store, "failures").await?;
+        asked.query.filter = asked.query.filter.and(Test::Is(vec![Property::Failed]));
+        Ok(asked)
+    }
 }
 
 fn of_tasks(names: &[TaskName]) -> Test {
@@ -133,6 +133,15 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    fn page(&self, page: RunPage) -> Page<RunSummary> {
+        Page {
+            next: page.next.map(|run| self.cursor(run, 0)),
+            data: page.runs,
+            window: self.window,
+            searched_to: page.searched_to,
+        }
+    }
+
     /// Writes where the next page begins.
     pub(super) fn cursor(&self, run: RunId, place: u32) -> String {
         Cursor { asked_at: self.query.now, run, place }.write(&self.what)
@@ -169,12 +178,25 @@ pub struct Page<T> {
 pub async fn list(store: &dyn Store, search: &Search) -> Result<Page<RunSummary>, InspectError> {
     let asked = search.query(store, "runs").await?;
     let page = store.list(&asked.query).await?;
-    Ok(Page {
-        next: page.next.map(|run| asked.cursor(run, 0)),
-        data: page.runs,
-        window: asked.window,
-        searched_to: page.searched_to,
-    })
+    Ok(asked.page(page))
+}
+
+/// Lists runs as [`list`] does, groups the failures among them as [`failures`] does, and counts those of another search as
+/// [`count`] does, all of them as they are at one moment.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn survey(
+    store: &dyn Store,
+    search: &Search,
+    counted: &Search,
+) -> Result<(Page<RunSummary>, RunCount, FailureGroups), InspectError> {
+    let asked = search.query(store, "runs").await?;
+    let at = |search: &Search| Search { cursor: None, now: Some(asked.query.now), ..search.clone() };
+    let counted = at(counted).query(store, "count").await?;
+    let failed = at(search).failed(store).await?;
+    let Survey { page, count, failures } = store.survey(&asked.query, &counted.query, &failed.query).await?;
+    Ok((asked.page(page), count, failures))
 }
 
 /// The same question about all runs, not those after a page.
@@ -197,7 +219,6 @@ pub async fn count(store: &dyn Store, search: &Search) -> Result<RunCount, Inspe
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn failures(store: &dyn Store, search: &Search) -> Result<FailureGroups, InspectError> {
-    let mut asked = uncut(search).query(store, "failures").await?;
-    asked.query.filter = asked.query.filter.and(Test::Is(vec![Property::Failed]));
+    let asked = Search { cursor: None, ..search.clone() }.failed(store).await?;
     Ok(store.failures(&asked.query).await?)
 }

@@ -195,9 +195,8 @@ pub struct StepView {
 }
 
 impl RunView {
-    pub(crate) fn new(state: RunState, row: RunRow, children: Vec<RunRow>, replays: Vec<RunRow>) -> RunView {
-        let tasks = (0..state.tasks.len()).filter_map(|at| TaskView::new(&state, at)).collect();
-        let waits = waiting(&state);
+    pub(super) fn new(state: &RunState, row: &RunRow, children: &[RunRow], replays: &[RunRow]) -> RunView {
+        let tasks = (0..state.tasks.len()).filter_map(|at| TaskView::new(state, at)).collect();
         let origin = state.origin.clone();
         RunView {
             id: state.id,
@@ -206,17 +205,20 @@ impl RunView {
             namespace: origin.namespace,
             key: origin.key,
             status: state.status,
-            waiting: waits,
+            waiting: waiting(state),
             input: origin.input,
             output: state.output(),
             metadata: origin.metadata,
             priority: origin.priority,
             replay_of: origin.trigger.replay_of(),
-            replays: replays.into_iter().map(|replay| (replay.run, replay.status)).collect(),
+            replays: replays.iter().map(|replay| (replay.run, replay.status)).collect(),
             trigger: origin.trigger,
             parent: origin.parent,
             trace: origin.trace.map(|trace| *trace),
-            children: children.into_iter().map(|child| (child.run, child.workflow, child.status)).collect(),
+            children: children
+                .iter()
+                .map(|child| (child.run, child.workflow.clone(), child.status))
+                .collect(),
             retries: state.retries(),
             claims: state.claims,
             node: row.owner.or(state.node),
@@ -228,12 +230,12 @@ impl RunView {
             deadline: state.deadline.or(origin.start_deadline.filter(|_| state.started_at.is_none())),
             timeout: origin.timeout_ms.map(Duration::from_millis),
             start_deadline: origin.start_deadline,
-            cancel: state.cancel,
+            cancel: state.cancel.clone(),
             archived: row.archived_at.is_some(),
             imported: row.imported,
             events: state.seq,
             tasks,
-            end: state.end,
+            end: state.end.clone(),
         }
     }
 

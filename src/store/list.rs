@@ -125,6 +125,30 @@ pub struct FailureGroup {
     pub newest: RunId,
 }
 
+/// What a page of lists shows: runs, how many there are, and what fails among them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    /// The runs.
+    pub page: RunPage,
+    /// How many there are.
+    pub count: RunCount,
+    /// What fails.
+    pub failures: FailureGroups,
+}
+
+/// Other runs that failed for the same cause as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alike {
+    /// What they share.
+    pub fingerprint: String,
+    /// How many there are: the newest 10,000 were counted.
+    pub all: u64,
+    /// How many of these were created in the last 24 hours.
+    pub day: u64,
+    /// The newest of them, the newest first.
+    pub newest: Vec<RunId>,
+}
+
 /// Failures by their cause, the most frequent first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FailureGroups {

@@ -29,7 +29,9 @@ pub use self::batch::{Append, Awaits, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
-pub use self::list::{EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen};
+pub use self::list::{
+    Alike, EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen, Survey,
+};
 pub use self::outbox::Outbox;
 pub use self::retention::{
     Archive, Holder, PassBegun, PassFailure, Policy, PolicyScope, Pruned, RawEvent, Retention, Step, Tally,
@@ -151,6 +153,24 @@ pub trait Store: Archive + Flow + Outbox + Schedules + Signals + Triggers + Writ
     /// Tells what the newest 10,000 runs of a namespace have: what is worth a suggestion to one who looks for runs. Values that
     /// are too long to be typed are left out.
     fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Seen>;
+
+    /// Lists runs, counts some and groups some; a store may see the same runs in all three.
+    fn survey<'a>(
+        &'a self,
+        listed: &'a RunQuery,
+        counted: &'a RunQuery,
+        failed: &'a RunQuery,
+    ) -> Answer<'a, Survey> {
+        Box::pin(async move {
+            let page = self.list(listed).await?;
+            let count = self.count(counted).await?;
+            Ok(Survey { page, count, failures: self.failures(failed).await? })
+        })
+    }
+
+    /// Counts the other runs of a run's namespace that are not archived and failed for the same cause, and names the newest
+    /// `named` of them; `None` unless the run is known and failed.
+    fn alike(&self, run: RunId, named: u32) -> Answer<'_, Option<Alike>>;
 
     /// Finds the run of a key.
     fn find<'a>(

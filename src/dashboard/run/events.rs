@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use crate::dashboard::page::Site;
 use crate::dashboard::payload;
 use crate::dashboard::text::{between, clock, short};
-use crate::http::routes::events::{data, page};
+use crate::http::routes::events::{data, page, page_of};
 use crate::http::{Action, Caller, Code, Named, Params, Problem, Service, TheRun};
 use crate::model::{Event, Recorded, RunEvent, TaskEvent};
 use crate::store::RunRow;
@@ -29,15 +29,20 @@ const PICKS: [(&str, &[&str]); 5] = [
     ("children", &["child"]),
 ];
 
-/// The first events, or those after the one that the page's address names.
+/// The first events, or those after the one that the page's address names, of a whole log or, without one, as far as they
+/// can be read.
 pub(super) async fn section(
     service: &Service,
     caller: &Caller,
     site: &Site,
     row: &RunRow,
+    log: Option<&[Recorded]>,
     params: &Params,
 ) -> Result<Markup, Problem> {
-    let (events, next) = page(service, row, params, EVENTS_SHOWN).await?;
+    let (events, next) = match log {
+        Some(log) => page_of(log, params, EVENTS_SHOWN)?,
+        None => page(service, row, params, EVENTS_SHOWN).await?,
+    };
     let here = site.to(format!("/runs/{}/events", row.run));
     let kind = params.text("kind");
     let known = || RunEvent::KINDS.iter().chain(TaskEvent::KINDS).map(|(kind, _)| *kind);
@@ -120,7 +125,7 @@ pub(super) async fn list(
     TheRun(row): TheRun,
     params: Params,
 ) -> Result<Response, Problem> {
-    let events = section(&service, &caller, &site, &row, &params).await?;
+    let events = section(&service, &caller, &site, &row, None, &params).await?;
     let main = html! { (crumbs(&site, &row)) h1 { "Events of " code { (row.run) } } (events) };
     Ok(site.page(&format!("Events of {}", short(row.run)), None, main))
 }

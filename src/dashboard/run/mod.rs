@@ -21,10 +21,10 @@ use super::page::Site;
 use super::payload;
 use super::text::{count, escaped, short};
 use super::timeline;
-use crate::http::routes::runs;
 use crate::http::{Action, Caller, Params, Problem, Service, TheRun};
-use crate::inspect::{self, Graph, Node, NodeKind, RunView, Timeline};
+use crate::inspect::{Cause, Dossier, Graph, Node, NodeKind, RunView, Timeline, Why};
 use crate::model::{Payload, RunId, TaskName};
+use crate::store::RunRow;
 
 pub(super) fn routes() -> axum::Router<Arc<Service>> {
     axum::Router::new()
@@ -57,11 +57,18 @@ async fn show(
     let run = row.run;
     let gone = || Problem::no_run(&run.to_string());
     let store = service.details().await?;
-    let view = runs::view(&service, run).await?;
-    let why = inspect::why(store, run).await?.ok_or_else(gone)?;
+    let dossier = Dossier::of(store, row.clone()).await?.ok_or_else(gone)?;
+    let why = dossier.why().await?;
+    if let Cause::Quarantined { .. } = why.cause
+        && dossier.log().is_err()
+    {
+        let events = events::section(&service, &caller, &site, &row, None, &params).await;
+        return Ok(damaged(&site, &row, &why, events));
+    }
+    let view = dossier.view().await?;
     // The others may fail by themselves: what is known is shown.
-    let graph = async { inspect::graph(store, run).await?.ok_or_else(gone) }.await;
-    let events = events::section(&service, &caller, &site, &row, &params).await;
+    let graph = dossier.graph().await.map_err(Problem::from);
+    let events = events::section(&service, &caller, &site, &row, dossier.log().ok(), &params).await;
     let logs = match caller.may(Action::ReadPayload) {
         true => Some(logs::section(&service, &site, run).await),
         false => None,
@@ -69,7 +76,7 @@ async fn show(
     let address = site.to(format!("/runs/{run}"));
     let main = html! {
         (head::head(&site, &view))
-        (why::panel(&site, &view, &why))
+        (why::panel(&site, &why))
         nav.sections aria-label="Sections" {
             @for (id, name, key) in SECTIONS { a href={ "#" (id) } data-key=[(!key.is_empty()).then_some(key)] { (name) } }
             @if caller.may(Action::ReadPayload) {
@@ -103,6 +110,20 @@ async fn show(
     let live =
         (!view.status.is_terminal()).then(|| format!("/api/v1/runs/{run}/stream?after={}", view.events));
     Ok(site.page(&title, live.as_deref(), main))
+}
+
+/// The page of a run whose log cannot be read or folded: that is why nothing more happens to it, and what can be read is shown.
+fn damaged(site: &Site, row: &RunRow, why: &Why, events: Result<Markup, Problem>) -> Response {
+    let main = html! {
+        p.crumbs { a href=(site.to("/runs")) { "Runs" } }
+        h1 { (run_mark(row.status)) " " (row.workflow) " " code.id data-copy { (row.run) } }
+        (why::panel(site, why))
+        section #events aria-labelledby="events-h" {
+            h2 #events-h { "Events" }
+            (or_problem(events, |events| events))
+        }
+    };
+    site.page(&format!("{} {} {}", run_mark(row.status).icon, row.workflow, short(row.run)), None, main)
 }
 
 /// Shows a part of a page, or why it is not there: the rest of the page stays.

@@ -6,10 +6,8 @@ use super::{link, shown};
 use crate::dashboard::page::Site;
 use crate::dashboard::text::{ago, count, counted, escaped};
 use crate::http::Action as Permission;
-use crate::inspect::{
-    Action, Change, Changes, FieldDiff, LastGood, RunView, Similar, Site as Place, StartDiff, Why,
-};
-use crate::model::{Failure, Status};
+use crate::inspect::{Action, Change, Changes, FieldDiff, LastGood, Similar, Site as Place, StartDiff, Why};
+use crate::model::{Failure, RunId, Status};
 use crate::store::LogLine;
 
 /// Changes against the last good run that are shown; all of them are on the page of the differences.
@@ -18,7 +16,7 @@ const CHANGES_SHOWN_MAX: usize = 5;
 /// Characters of one value of a change.
 const VALUE_CHARS_MAX: usize = 60;
 
-pub(super) fn panel(site: &Site, view: &RunView, why: &Why) -> Markup {
+pub(super) fn panel(site: &Site, why: &Why) -> Markup {
     let bad = matches!(why.status, Status::Failed | Status::TimedOut);
     html! {
         section.why #why aria-labelledby="why-h" data-error[bad] {
@@ -39,10 +37,10 @@ pub(super) fn panel(site: &Site, view: &RunView, why: &Why) -> Markup {
                     li { "Waits for " (wait.waiting) @if let Some(since) = wait.since { ", since " (ago(since, site.now)) } }
                 } }
             }
-            @if site.may(Permission::ReadPayload) && !why.lines.is_empty() { (lines(site, view, &why.lines)) }
+            @if site.may(Permission::ReadPayload) && !why.lines.is_empty() { (lines(site, why.run, &why.lines)) }
             @if let Some(similar) = &why.similar { (alike(site, similar)) }
-            @if let Some(good) = &why.last_good { (differs(site, view, good)) }
-            (next(site, view, &why.actions))
+            @if let Some(good) = &why.last_good { (differs(site, why.run, good)) }
+            (next(site, why.run, &why.actions))
         }
     }
 }
@@ -88,11 +86,11 @@ pub(super) fn failure(failure: &Failure) -> Markup {
     }
 }
 
-fn lines(site: &Site, view: &RunView, lines: &[LogLine]) -> Markup {
+fn lines(site: &Site, run: RunId, lines: &[LogLine]) -> Markup {
     html! {
         div.lines {
             @for line in lines { (super::logs::line(line, false)) }
-            p.faint { a href=(site.to(format!("/runs/{}/logs", view.id))) { "All lines" } }
+            p.faint { a href=(site.to(format!("/runs/{run}/logs"))) { "All lines" } }
         }
     }
 }
@@ -113,14 +111,14 @@ fn alike(site: &Site, similar: &Similar) -> Markup {
     }
 }
 
-fn differs(site: &Site, view: &RunView, good: &LastGood) -> Markup {
+fn differs(site: &Site, run: RunId, good: &LastGood) -> Markup {
     html! {
         div.differs {
             p {
                 "The last good run is " (link(site, good.run, Some(Status::Succeeded)))
                 @if let Some(at) = good.finished_at { ", " (ago(at, site.now)) }
                 ". "
-                a href=(site.to(format!("/runs/{}/diff?with={}", view.id, good.run))) { "Everything that differs" }
+                a href=(site.to(format!("/runs/{run}/diff?with={}", good.run))) { "Everything that differs" }
             }
             (start(&good.changes, site.may(Permission::ReadPayload)))
         }
@@ -169,15 +167,15 @@ fn change(name: &str, before: Option<&str>, after: Option<&str>) -> Markup {
 }
 
 /// What a person can do about it. Buttons that the reader may not press are not there.
-fn next(site: &Site, view: &RunView, actions: &[Action]) -> Markup {
+fn next(site: &Site, run: RunId, actions: &[Action]) -> Markup {
     html! {
         @if !actions.is_empty() { ul.next { @for action in actions { (step(site, action)) } } }
-        p.faint { "In a terminal: " code data-copy { "runlog why " (view.id) } }
+        p.faint { "In a terminal: " code data-copy { "runlog why " (run) } }
     }
 }
 
 fn step(site: &Site, action: &Action) -> Markup {
-    let of = |run: &crate::model::RunId, verb: &str| site.to(format!("/runs/{run}/{verb}"));
+    let of = |run: &RunId, verb: &str| site.to(format!("/runs/{run}/{verb}"));
     html! {
         @match action {
             Action::Replay { run, reused, rerun, from, .. } => @if site.may(Permission::Replay) {

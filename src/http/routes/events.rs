@@ -60,25 +60,71 @@ pub(crate) async fn page(
     params: &Params,
     limit: u32,
 ) -> Result<(Vec<Recorded>, Option<u32>), Problem> {
-    let after = params.number("after", 0..=NUMBER_MAX, 0)?;
-    let kinds = params.text("kind").map(kinds).transpose()?;
+    let mut picked = Picked::by(params, limit)?;
     let store = service.details().await?;
-    let (mut found, mut last, mut end) = (Vec::new(), after, false);
-    while found.len() < limit as usize && !end && last.saturating_sub(after) < EVENTS_LOOKED_AT_MAX {
-        let page = store.log(row.run, last, EVENTS_AT_ONCE).await?;
-        end = page.len() < EVENTS_AT_ONCE as usize;
-        for recorded in page {
-            if found.len() == limit as usize {
-                end = false;
+    while picked.wants_more() {
+        let page = store.log(row.run, picked.last, EVENTS_AT_ONCE).await?;
+        picked.end = page.len() < EVENTS_AT_ONCE as usize;
+        picked.take(page);
+    }
+    Ok(picked.answer())
+}
+
+/// Picks such events of a whole log.
+#[cfg(feature = "dashboard")]
+pub(crate) fn page_of(
+    log: &[Recorded],
+    params: &Params,
+    limit: u32,
+) -> Result<(Vec<Recorded>, Option<u32>), Problem> {
+    let mut picked = Picked::by(params, limit)?;
+    let rest = log.get(picked.after as usize..).unwrap_or_default();
+    picked.end = true;
+    picked.take(rest.iter().take(EVENTS_LOOKED_AT_MAX as usize).cloned());
+    picked.end &= rest.len() <= EVENTS_LOOKED_AT_MAX as usize;
+    Ok(picked.answer())
+}
+
+/// Events that parameters ask for.
+struct Picked<'a> {
+    after: u32,
+    kinds: Option<Vec<&'a str>>,
+    limit: usize,
+    found: Vec<Recorded>,
+    /// The last one that was looked at.
+    last: u32,
+    /// Whether there is none after it.
+    end: bool,
+}
+
+impl Picked<'_> {
+    fn by(params: &Params, limit: u32) -> Result<Picked<'_>, Problem> {
+        let after = params.number("after", 0..=NUMBER_MAX, 0)?;
+        let kinds = params.text("kind").map(kinds).transpose()?;
+        Ok(Picked { after, kinds, limit: limit as usize, found: Vec::new(), last: after, end: false })
+    }
+
+    fn wants_more(&self) -> bool {
+        let looked_at = self.last.saturating_sub(self.after);
+        self.found.len() < self.limit && !self.end && looked_at < EVENTS_LOOKED_AT_MAX
+    }
+
+    fn take(&mut self, events: impl IntoIterator<Item = Recorded>) {
+        for recorded in events {
+            if self.found.len() == self.limit {
+                self.end = false;
                 break;
             }
-            last = recorded.seq;
-            if kinds.as_ref().is_none_or(|kinds| kinds.contains(&recorded.event.kind())) {
-                found.push(recorded);
+            self.last = recorded.seq;
+            if self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&recorded.event.kind())) {
+                self.found.push(recorded);
             }
         }
     }
-    Ok((found, (!end).then_some(last)))
+
+    fn answer(self) -> (Vec<Recorded>, Option<u32>) {
+        (self.found, (!self.end).then_some(self.last))
+    }
 }
 
 /// One event, its values whole

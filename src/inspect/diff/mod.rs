@@ -120,8 +120,8 @@ pub async fn diff(store: &dyn Store, a: RunId, b: RunId) -> Result<Option<RunDif
     let Some(b) = History::read(store, b).await? else { return Ok(None) };
     let start = StartDiff::between(&a.state.origin, &b.state.origin);
     let (first, course) = (course::first(&a.log, &b.log), course::first_course(&a.log, &b.log));
-    let view = |history: History| RunView::new(history.state, history.row, Vec::new(), Vec::new());
-    let (a, b) = (view(a), view(b));
+    let view = |history: &History| RunView::new(&history.state, &history.row, &[], &[]);
+    let (a, b) = (view(&a), view(&b));
     let text = |view: &RunView| view.output.as_ref().map(|output| output.text().to_owned());
     Ok(Some(RunDiff {
         start,

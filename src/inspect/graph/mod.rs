@@ -12,8 +12,7 @@ pub use self::layout::{LaidOut, Layout};
 
 use std::time::Duration;
 
-use super::history::History;
-use super::{CHILDREN_SHOWN_MAX, InspectError};
+use super::{Dossier, InspectError};
 use crate::model::condition::SkipReason;
 use crate::model::plan::Role;
 use crate::model::state::{RunState, TaskState};
@@ -110,9 +109,10 @@ pub enum Link {
 /// # Errors
 /// [`InspectError`].
 pub async fn graph(store: &dyn Store, run: RunId) -> Result<Option<Graph>, InspectError> {
-    let Some(History { state, .. }) = History::read(store, run).await? else { return Ok(None) };
-    let children = store.children(run, CHILDREN_SHOWN_MAX).await?;
-    Ok(Some(Graph::of(&state, &children)))
+    match Dossier::open(store, run).await? {
+        Some(dossier) => Ok(Some(dossier.graph().await?)),
+        None => Ok(None),
+    }
 }
 
 impl Graph {

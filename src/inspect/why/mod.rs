@@ -16,6 +16,7 @@ pub use self::similar::Similar;
 pub use self::site::{Site, StepSite};
 pub use self::waits::Wait;
 pub use self::walk::why;
+pub(super) use self::walk::why_of;
 
 use super::diff::StartDiff;
 use crate::model::{NodeId, RunId, Status, TaskName, Timestamp, Version, WorkflowName};

@@ -1,13 +1,9 @@
 //! Which other runs failed for the same cause.
 
-use std::time::Duration;
-
-use crate::model::filter::{Field, Filter, Pattern, Test, When};
-use crate::model::{RunId, RunSummary};
-use crate::store::{RunQuery, Store, StoreError};
-
-/// What counts as lately.
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+use crate::model::RunId;
+use crate::model::filter::{Field, Filter, Pattern, Test};
+use crate::model::limits::COUNT_MAX;
+use crate::store::{Alike, Store, StoreError};
 
 /// Runs that are named.
 const NAMED_MAX: u32 = 3;
@@ -31,35 +27,20 @@ pub struct Similar {
 }
 
 /// Finds what failed as `run` did; `None` when it did not fail, and when the server gave up counting.
-pub(super) async fn similar(store: &dyn Store, run: &RunSummary) -> Result<Option<Similar>, StoreError> {
-    let Some(failure) = &run.failure else { return Ok(None) };
-    match of_fingerprint(store, run, &failure.fingerprint).await {
-        Ok(similar) => Ok(Some(similar)),
+pub(super) async fn similar(store: &dyn Store, run: RunId) -> Result<Option<Similar>, StoreError> {
+    match store.alike(run, NAMED_MAX).await {
+        Ok(alike) => Ok(alike.map(Similar::from)),
         // The cause is worth more than how often it came.
         Err(error) if error.is_timeout() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-async fn of_fingerprint(store: &dyn Store, run: &RunSummary, print: &str) -> Result<Similar, StoreError> {
-    let filter =
-        Filter::default().and(Test::Text(Field::Fingerprint, vec![Pattern::Exact(print.to_owned())]));
-    let others = filter.clone().and_not(Test::Id(vec![run.run.to_string().replace('-', "")]));
-    let now = store.now().await?;
-    let query = |filter| {
-        let namespace = run.namespace.clone();
-        RunQuery { namespace, filter, now, before: None, limit: NAMED_MAX }
-    };
-    let page = store.list(&query(others.clone())).await?;
-    let (day, all, capped) = if page.next.is_none() {
-        let since = When::Ago(DAY).at(now);
-        let lately = page.runs.iter().filter(|run| run.created_at() >= since).count();
-        (lately as u64, page.runs.len() as u64, false)
-    } else {
-        let all = store.count(&query(others.clone())).await?;
-        let day = store.count(&query(others.and(Test::Since(When::Ago(DAY))))).await?;
-        (day.total(), all.total(), all.capped)
-    };
-    let newest = page.runs.iter().map(|run| run.run).collect();
-    Ok(Similar { fingerprint: print.to_owned(), filter, day, all, capped, newest })
+impl From<Alike> for Similar {
+    fn from(alike: Alike) -> Similar {
+        let Alike { fingerprint, all, day, newest } = alike;
+        let print = Test::Text(Field::Fingerprint, vec![Pattern::Exact(fingerprint.clone())]);
+        let filter = Filter::default().and(print);
+        Similar { fingerprint, filter, day, all, capped: all >= u64::from(COUNT_MAX), newest }
+    }
 }

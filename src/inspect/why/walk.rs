@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::super::diff::StartDiff;
-use super::super::history::History;
+use super::super::history::Look;
 use super::super::{InspectError, last_good, nobody, paused, takers};
 use super::action::actions;
 use super::find::{Finding, Next, at_the_end, child, find};
@@ -13,8 +13,8 @@ use super::{Cause, Fault, Hop, LastGood, Why};
 use crate::model::event::Timeout;
 use crate::model::limits::DEPTH_MAX;
 use crate::model::state::{End, Origin};
-use crate::model::{RunId, RunSummary, Status, TaskName};
-use crate::store::{RunRow, Store, StoreError};
+use crate::model::{RunId, Status, TaskName};
+use crate::store::{RunRow, Store};
 
 /// Says why a run failed, or why it stands where it stands; `None` when there is no such run.
 ///
@@ -23,18 +23,25 @@ use crate::store::{RunRow, Store, StoreError};
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn why(store: &dyn Store, run: RunId) -> Result<Option<Why>, InspectError> {
-    let Some(asked) = Look::at(store, run).await? else { return Ok(None) };
+    match Look::at(store, run).await? {
+        Some(asked) => why_of(store, &asked).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Says why of a run that was looked at.
+pub(in crate::inspect) async fn why_of(store: &dyn Store, asked: &Look) -> Result<Why, InspectError> {
     let mut walk = Walk { store, path: Vec::new() };
-    let finding = walk.from(&asked).await?;
-    let row = asked.row;
+    let finding = walk.from(asked).await?;
+    let row = &asked.row;
     let state = asked.history.as_ref().ok().map(|history| &history.state);
     let mut why = Why {
-        run,
+        run: row.run,
         workflow: row.workflow.clone(),
         version: row.version.clone(),
         status: row.status,
         node: row.owner.or_else(|| state?.node),
-        created_at: run.created_at(),
+        created_at: row.run.created_at(),
         started_at: row.started_at,
         finished_at: row.finished_at,
         path: walk.path,
@@ -47,23 +54,21 @@ pub async fn why(store: &dyn Store, run: RunId) -> Result<Option<Why>, InspectEr
         actions: Vec::new(),
     };
     why.lines = last_lines(store, why.site.as_ref()).await?;
-    if matches!(row.status, Status::Failed | Status::TimedOut)
-        && let Some(summary) = store.summaries(&[run]).await?.into_iter().next()
-    {
-        why.similar = similar(store, &summary).await?;
+    if matches!(row.status, Status::Failed | Status::TimedOut) {
+        why.similar = similar(store, row.run).await?;
         why.last_good = match state {
-            Some(state) => good_before(store, &summary, &state.origin).await?,
+            Some(state) => good_before(store, row.run, &state.origin).await?,
             None => None,
         };
     }
     why.actions = actions(&why, state);
-    Ok(Some(why))
+    Ok(why)
 }
 
 /// Finds the last good run before a bad one, and what the bad one was started with otherwise.
 async fn good_before(
     store: &dyn Store,
-    run: &RunSummary,
+    run: RunId,
     started: &Origin,
 ) -> Result<Option<LastGood>, InspectError> {
     let Some(good) = last_good::partner(store, run).await? else { return Ok(None) };
@@ -72,42 +77,26 @@ async fn good_before(
     Ok(Some(LastGood { run: good.run, version: good.version, finished_at: good.finished_at, changes }))
 }
 
-/// A run as the store has it, be its log whole or not.
-struct Look {
-    row: RunRow,
-    history: Result<History, String>,
-}
-
-impl Look {
-    async fn at(store: &dyn Store, run: RunId) -> Result<Option<Look>, InspectError> {
-        let Some(row) = store.row(run).await? else { return Ok(None) };
-        let history = match History::read(store, run).await {
-            Ok(Some(history)) => Ok(history),
-            Ok(None) => return Ok(None),
-            Err(InspectError::Illegal(illegal)) => Err(illegal.to_string()),
-            Err(InspectError::Store(corrupt @ StoreError::Corrupt { .. })) => Err(corrupt.to_string()),
-            Err(error) => return Err(error),
-        };
-        Ok(Some(Look { row, history }))
-    }
-
-    async fn find(&self, store: &dyn Store) -> Result<Finding, InspectError> {
-        match &self.history {
-            Ok(history) => {
-                let (workflow, version) = (&self.row.workflow, &self.row.version);
-                let nobody = match &history.state.end {
-                    // Whether anybody served it then is not known; whether anybody does now is the next best.
-                    Some(End::TimedOut { timeout: Timeout::Start, .. }) => {
-                        match paused(store, &self.row).await? {
-                            None => Some(takers(store, workflow, version).await?.1),
-                            paused => paused,
-                        }
+/// Says why of one run by itself.
+async fn find_in(store: &dyn Store, look: &Look) -> Result<Finding, InspectError> {
+    match &look.history {
+        Ok(history) => {
+            let (workflow, version) = (&look.row.workflow, &look.row.version);
+            let nobody = match &history.state.end {
+                // Whether anybody served it then is not known; whether anybody does now is the next best.
+                Some(End::TimedOut { timeout: Timeout::Start, .. }) => {
+                    match paused(store, &look.row).await? {
+                        None => Some(takers(store, workflow, version).await?.1),
+                        paused => paused,
                     }
-                    _ => nobody(store, &self.row).await?,
-                };
-                find(history, nobody)
-            }
-            Err(reason) => Ok(Finding::of(Cause::Quarantined { reason: reason.clone() })),
+                }
+                _ => nobody(store, &look.row).await?,
+            };
+            find(history, nobody)
+        }
+        Err(damage) => {
+            let reason = InspectError::from(damage.clone()).to_string();
+            Ok(Finding::of(Cause::Quarantined { reason }))
         }
     }
 }
@@ -119,7 +108,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     async fn from(&mut self, asked: &Look) -> Result<Finding, InspectError> {
-        let finding = asked.find(self.store).await?;
+        let finding = find_in(self.store, asked).await?;
         self.hop(&asked.row, finding.task.clone());
         match (&finding.next, &finding.cause) {
             (Some(Next::Parent(parent)), _) => self.ascend(*parent, finding).await,
@@ -158,7 +147,7 @@ impl Walk<'_> {
             if child.row.status == Status::Succeeded || (waited_for && child.row.status.is_terminal()) {
                 break;
             }
-            let below = child.find(self.store).await?;
+            let below = find_in(self.store, &child).await?;
             self.hop(&child.row, below.task.clone());
             finding = below;
         }
@@ -182,7 +171,7 @@ impl Walk<'_> {
     async fn ascend(&mut self, parent: RunId, finding: Finding) -> Result<Finding, InspectError> {
         let (mut run, mut because) = (parent, None);
         while let Some(above) = Look::at(self.store, run).await?.filter(|_| !self.is_too_far()) {
-            let own = above.find(self.store).await?;
+            let own = find_in(self.store, &above).await?;
             self.hop(&above.row, own.task.clone());
             let Some(Next::Parent(higher)) = own.next else {
                 because = headline_of(self.store, run).await?;

@@ -8,8 +8,13 @@ use super::world::{Run, World};
 use crate::model::limits::{
     COUNT_MAX, ENDED_SPANS_MAX, FAILURE_GROUPS_MAX, SEEN_RUNS_MAX, SEEN_VALUE_CHARS_MAX,
 };
-use crate::model::{Namespace, RunSummary, Status, TaskName, Timestamp};
-use crate::store::{EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen};
+use crate::model::{Namespace, RunId, RunSummary, Status, TaskName, Timestamp};
+use crate::store::{
+    Alike, EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen,
+};
+
+/// What counts as lately.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl World {
     pub(super) fn list(&self, query: &RunQuery) -> RunPage {
@@ -99,6 +104,24 @@ impl World {
             seen.add(&name, value);
         }
         seen
+    }
+
+    pub(super) fn alike(&self, run: RunId, named: u32, now: Timestamp) -> Option<Alike> {
+        let asked = self.runs.get(&run)?.summary();
+        let fingerprint = asked.failure?.fingerprint;
+        let others = self
+            .runs
+            .values()
+            .rev()
+            .filter(|other| other.row.run != run && other.row.namespace == asked.namespace);
+        let prints =
+            |other: &&Run| other.summary().failure.is_some_and(|failure| failure.fingerprint == fingerprint);
+        let alike: Vec<RunId> =
+            others.filter(prints).take(COUNT_MAX as usize).map(|other| other.row.run).collect();
+        let day_ago = RunId::first_at(now - DAY);
+        let day = alike.iter().filter(|run| **run >= day_ago).count() as u64;
+        let newest = alike.iter().take(named as usize).copied().collect();
+        Some(Alike { fingerprint, all: alike.len() as u64, day, newest })
     }
 
     /// Lists the runs that are asked for, the newest first.

@@ -46,7 +46,7 @@ pub use self::faults::{Call, CrashAfter, Fate, Faults, Transaction};
 pub use self::simulated::{Accepted, Lease, Mutant, Noticed, Observer, Passage, Seen};
 use self::world::World;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
+    Alike, Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
     RunQuery, RunRow, RunsEnded, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
@@ -295,6 +295,10 @@ impl Store for MemoryStore {
 
     fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, super::Seen> {
         self.call(Call::of("seen"), move |world, _| Ok(world.seen_values(namespace)))
+    }
+
+    fn alike(&self, run: RunId, named: u32) -> Answer<'_, Option<Alike>> {
+        self.call(Call::of("alike"), move |world, now| Ok(world.alike(run, named, now)))
     }
 
     fn find<'a>(

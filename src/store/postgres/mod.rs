@@ -54,9 +54,9 @@ use self::dedicated::{Dedicated, Plans, within};
 use self::news::Listener;
 use self::route::Route;
 use super::{
-    Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
+    Alike, Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
-    RunQuery, RunRow, RunsEnded, Seen, Sent, Serving, Shape, Store, StoreError, Wanted,
+    RunQuery, RunRow, RunsEnded, Seen, Sent, Serving, Shape, Store, StoreError, Survey, Wanted,
 };
 use crate::model::{
     Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
@@ -238,6 +238,23 @@ impl Store for PostgresStore {
 
     fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Seen> {
         Box::pin(within(list::seen(&self.pool, namespace)))
+    }
+
+    fn survey<'a>(
+        &'a self,
+        listed: &'a RunQuery,
+        counted: &'a RunQuery,
+        failed: &'a RunQuery,
+    ) -> Answer<'a, Survey> {
+        Box::pin(within(list::survey(&self.pool, listed, counted, failed)))
+    }
+
+    fn alike(&self, run: RunId, named: u32) -> Answer<'_, Option<Alike>> {
+        Box::pin(within(async move {
+            let mut borrowed = self.borrow().await?;
+            let answer = summaries::alike(&mut borrowed, run, named).await;
+            borrowed.settle(answer).await
+        }))
     }
 
     fn find<'a>(

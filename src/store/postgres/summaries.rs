@@ -6,12 +6,13 @@ use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use super::errors::classify;
-use super::rows::{corrupt, run_id};
+use super::rows::{corrupt, run_id, run_ids};
+use crate::model::limits::COUNT_MAX;
 use crate::model::{
     FailureSummary, Key, Namespace, NodeId, RunId, RunSummary, Status, TaskName, Timestamp, TriggerSummary,
     Version, WorkflowName,
 };
-use crate::store::StoreError;
+use crate::store::{Alike, StoreError};
 
 pub(super) async fn summaries(
     connection: &mut PgConnection,
@@ -22,6 +23,23 @@ pub(super) async fn summaries(
         sqlx::query_file_as!(SummaryRecord, "src/store/postgres/sql/summaries.sql", ids.as_slice() as _);
     let rows = rows.fetch_all(connection).await.map_err(classify)?;
     rows.into_iter().map(RunSummary::try_from).collect()
+}
+
+pub(super) async fn alike(
+    connection: &mut PgConnection,
+    run: RunId,
+    named: u32,
+) -> Result<Option<Alike>, StoreError> {
+    let row = sqlx::query_file!(
+        "src/store/postgres/sql/alike.sql",
+        run.uuid(),
+        i64::from(COUNT_MAX),
+        i32::try_from(named).unwrap_or(i32::MAX)
+    );
+    let Some(row) = row.fetch_optional(connection).await.map_err(classify)? else { return Ok(None) };
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
+    let (all, day) = (count(row.all), count(row.day));
+    Ok(Some(Alike { fingerprint: row.fingerprint, all, day, newest: run_ids(row.newest)? }))
 }
 
 /// A row of `runlog.runs` or `runlog.archived_runs`, as far as lists show it.

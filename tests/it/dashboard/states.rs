@@ -9,7 +9,7 @@ use sqlx::postgres::PgPoolOptions;
 use super::sound::assert_sound;
 use super::*;
 use crate::http::{Stage, start};
-use crate::support::{Ground, Postgres, echo, gate};
+use crate::support::{Ground, Postgres, echo, gate, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_says_how_to_begin() {
@@ -157,4 +157,31 @@ async fn a_place_among_the_lines_that_is_none_is_refused() {
         page.assert_says(&format!("after is {after:?}: expected a place in the stream"));
     }
     visit(&app, &format!("{logs}?after=0")).await.assert_says("charge declined");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_log_is_damaged_has_a_page_that_says_so() {
+    let ground = Postgres::new().await;
+    let runtime = ground.builder().workflow(gate()).start().await.unwrap();
+    let run = runtime.run(&gate(), 1.into()).start().await.unwrap();
+    until("it waits", async || !run.get().await.unwrap().waiting.is_empty()).await;
+    runtime.shutdown(Duration::ZERO).await.unwrap();
+    let events = run.get().await.unwrap().events;
+    let damage = format!(
+        "insert into runlog.events (run_id, seq, kind, schema_version, time, payload)
+         values ('{}', {}, 'run_succeeded', 1, clock_timestamp(), '{{}}')",
+        run.id(),
+        events + 1
+    );
+    ground.psql(&damage).await.unwrap();
+    let app = runlog::dashboard::router(&runtime).allow_all_insecure().into_router();
+
+    let page = visit(&app, &format!("/runs/{}", run.id())).await;
+
+    assert_eq!(page.status, 200, "{page:?}");
+    assert_sound(&page);
+    page.assert_says("gate: quarantined: its log cannot be folded");
+    page.assert_says("its output task has no output");
+    page.assert_says(&format!("runlog verify --run {}", run.id()));
+    assert_eq!(page.all("table.events tbody tr").len(), events as usize + 1, "what can be read is shown");
 }

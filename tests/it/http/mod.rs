@@ -6,6 +6,7 @@ mod bodies;
 mod bulk;
 mod census;
 mod commands;
+mod compress;
 mod events;
 mod explain;
 mod import;

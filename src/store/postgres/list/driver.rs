@@ -121,6 +121,7 @@ impl Branch {
 }
 
 /// A few runs, by an index without the order of ids.
+#[derive(PartialEq)]
 pub(super) enum Narrow<'a> {
     Ids(&'a Test),
     Keys(&'a [Pattern]),
@@ -145,6 +146,15 @@ pub(super) fn narrow(filter: &Filter) -> Option<Narrow<'_>> {
         _ => None,
     });
     found.min_by_key(|(rank, _)| *rank).map(|(_, narrow)| narrow)
+}
+
+/// Says whether two queries have the same narrow index give the same ids.
+pub(super) fn is_narrowed_alike(a: &RunQuery, b: &RunQuery) -> bool {
+    let from = |query: &RunQuery| (query.filter.window(query.now), query.before);
+    a.namespace == b.namespace
+        && from(a) == from(b)
+        && Table::of(&a.filter) == Table::of(&b.filter)
+        && narrow(&a.filter) == narrow(&b.filter)
 }
 
 fn pairs(filter: &Filter) -> Vec<(&str, Vec<&str>)> {

@@ -13,7 +13,9 @@ use std::time::Duration;
 use sqlx::types::Uuid;
 use sqlx::{PgPool, PgTransaction};
 
-use self::driver::{BRANCHES_MAX, Source, Table, branches, narrow, parts_of, tasks};
+use self::driver::{
+    BRANCHES_MAX, Narrow, Source, Table, branches, is_narrowed_alike, narrow, parts_of, tasks,
+};
 use self::statements::{GroupRecord, Statements};
 use super::errors::classify;
 use super::rows::run_id;
@@ -23,7 +25,7 @@ use crate::model::limits::{
 };
 use crate::model::{Filter, Namespace, RunSummary, Status, Timestamp};
 use crate::store::{
-    EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen, StoreError,
+    EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen, StoreError, Survey,
 };
 
 /// Ends a question that takes longer than a person waits. Without a sort there is nothing to read before the first row:
@@ -80,6 +82,23 @@ fn every(namespace: &Namespace) -> RunQuery {
     RunQuery { namespace: namespace.clone(), filter, now, before: None, limit: 1 }
 }
 
+/// Answers all three from the same runs; ids that a narrow index gave are not looked for again.
+pub(super) async fn survey(
+    pool: &PgPool,
+    listed: &RunQuery,
+    counted: &RunQuery,
+    failed: &RunQuery,
+) -> Result<Survey, StoreError> {
+    let mut asked = Asked::begin(pool, listed).await?;
+    let page = asked.page(listed).await?;
+    asked.source = asked.source(counted).await?;
+    let count = asked.count(counted).await?;
+    asked.source = asked.source(failed).await?;
+    let failures = asked.failures(failed).await?;
+    asked.end().await?;
+    Ok(Survey { page, count, failures })
+}
+
 /// Explains every statement that a query may take, as the server would carry it out.
 #[cfg(feature = "testing")]
 pub(super) async fn explain(pool: &PgPool, query: &RunQuery) -> Result<Vec<String>, StoreError> {
@@ -111,6 +130,8 @@ pub(super) async fn explain(pool: &PgPool, query: &RunQuery) -> Result<Vec<Strin
 struct Asked {
     transaction: PgTransaction<'static>,
     source: Source,
+    /// What the narrow index of a query gave.
+    narrowed: Option<(RunQuery, Vec<Uuid>)>,
 }
 
 const STATEMENTS: Statements = Statements { explaining: false };
@@ -118,7 +139,7 @@ const STATEMENTS: Statements = Statements { explaining: false };
 impl Asked {
     async fn begin(pool: &PgPool, query: &RunQuery) -> Result<Asked, StoreError> {
         let transaction = pool.begin_with(BEGIN).await.map_err(classify)?;
-        let mut asked = Asked { transaction, source: Source::Ids(Vec::new()) };
+        let mut asked = Asked { transaction, source: Source::Ids(Vec::new()), narrowed: None };
         asked.source = asked.source(query).await?;
         Ok(asked)
     }
@@ -135,9 +156,7 @@ impl Asked {
             return Ok(Source::Ids(Vec::new()));
         }
         if let Some(narrow) = narrow(&query.filter) {
-            let mut sql = STATEMENTS.narrow(query, &narrow);
-            let ids = sql.build_query_scalar::<Uuid>().persistent(false);
-            let ids = ids.fetch_all(&mut *self.transaction).await.map_err(classify)?;
+            let ids = self.narrowed(query, &narrow).await?;
             if ids.len() <= NARROW_ROWS_MAX as usize {
                 return Ok(Source::Ids(ids));
             }
@@ -149,6 +168,18 @@ impl Asked {
         let branches = branches(query, of_tasks);
         let nowhere = parts_of(&Table::of(filter), &branches).next().is_none();
         Ok(if nowhere { Source::Ids(Vec::new()) } else { Source::Newest(branches) })
+    }
+
+    /// Reads the ids that a narrow index gives, one more than are wanted.
+    async fn narrowed(&mut self, query: &RunQuery, narrow: &Narrow<'_>) -> Result<Vec<Uuid>, StoreError> {
+        if let Some((_, ids)) = self.narrowed.as_ref().filter(|(of, _)| is_narrowed_alike(of, query)) {
+            return Ok(ids.clone());
+        }
+        let mut sql = STATEMENTS.narrow(query, narrow);
+        let ids = sql.build_query_scalar::<Uuid>().persistent(false);
+        let ids = ids.fetch_all(&mut *self.transaction).await.map_err(classify)?;
+        self.narrowed = Some((query.clone(), ids.clone()));
+        Ok(ids)
     }
 
     /// Names the workflows that have one of these tasks, one more than are merged.

@@ -14,7 +14,7 @@ use runlog::model::{
     FailureSummary, Key, Namespace, Payload, RunId, RunSummary, Status, TaskName, Version, WorkflowName,
 };
 use runlog::store::{
-    NewRun, PassBegun, Policy, PolicyScope, RunQuery, Served, Shape, Step, Store, StoreError,
+    NewRun, PassBegun, Policy, PolicyScope, RunQuery, Served, Shape, Step, Store, StoreError, Survey,
 };
 
 use crate::model::filters::*;
@@ -95,6 +95,12 @@ pub(super) async fn a_filter_finds_the_runs_it_matches_and_no_others(store: Arc<
             assert_eq!(Some(group.first), of.iter().map(|run| run.finished_at).min().unwrap(), "{filter}");
             assert_eq!(Some(group.last), of.iter().map(|run| run.finished_at).max().unwrap(), "{filter}");
         }
+        // Of another filter is counted what shares its narrow index with this one, or does not.
+        let mut fewer = query.clone();
+        fewer.filter.terms.pop();
+        let counted = store.count(&fewer).await.expect("a count");
+        let survey = store.survey(&query, &fewer, &query).await.expect("a survey");
+        assert_eq!(survey, Survey { page, count: counted, failures: groups.clone() }, "{filter}");
         some += usize::from(!expected.is_empty() && expected.len() < all.len());
         grouped += usize::from(groups.groups.len() > 1);
     }

@@ -220,6 +220,7 @@ macro_rules! contract {
                 a_run_in_the_queue_records_what_started_it
                 an_end_records_its_node_and_why_it_failed
                 a_run_that_ends_well_records_its_node_only
+                runs_that_failed_for_one_cause_are_counted_and_the_newest_named
                 a_parked_run_is_told_from_one_that_is_held
             }
             signals {

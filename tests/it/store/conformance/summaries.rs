@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use runlog::model::event::Trigger;
 use runlog::model::{FailureSummary, Namespace, Payload, Status, TaskName, TriggerSummary};
-use runlog::store::Store;
+use runlog::store::{Alike, Store};
 
 use crate::store::process::*;
 
@@ -99,4 +99,42 @@ pub(super) async fn a_parked_run_is_told_from_one_that_is_held(store: Arc<dyn St
     let summary = process.summary(run).await;
     assert_eq!((summary.parked, summary.node, summary.wake_at), (true, None, Some(far_ahead())));
     assert_eq!(summary.execution_time(), None);
+}
+
+pub(super) async fn runs_that_failed_for_one_cause_are_counted_and_the_newest_named(store: Arc<dyn Store>) {
+    let process = Process::join(&store).await;
+    let acme = Namespace::new("acme").expect("a name");
+    let fail = async |run, print: &str| {
+        let mut end = append(run, 1).note("ended").row(Status::Failed);
+        end.row.as_mut().expect("a row").failure = Some(Box::new(FailureSummary {
+            task: None,
+            kind: "PaymentError".to_owned(),
+            message: "declined".to_owned(),
+            location: None,
+            fingerprint: print.to_owned(),
+            caused_by: None,
+        }));
+        process.write(end).await;
+        run
+    };
+    let mut runs = Vec::new();
+    for _ in 0..4 {
+        runs.push(fail(process.started().await, "b44e9372c2ee").await);
+    }
+    let alone = fail(process.started().await, "b44e9372c2ef").await;
+    let birth = process.birth(Status::Running).born(|born| born.namespace = acme.clone());
+    process.write(birth.clone()).await;
+    let elsewhere = fail(birth.run, "b44e9372c2ee").await;
+    let alike = async |run, named| store.alike(run, named).await.expect("an answer");
+    let found = |print: &str, all: u64, newest: &[runlog::model::RunId]| {
+        Some(Alike { fingerprint: print.to_owned(), all, day: all, newest: newest.to_vec() })
+    };
+
+    assert_eq!(alike(runs[1], 2).await, found("b44e9372c2ee", 3, &[runs[3], runs[2]]));
+    assert_eq!(alike(runs[3], 9).await, found("b44e9372c2ee", 3, &[runs[2], runs[1], runs[0]]));
+    assert_eq!(alike(runs[3], 0).await, found("b44e9372c2ee", 3, &[]));
+    assert_eq!(alike(alone, 9).await, found("b44e9372c2ef", 0, &[]));
+    assert_eq!(alike(elsewhere, 9).await, found("b44e9372c2ee", 0, &[]), "those of others are not told");
+    assert_eq!(alike(process.started().await, 9).await, None, "it has not failed");
+    assert_eq!(alike(process.clock.new_run_id(), 9).await, None, "an unknown run");
 }

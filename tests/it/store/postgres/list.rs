@@ -179,6 +179,19 @@ async fn the_last_good_run_is_found_by_indexes_of_each_table() {
 }
 
 #[tokio::test]
+async fn runs_that_failed_alike_are_counted_by_their_index() {
+    let stage = stage_with_archive().await;
+    let run = stage.list("workflow:w10 status:failed").await.runs[0].run;
+    let explain = concat!("explain ", "\n", include_str!("../../../../src/store/postgres/sql/alike.sql"));
+    let plan = sqlx::query_scalar::<_, String>(explain).bind(run.uuid()).bind(10_000_i64).bind(3_i32);
+    let plan = plan.fetch_all(&stage.pool).await.unwrap().join("\n");
+    for index in ["runs_pkey", "archived_runs_pkey", "runs_fingerprint"] {
+        assert!(plan.contains(&format!("using {index} on")), "{index}\n{plan}");
+    }
+    assert!(!plan.contains("Seq Scan"), "{plan}");
+}
+
+#[tokio::test]
 async fn a_tenants_runs_are_led_by_an_index_of_their_own() {
     let stage = stage().await;
     let tenant = RunQuery { namespace: Namespace::new("acme").unwrap(), ..stage.query("") };
