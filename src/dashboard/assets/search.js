@@ -72,7 +72,7 @@
     const taken = () => { event.preventDefault(); event.stopPropagation(); };
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       taken();
-      if (!isOpen()) ask(); else point(here + (event.key === "ArrowDown" ? 1 : here < 0 ? 0 : -1));
+      if (!isOpen()) ask(); else if (event.key === "ArrowDown") point(here + 1); else point((here < 0 ? options().length : here) - 1);
     } else if (event.key === "Enter" && isOpen() && here >= 0) { taken(); take(options()[here]); }
     else if (event.key === "Escape" && isOpen()) { taken(); close(); }
     else if (event.key === "Tab" || event.key === "Enter") close();
