@@ -32,7 +32,7 @@ pub use self::last_good::last_good;
 pub use self::search::{Page, Search, Window, count, failures, list, survey};
 pub use self::state_at::{StateAt, state_at};
 pub use self::tasks::{TaskRow, tasks};
-pub use self::timeline::{Gap, Phase, Segment, Timeline, TimelineRow};
+pub use self::timeline::{Gap, Mark as TimelineMark, Phase, Segment, Timeline, TimelineRow};
 pub use self::trace::{Spans, spans};
 pub use self::view::{AttemptView, ChildView, RunView, StepView, TaskView};
 pub use self::wait::{Awaited, WaitView};

@@ -74,6 +74,7 @@ async fn show(
         false => None,
     };
     let address = site.to(format!("/runs/{run}"));
+    let zoom = timeline::asked(&params)?;
     let main = html! {
         (head::head(&site, &view))
         (why::panel(&site, &why))
@@ -90,7 +91,7 @@ async fn show(
         }
         section #timeline aria-labelledby="timeline-h" {
             h2 #timeline-h { "Timeline" }
-            (timeline::timeline(&Timeline::of(&view, site.now), &|task| Some(task_page(&site, run, task))))
+            (timeline::timeline(&Timeline::zoomed(&view, site.now, zoom), &|task| Some(task_page(&site, run, task))))
         }
         section #tasks aria-labelledby="tasks-h" { h2 #tasks-h { "Tasks" } (tasks::table(&site, &view)) }
         section #events aria-labelledby="events-h" {

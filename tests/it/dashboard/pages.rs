@@ -158,3 +158,46 @@ async fn other_pages_show_what_they_are_for() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_of_the_timeline_has_an_address_of_its_own() {
+    let world = World::new().await;
+    let app = world.open();
+    let run = format!("/runs/{}", world.failed);
+    let task = visit(&app, &format!("{run}/tasks/charge")).await;
+    let links = task.all("a[aria-label='Attempt 2 in the timeline']");
+    let [only] = links[..] else { panic!("{task:?}") };
+    let only = only.attr("href").expect("an address");
+    assert!(only.starts_with(&format!("{run}?from=")) && only.ends_with("#timeline"), "{only}");
+    let page = visit(&app, only).await;
+    assert_sound(&page);
+    let part = page.one("#timeline");
+    assert!(part.contains("From ") && part.contains("The whole run"), "{part}");
+    let charge = page
+        .all("ol.timeline svg")
+        .into_iter()
+        .find(|row| row.attr("aria-label").is_some_and(|label| label.starts_with("charge")));
+    let titles: Vec<String> =
+        charge.expect("a row").select(&page::select("title")).map(|title| title.text().collect()).collect();
+    assert!(titles.iter().any(|title| title.contains("attempt 2 failed")), "{titles:?}");
+    assert!(
+        !titles.iter().any(|title| title.contains("attempt 1 failed")),
+        "what was before is left out: {titles:?}"
+    );
+    let whole = visit(&app, &run).await;
+    assert!(!whole.words().contains("The whole run"), "{whole:?}");
+    for (query, words) in [
+        ("from=x", "from is \"x\": expected milliseconds after the run's start"),
+        ("to=-1", "to is \"-1\""),
+        ("from=5&to=5", "to must be later than from"),
+    ] {
+        let wrong = visit(&app, &format!("{run}?{query}")).await;
+        assert_eq!(wrong.status, 400, "{wrong:?}");
+        wrong.assert_says(words);
+    }
+    for query in ["from=0", "to=1", "from=99999999999999", "from=0&to=18446744073709551615"] {
+        let page = visit(&app, &format!("{run}?{query}")).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        assert_sound(&page);
+    }
+}
