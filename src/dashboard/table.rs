@@ -22,7 +22,7 @@ pub const PAGES: &[Route] = &[
     row(GET, "/failures", Action::Read, LIST),
     row(GET, "/stats", Action::Read, &["q", "namespace"]),
     row(GET, "/stats.svg", Action::Read, &["q", "namespace", "at"]),
-    row(GET, "/runs/{id}", Action::Read, &["all", "open", "after", "kind", "from", "to"]),
+    row(GET, "/runs/{id}", Action::Read, &["all", "open", "after", "kind", "from", "to", "tour"]),
     row(GET, "/runs/{id}/tasks/{name}", Action::Read, &["attempt"]),
     row(GET, "/runs/{id}/events", Action::Read, &["after", "kind"]),
     row(GET, "/runs/{id}/events/{seq}", Action::Read, &[]),

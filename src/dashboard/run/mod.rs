@@ -7,6 +7,7 @@ mod events;
 mod logs;
 mod state;
 mod diff;
+mod tour;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use axum::response::Response;
 use axum::routing::get;
 use maud::{Markup, html};
 
+use self::tour::{Stop, callout};
 use super::graph;
 use super::mark::run_mark;
 use super::page::Site;
@@ -75,9 +77,12 @@ async fn show(
     };
     let address = site.to(format!("/runs/{run}"));
     let zoom = timeline::asked(&params)?;
+    let guided = params.text("tour").is_some() && view.status.is_failure();
     let main = html! {
         (head::head(&site, &view))
+        @if guided { (callout(Stop::Why)) }
         (why::panel(&site, &why))
+        @if guided { (callout(Stop::Replay)) }
         nav.sections aria-label="Sections" {
             @for (id, name, key) in SECTIONS { a href={ "#" (id) } data-key=[(!key.is_empty()).then_some(key)] { (name) } }
             @if caller.may(Action::ReadPayload) {
@@ -85,6 +90,7 @@ async fn show(
             }
             a href=(format!("{address}/diff")) data-key="d" { "Diff with the last good run" }
         }
+        @if guided { (callout(Stop::State)) }
         section #graph aria-labelledby="graph-h" {
             h2 #graph-h { "Graph" }
             (or_problem(graph, |graph| drawn(&site, &graph, &params)))

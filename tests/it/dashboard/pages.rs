@@ -201,3 +201,21 @@ async fn a_part_of_the_timeline_has_an_address_of_its_own() {
         assert_sound(&page);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tour_points_at_three_things_until_it_is_closed() {
+    let world = World::new().await;
+    let app = world.open();
+    let page = visit(&app, &format!("/runs/{}?tour=1", world.failed)).await;
+    assert_sound(&page);
+    let callouts = page.texts("aside.callout");
+    assert_eq!(callouts.len(), 3, "{callouts:?}");
+    for (callout, words) in callouts.iter().zip(["1 of 3 · Why", "2 of 3 · Replay", "3 of 3 · State"]) {
+        assert!(callout.starts_with(words), "{callout}");
+    }
+    let close = page.all("aside.callout a")[0].attr("href").expect("an address");
+    let closed = visit(&app, &page.resolve(close).expect("a page")).await;
+    assert!(closed.all("aside.callout").is_empty(), "{closed:?}");
+    let good = visit(&app, &format!("/runs/{}?tour=1", world.good)).await;
+    assert!(good.all("aside.callout").is_empty(), "there is nothing to be explained");
+}
