@@ -27,6 +27,10 @@ pub(super) static HTMX: LazyLock<Asset> =
 pub(super) static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("runlog", "js", JAVASCRIPT, include_str!("assets/runlog.js")));
 
+/// Suggestions in the search box, and searches that the browser keeps.
+pub(super) static SEARCH: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("search", "js", JAVASCRIPT, include_str!("assets/search.js")));
+
 /// What a browser shows beside the page's title.
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")));
@@ -51,7 +55,7 @@ impl Asset {
 
 /// Answers with a file. One of another release is not here.
 pub(super) async fn get(Named(name): Named) -> Result<Response, Problem> {
-    let all = [&*STYLE, &*HTMX, &*SCRIPT, &*ICON];
+    let all = [&*STYLE, &*HTMX, &*SCRIPT, &*SEARCH, &*ICON];
     let found = all.into_iter().find(|asset| asset.name == name);
     let found = found.ok_or_else(|| Problem::new(Code::NotFound, "this release has no such file"))?;
     let headers = [

@@ -8,10 +8,11 @@ use maud::{Markup, html};
 
 use super::page::Site;
 use super::runs::{Question, box_of};
-use super::text::{ago, count, counted, escaped};
+use super::text::{ago, count, counted};
 use crate::http::routes::lists;
 use crate::http::{Action, Caller, Params, Problem, Service};
 use crate::inspect;
+use crate::model::failure::in_one_line;
 use crate::store::FailureGroups;
 
 /// Shows every cause for which runs of a filter fail.
@@ -66,15 +67,15 @@ pub(super) fn table(site: &Site, question: &Question, groups: &FailureGroups, mo
                         td.number { strong { (count(group.count)) } }
                         td { (group.workflow) @if let Some(task) = &group.task { " ▸ " (task) } }
                         td.error {
-                            a.open href=(question.link(site, "/runs", &q)) { (group.kind) ": " (group.message) }
+                            a.open href=(question.link(site, "/runs", &q)) { (in_one_line(&group.kind, &group.message)) }
                             @if let Some(location) = &group.location { " " span.faint { (location) } }
                         }
                         td { (ago(group.first, site.now)) }
                         td { (ago(group.last, site.now)) }
                         td {
                             a href=(site.to(format!("/runs/{}", group.newest))) { "newest" }
-                            @if question.namespace.is_none() && site.may(Action::Bulk) && site.may(Action::Replay) {
-                                " · " a href=(site.to(format!("/bulk?action=replay&q={}", escaped(&q)))) { "replay…" }
+                            @if site.may(Action::Bulk) && site.may(Action::Replay) {
+                                " · " a href=(site.to(format!("/bulk?action=replay&{}", question.query(&q)))) { "replay…" }
                             }
                         }
                     }

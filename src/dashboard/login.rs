@@ -8,8 +8,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::page::{self, Site};
+use super::text::escaped;
 use crate::http::token::{self, COOKIE};
-use crate::http::{Code, Form, Problem, Service};
+use crate::http::{Code, Form, Problem, Service, is_path};
 
 /// Asks for a token; afterwards the reader is where he wanted to go.
 pub(super) fn form(site: &Site, next: &str, problem: Option<&Problem>) -> Markup {
@@ -33,7 +34,7 @@ pub(super) async fn log_in(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Problem> {
-    let next = form.text("next").filter(|next| is_here(next)).unwrap_or("/runs");
+    let next = form.text("next").filter(|next| is_path(next)).unwrap_or("/runs");
     let secret = form.text("token").unwrap_or_default().trim();
     let mut sent = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(&format!("Bearer {secret}")) {
@@ -47,10 +48,13 @@ pub(super) async fn log_in(
     Ok(with_cookie(page::see(&site.to(next)), &site, &headers, secret, ""))
 }
 
-/// Says whether an address is one below the mount. To a browser a backslash is a slash, and a tab is nothing.
-fn is_here(next: &str) -> bool {
-    let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    plain && next.starts_with('/') && !next.starts_with("//")
+/// Sends a reader to the embedder's own login, with the way back if that is on the same origin.
+pub(super) fn elsewhere(login: &str, way_back: Option<&str>) -> Response {
+    let way_back = way_back.filter(|_| is_path(login)).map(|place| {
+        let sign = if login.contains('?') { '&' } else { '?' };
+        format!("{sign}next={}", escaped(place))
+    });
+    page::see(&format!("{login}{}", way_back.unwrap_or_default()))
 }
 
 /// Forgets the token.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets::{HTMX, ICON, SCRIPT, STYLE};
+use super::assets::{HTMX, ICON, SCRIPT, SEARCH, STYLE};
 use super::login;
 use crate::clock;
 use crate::http::{Action, Caller, Code, Problem, Refusal, Service, Shown, base};
@@ -96,6 +96,7 @@ impl Site {
                     link rel="stylesheet" href=(self.to(STYLE.path()));
                     script src=(self.to(HTMX.path())) defer {}
                     script src=(self.to(SCRIPT.path())) defer {}
+                    script src=(self.to(SEARCH.path())) defer {}
                 }
                 body data-base=(self.base) data-live=[live.map(|live| self.to(live))] {
                     a.skip href="#main" { "Skip to the content" }
@@ -208,8 +209,13 @@ pub(super) fn see(place: &str) -> Response {
 
 /// Shows a refusal: what is wrong, and what to do about it.
 pub(super) fn refusal(refusal: Refusal<'_>) -> Response {
-    let Refusal { problem, base, asked, request_id, caller, takes_tokens, cookies } = refusal;
+    let Refusal { problem, base, asked, request_id, caller, takes_tokens, cookies, follows, way_back } =
+        refusal;
     let code = problem.code();
+    let login = problem.login().filter(|login| follows && HeaderValue::from_str(login).is_ok());
+    if let Some(login) = login {
+        return login::elsewhere(login, way_back.as_deref());
+    }
     let site = Site { base, caller: caller.cloned(), asked, theme: theme(cookies), now: clock::wall() };
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if code == Code::Unauthenticated && takes_tokens {

@@ -6,22 +6,21 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::columns::Columns;
+use super::ended;
 use super::failures;
 use super::mark::{Mark, run_mark};
 use super::page::{self, Site};
-use super::text::{ago, count, escaped, short, took};
+use super::text::{ago, count, escaped, short};
 use crate::http::routes::lists;
 use crate::http::{Action, Caller, Code, Params, Problem, Service};
 use crate::inspect::{self, Page, Search, Window};
-use crate::model::filter::{Filter, Test, quoted};
+use crate::model::filter::{Filter, Test};
 use crate::model::{RunSummary, Status};
 use crate::store::{FailureGroups, RunCount};
 
 /// Groups of failures above the list: more are on a page of their own.
 const GROUPS_SHOWN: usize = 3;
-
-/// Tags of a run that its row shows.
-const TAGS_SHOWN: usize = 2;
 
 /// Sends the reader to what he most likely came for.
 pub(super) async fn home(site: Site) -> Response {
@@ -29,22 +28,35 @@ pub(super) async fn home(site: Site) -> Response {
 }
 
 /// What was asked for, as the page's links repeat it.
+#[derive(Clone)]
 pub(super) struct Question {
     /// The filter as it was typed.
     pub(super) q: String,
     pub(super) namespace: Option<String>,
+    /// The columns of the list, unless they are the usual ones.
+    pub(super) cols: Option<String>,
 }
 
 impl Question {
     pub(super) fn of(params: &Params) -> Question {
         let text = |name| params.text(name).map(str::to_owned);
-        Question { q: text("q").unwrap_or_default(), namespace: text("namespace") }
+        Question { q: text("q").unwrap_or_default(), namespace: text("namespace"), cols: text("cols") }
     }
 
     /// Writes the address of a list below the mount, with another filter.
     fn address(&self, path: &str, q: &str) -> String {
+        let cols = self
+            .cols
+            .as_deref()
+            .filter(|_| ["/runs", "/columns"].contains(&path))
+            .map(|cols| format!("&cols={}", escaped(cols)));
+        format!("{path}?{}{}", self.query(q), cols.unwrap_or_default())
+    }
+
+    /// Writes what an address asks for, with another filter.
+    pub(super) fn query(&self, q: &str) -> String {
         let namespace = self.namespace.as_deref().map(|name| format!("&namespace={}", escaped(name)));
-        format!("{path}?q={}{}", escaped(q), namespace.unwrap_or_default())
+        format!("q={}{}", escaped(q), namespace.unwrap_or_default())
     }
 
     /// Writes a link to a list, with another filter.
@@ -73,7 +85,7 @@ impl Question {
             let terms = filter.terms.into_iter().filter(|term| !drop(&term.test));
             Filter { terms: terms.collect() }.to_string()
         });
-        Question { q: kept.unwrap_or_else(|_| self.q.clone()), namespace: self.namespace.clone() }
+        Question { q: kept.unwrap_or_else(|_| self.q.clone()), ..self.clone() }
     }
 
     /// Adds a term to the filter.
@@ -89,7 +101,7 @@ pub(super) async fn list(
     site: Site,
     params: Params,
 ) -> Result<Response, Problem> {
-    let question = Question::of(&params);
+    let (question, columns) = (Question::of(&params), Columns::of(&params)?);
     let search = match lists::search(&caller, &params) {
         Ok(search) => search,
         Err(problem) => return question.refused(&site, "Runs", "/runs", problem),
@@ -120,7 +132,8 @@ pub(super) async fn list(
         }
         p #news.news role="status" {}
         @if page.data.is_empty() { (nothing(&site, &question)) } @else {
-            section aria-labelledby="newest" { h2 #newest { "Newest first" } (rows(&site, &question, &page)) }
+            section aria-labelledby="newest" { div.heading { h2 #newest { "Newest first" } (Columns::link(&site, &question)) }
+                (rows(&site, &question, &columns, &page)) }
         }
     };
     Ok(site.page("Runs", live.as_deref(), main))
@@ -145,15 +158,22 @@ fn is_of_status(test: &Test) -> bool {
 
 /// The search box.
 pub(super) fn box_of(site: &Site, question: &Question, path: &str) -> Markup {
+    let of = question.namespace.as_deref().map(|name| format!("namespace={}&", escaped(name)));
+    let suggest = site.to(format!("/suggest?{}q=", of.unwrap_or_default()));
+    let is_list = path == "/runs";
     html! {
+        @if is_list { ul #saved.chips hidden aria-label="Saved searches" {} }
         form.search role="search" method="get" action=(site.to(path)) {
             label.hidden for="q" { "Filter" }
             input #q name="q" type="search" value=(question.q) autocomplete="off" spellcheck="false"
+                data-suggest=(suggest)
                 placeholder="status:failed workflow:checkout meta.tenant:acme since:1h";
             @if let Some(namespace) = &question.namespace {
                 input type="hidden" name="namespace" value=(namespace);
             }
+            @if let Some(cols) = question.cols.as_deref().filter(|_| is_list) { input type="hidden" name="cols" value=(cols); }
             button { "Search" }
+            @if is_list { button #save type="button" hidden { "Save" } }
         }
     }
 }
@@ -173,6 +193,7 @@ fn statuses(site: &Site, question: &Question, counts: &RunCount) -> Markup {
                     }
                 }
             }
+            li { (ended::spark(site, question)) }
         }
     }
 }
@@ -237,25 +258,17 @@ let runtime = Runtime::builder(pool).workflow(checkout()).start().await?;
 let run = runtime.run(&checkout(), order).start().await?;
 let receipt = run.output().await?;";
 
-fn rows(site: &Site, question: &Question, page: &Page<RunSummary>) -> Markup {
+fn rows(site: &Site, question: &Question, columns: &Columns, page: &Page<RunSummary>) -> Markup {
     let may_bulk = site.may(Action::Bulk);
-    let bulk = |action: &str| site.to(format!("/bulk?action={action}&q={}", escaped(&question.q)));
-    // An action on what matches is one on the reader's own namespace.
-    let own = question.namespace.is_none();
+    let bulk = |action: &str| site.to(format!("/bulk?action={action}&{}", question.query(&question.q)));
     let list = html! {
             table.runs {
                 caption.hidden { "Runs, the newest first" }
                 thead { tr {
                     @if may_bulk { th scope="col" { span.hidden { "Selected" } } }
-                    th scope="col" { "Status" }
-                    th scope="col" { "Workflow" }
-                    th scope="col" { "Run" }
-                    th scope="col" { "Failed at" }
-                    th scope="col" { "Error" }
-                    th scope="col" { "Created" }
-                    th.number scope="col" { "Took" }
+                    (columns.heads())
                 } }
-                tbody #rows { @for run in &page.data { (row(site, question, run, may_bulk)) } }
+                tbody #rows { @for run in &page.data { (row(site, question, columns, run, may_bulk)) } }
             }
             @if let Some(to) = page.searched_to {
                 p.faint { "Searched back to " (ago(to, site.now)) "; a closer filter finds more at once." }
@@ -269,11 +282,11 @@ fn rows(site: &Site, question: &Question, page: &Page<RunSummary>) -> Markup {
                 p.tools {
                     @if site.may(Action::Replay) {
                         button name="action" value="replay" { "Replay the selected…" }
-                        @if own { a.button href=(bulk("replay")) { "Replay all that match…" } }
+                        a.button href=(bulk("replay")) { "Replay all that match…" }
                     }
                     @if site.may(Action::Cancel) {
                         button name="action" value="cancel" { "Cancel the selected…" }
-                        @if own { a.button href=(bulk("cancel")) { "Cancel all that match…" } }
+                        a.button href=(bulk("cancel")) { "Cancel all that match…" }
                     }
                 }
             }
@@ -281,30 +294,12 @@ fn rows(site: &Site, question: &Question, page: &Page<RunSummary>) -> Markup {
     html! { @if may_bulk { form method="post" action=(site.to("/bulk")) { (list) } } @else { section { (list) } } }
 }
 
-fn row(site: &Site, question: &Question, run: &RunSummary, may_bulk: bool) -> Markup {
-    let page = site.to(format!("/runs/{}", run.run));
+fn row(site: &Site, question: &Question, columns: &Columns, run: &RunSummary, may_bulk: bool) -> Markup {
     let id = run.run.to_string();
     html! {
         tr id={ "r-" (id) } data-run=(id) {
             @if may_bulk { td { input type="checkbox" name="ids" value=(id) aria-label={ "Select run " (short(run.run)) }; } }
-            td { (mark(run)) }
-            td { a.plain href=(question.link(site, "/runs", &question.and(&format!("workflow:{}", quoted(run.workflow.as_str()))))) { (run.workflow) } }
-            td {
-                a.open href=(page) { code { (short(run.run)) } }
-                @if let Some(key) = &run.key { " " span.faint { (key) } }
-                @for (name, value) in run.metadata.iter().take(TAGS_SHOWN) {
-                    " " a.tag href=(question.link(site, "/runs", &question.and(&format!("meta.{name}:{}", quoted(value))))) { (name) "=" (value) }
-                }
-            }
-            @match &run.failure {
-                Some(failure) => {
-                    td { @if let Some(task) = &failure.task { (task) } }
-                    td.error { (failure.kind) ": " (failure.message) }
-                }
-                None => { td {} td {} }
-            }
-            td { (ago(run.created_at(), site.now)) }
-            td.number { (took(run.execution_time())) }
+            (columns.cells(site, question, run))
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What a run's tasks did when, as bars.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::mark::{Mark, task_mark};
+use crate::http::{Code, Params, Problem};
 use crate::inspect::span::span;
-use crate::inspect::{Gap, Phase, Segment, Timeline, TimelineRow};
+use crate::inspect::{Phase, Segment, Timeline, TimelineRow};
 use crate::model::{TaskName, TaskStatus};
 
 /// Rows of a page.
@@ -20,8 +23,11 @@ pub(super) fn timeline(timeline: &Timeline, link: &dyn Fn(&TaskName) -> Option<S
         @if timeline.from.is_none() {
             p.empty { "The run has not started: there is nothing to draw." }
         } @else {
-            ol.timeline {
-                @for row in timeline.rows.iter().take(ROWS_MAX) { (line(row, &timeline.gaps, link)) }
+            @if let Some((first, last)) = timeline.zoom {
+                p { "From " (span(first)) " to " (span(last)) " of " (span(timeline.length)) ". " a href="?#timeline" { "The whole run" } }
+            }
+            ol.timeline data-axis=(axis(timeline)) {
+                @for row in timeline.rows.iter().take(ROWS_MAX) { (line(row, timeline, link)) }
             }
             p.scale {
                 "All in all " (span(timeline.length)) "."
@@ -32,7 +38,7 @@ pub(super) fn timeline(timeline: &Timeline, link: &dyn Fn(&TaskName) -> Option<S
     }
 }
 
-fn line(row: &TimelineRow, gaps: &[Gap], link: &dyn Fn(&TaskName) -> Option<String>) -> Markup {
+fn line(row: &TimelineRow, timeline: &Timeline, link: &dyn Fn(&TaskName) -> Option<String>) -> Markup {
     let (mark, words) = (mark(row), words(row));
     let class = if row.critical { "critical" } else { "" };
     html! {
@@ -46,16 +52,56 @@ fn line(row: &TimelineRow, gaps: &[Gap], link: &dyn Fn(&TaskName) -> Option<Stri
                 @if row.critical { span.hidden { " (critical)" } }
             }
             svg role="img" aria-label={ (row.task) ": " (mark.word) ", " (words) } width="100%" height="16" {
-                @for gap in gaps {
+                @for gap in &timeline.gaps {
                     rect.gap x=(percent(gap.at)) y="0" width=(percent(gap.width)) height="16" {
                         title { (span(gap.length)) " in which nothing ran" }
                     }
                 }
                 @for segment in &row.segments { (bar(segment)) }
             }
-            span.words { (words) }
+            span.words { (words) (closer(row, timeline)) }
         }
     }
+}
+
+/// Reads which part of the run's time the address asks for: `?from=1200&to=1450`, in milliseconds after its start.
+pub(super) fn asked(params: &Params) -> Result<Option<(Duration, Duration)>, Problem> {
+    let millis = |name: &str| {
+        let read = |text: &str| {
+            text.parse().map(Duration::from_millis).map_err(|_| {
+                Problem::new(
+                    Code::InvalidQuery,
+                    format!("{name} is {text:?}: expected milliseconds after the run's start"),
+                )
+            })
+        };
+        params.text(name).map(read).transpose()
+    };
+    match (millis("from")?, millis("to")?) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) if from >= to => {
+            Err(Problem::new(Code::InvalidQuery, "to must be later than from".to_owned()))
+        }
+        (from, to) => Ok(Some((from.unwrap_or_default(), to.unwrap_or(Duration::MAX)))),
+    }
+}
+
+/// A link to the row's own time, where that is more than a little closer.
+fn closer(row: &TimelineRow, timeline: &Timeline) -> Markup {
+    let (first, last) = timeline.zoom.unwrap_or((Duration::ZERO, timeline.length));
+    let span = row.span.filter(|(from, to)| from < to && (*to - *from) * 10 < (last - first) * 9);
+    html! { @if let Some((from, to)) = span { " " a href=(zoomed(from, to)) aria-label={ "Only this: the time of " (row.task) } { "only this" } } }
+}
+
+/// The address of a part of the run's time on this page, in whole milliseconds around it.
+pub(super) fn zoomed(from: Duration, to: Duration) -> String {
+    format!("?from={}&to={}#timeline", from.as_millis(), to.as_micros().div_ceil(1_000))
+}
+
+/// Writes what time each place stands for: `0,0 960,1234`, in thousandths and milliseconds.
+fn axis(timeline: &Timeline) -> String {
+    let marks = timeline.marks.iter().map(|mark| format!("{},{}", mark.at, mark.after.as_micros() / 1_000));
+    marks.collect::<Vec<_>>().join(" ")
 }
 
 fn bar(segment: &Segment) -> Markup {

@@ -94,6 +94,8 @@ impl std::str::FromStr for Action {
 #[derive(Clone, Debug)]
 pub struct Access {
     granted: Option<Granted>,
+    /// Where a reader of a page logs in.
+    login: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,13 +108,22 @@ struct Granted {
 impl Access {
     /// Nobody is logged in: the request is refused with 401.
     pub fn unauthenticated() -> Access {
-        Access { granted: None }
+        Access { granted: None, login: None }
+    }
+
+    /// Nobody is logged in, and `login` is where that is done: a reader of the dashboard is sent there, programs are refused
+    /// with 401.
+    ///
+    /// If `login` is a path on the same origin, such as `/login`, it is asked with `next`, the path of the page that was asked
+    /// for: send the reader back there, and check before that it begins with a single `/`, for anybody can write such a link.
+    pub fn redirect(login: impl Into<String>) -> Access {
+        Access { granted: None, login: Some(login.into().into()) }
     }
 
     /// Allows `who` nothing yet; add with [`allow`](Access::allow).
     pub fn none(who: impl Into<String>) -> Access {
         let granted = Granted { who: who.into().into(), actions: BTreeSet::new(), namespace: None };
-        Access { granted: Some(granted) }
+        Access { granted: Some(granted), login: None }
     }
 
     /// Allows `who` to read everything, payloads included.
@@ -157,6 +168,7 @@ impl Access {
                 Code::Unauthenticated,
                 "log in, or send `Authorization: Bearer …` with a token that is valid",
             )
+            .log_in_at(self.login)
         })?;
         Ok(Caller { who: granted.who, actions: granted.actions, namespace: granted.namespace })
     }

@@ -70,7 +70,7 @@ pub(crate) use self::{
     audit::{Facts, Shown},
     extract::{NUMBER_MAX, Named, Params, TheRun},
     form::Form,
-    pages::{Pages, Refusal, base},
+    pages::{Pages, Refusal, base, is_path},
     problem::{Problem, named, paid},
     service::Service,
 };

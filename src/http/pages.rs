@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, Request};
-use axum::http::{Extensions, Uri, header};
+use axum::http::{Extensions, HeaderMap, Method, Uri, header};
 use axum::response::Response;
 
 use super::access::{Caller, Gate};
@@ -38,6 +38,10 @@ pub(crate) struct Refusal<'a> {
     pub(crate) takes_tokens: bool,
     /// The header `Cookie`.
     pub(crate) cookies: &'a str,
+    /// Whether the reader can be sent elsewhere.
+    pub(crate) follows: bool,
+    /// The path to come back to from there.
+    pub(crate) way_back: Option<String>,
 }
 
 impl Pages {
@@ -56,12 +60,25 @@ pub(crate) fn base(extensions: &Extensions, uri: &Uri) -> String {
     original.strip_suffix(uri.path()).unwrap_or(original).trim_end_matches('/').to_owned()
 }
 
+/// Says whether an address is a path on the same origin. To a browser a backslash is a slash, and a tab is nothing.
+pub(crate) fn is_path(place: &str) -> bool {
+    let plain = place.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    plain && place.starts_with('/') && !place.starts_with("//")
+}
+
+/// Says whether a page's own script asks: it would put into the page whatever it is sent to.
+fn is_of_script(headers: &HeaderMap) -> bool {
+    headers.contains_key("hx-request")
+}
+
 /// What is kept of a request until it is answered, should it be refused.
 pub(super) struct Reader {
     pages: &'static Pages,
     base: String,
     asked: String,
     cookies: String,
+    follows: bool,
+    way_back: Option<String>,
 }
 
 impl Reader {
@@ -74,11 +91,18 @@ impl Reader {
         let pages = pages.filter(|pages| pages.show(route, request.uri().path()))?;
         let uri = request.uri();
         let cookies = request.headers().get(header::COOKIE).and_then(|cookies| cookies.to_str().ok());
+        let base = base(request.extensions(), uri);
+        let asked = uri.path_and_query().map_or("/", |asked| asked.as_str()).to_owned();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let whole = request.extensions().get::<OriginalUri>().map_or(uri, |OriginalUri(original)| original);
+        let way_back = whole.path_and_query().map(|whole| whole.as_str().to_owned());
         Some(Reader {
             pages,
-            base: base(request.extensions(), uri),
-            asked: uri.path_and_query().map_or("/", |asked| asked.as_str()).to_owned(),
+            base,
+            asked,
             cookies: cookies.unwrap_or_default().to_owned(),
+            follows: !is_of_script(request.headers()),
+            way_back: way_back.filter(|place| reads && is_path(place)),
         })
     }
 
@@ -98,6 +122,8 @@ impl Reader {
             caller,
             takes_tokens: matches!(service.gate, Gate::Tokens),
             cookies: &self.cookies,
+            follows: self.follows,
+            way_back: self.way_back,
         })
     }
 }

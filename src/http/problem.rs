@@ -1,6 +1,7 @@
 //! What a refusal looks like: RFC 9457, with a code that stays.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -166,11 +167,13 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<Value>,
     facts: Map<String, Value>,
+    /// Where a reader of a page logs in; programs are not told.
+    login: Option<Arc<str>>,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { code, detail: detail.into(), errors: Vec::new(), facts: Map::new() }
+        Problem { code, detail: detail.into(), errors: Vec::new(), facts: Map::new(), login: None }
     }
 
     /// Points at a member of the body.
@@ -201,6 +204,18 @@ impl Problem {
     pub(crate) fn fact(mut self, name: &str, value: impl Into<Value>) -> Problem {
         self.facts.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Sends readers of pages to a login of the embedder's.
+    #[must_use]
+    pub(crate) fn log_in_at(mut self, login: Option<Arc<str>>) -> Problem {
+        self.login = login;
+        self
+    }
+
+    #[cfg_attr(not(feature = "dashboard"), expect(dead_code, reason = "pages alone send readers elsewhere"))]
+    pub(crate) fn login(&self) -> Option<&str> {
+        self.login.as_deref()
     }
 
     pub(crate) fn code(&self) -> Code {

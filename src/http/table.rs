@@ -147,7 +147,10 @@ pub(super) fn find(request: &Request, pages: Option<&Pages>) -> Option<&'static 
 fn template(extensions: &Extensions) -> Option<&str> {
     let matched = extensions.get::<MatchedPath>()?.as_str();
     match extensions.get::<NestedPath>() {
-        Some(mount) => matched.strip_prefix(mount.as_str()),
+        // The mount itself is the router's root.
+        Some(mount) => {
+            matched.strip_prefix(mount.as_str()).map(|rest| if rest.is_empty() { "/" } else { rest })
+        }
         None => Some(matched),
     }
 }

@@ -199,12 +199,17 @@ pub async fn survey(
     Ok((asked.page(page), count, failures))
 }
 
+/// The same question about all runs, not those after a page.
+pub(super) fn uncut(search: &Search) -> Search {
+    Search { cursor: None, ..search.clone() }
+}
+
 /// Counts runs by status, the newest up to 10,000.
 ///
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn count(store: &dyn Store, search: &Search) -> Result<RunCount, InspectError> {
-    let asked = Search { cursor: None, ..search.clone() }.query(store, "count").await?;
+    let asked = uncut(search).query(store, "count").await?;
     Ok(store.count(&asked.query).await?)
 }
 

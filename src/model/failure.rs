@@ -46,6 +46,16 @@ pub const LIMIT_KEY: &str = "limit_key";
 /// A child run ended without success.
 pub const CHILD: &str = "child";
 
+/// The type of an error of this crate's own that code passes on: its message names what failed, with the kind of that.
+#[cfg(feature = "dashboard")]
+const PASSED_ON: &str = "CxError";
+
+/// Says a failure in one line: its kind and its message, or the message alone where that names a closer kind.
+#[cfg(feature = "dashboard")]
+pub(crate) fn in_one_line(kind: &str, message: &str) -> String {
+    if kind == PASSED_ON { message.to_owned() } else { format!("{kind}: {message}") }
+}
+
 impl Failure {
     /// Makes a failure of a kind of ours.
     pub fn new(kind: &'static str, message: impl Into<String>) -> Failure {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::limits::{SEEN_NAMES_MAX, SEEN_VALUES_MAX};
 use crate::model::{Filter, Namespace, RunId, RunSummary, Status, TaskName, Timestamp, WorkflowName};
 
 /// Which runs are asked for.
@@ -45,6 +46,58 @@ impl RunCount {
     pub fn total(&self) -> u64 {
         self.by_status.values().sum()
     }
+}
+
+/// Values that the newest runs of a namespace have, each kind the most frequent first, up to a limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Their workflows.
+    pub workflows: Vec<String>,
+    /// The versions they started with.
+    pub versions: Vec<String>,
+    /// The tasks that failed first.
+    pub failed_tasks: Vec<String>,
+    /// The kinds of their failures.
+    pub kinds: Vec<String>,
+    /// Their metadata, by name.
+    pub metadata: BTreeMap<String, Vec<String>>,
+}
+
+impl Seen {
+    /// Adds a value by the key that filters know it by, unless there are enough.
+    pub(super) fn add(&mut self, key: &str, value: String) {
+        let values = match (key, key.strip_prefix("meta.")) {
+            ("workflow", _) => &mut self.workflows,
+            ("version", _) => &mut self.versions,
+            ("failed_task", _) => &mut self.failed_tasks,
+            ("kind", _) => &mut self.kinds,
+            (_, Some(name)) if self.metadata.contains_key(name) || self.metadata.len() < SEEN_NAMES_MAX => {
+                self.metadata.entry(name.to_owned()).or_default()
+            }
+            _ => return,
+        };
+        if values.len() < SEEN_VALUES_MAX as usize {
+            values.push(value);
+        }
+    }
+}
+
+/// How many runs ended in a span of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedSpan {
+    /// Where it begins: a multiple of its length after 1970.
+    pub from: Timestamp,
+    /// By status; a status without a run has no entry.
+    pub by_status: BTreeMap<Status, u64>,
+}
+
+/// When runs ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunsEnded {
+    /// The spans in which a run ended, the oldest first.
+    pub spans: Vec<EndedSpan>,
+    /// Whether there are more: the newest runs were read, up to a limit, and the newest spans are told.
+    pub capped: bool,
 }
 
 /// Runs that failed for the same cause.

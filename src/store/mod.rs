@@ -31,7 +31,9 @@ pub use self::batch::{Append, Awaits, Commit, NewRun, Release, RowChange};
 pub use self::census::{KnownWorkflow, LiveRuns, NodeRow};
 pub use self::error::StoreError;
 pub use self::flow::{AtGate, Flow, KnownLimit, LimitKey, NewPause, Pause};
-pub use self::list::{Alike, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, Survey};
+pub use self::list::{
+    Alike, EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen, Survey,
+};
 pub use self::outbox::Outbox;
 #[cfg(feature = "http")]
 pub(crate) use self::redacted::Redacted;
@@ -147,6 +149,14 @@ pub trait Store: Archive + Flow + Outbox + Schedules + Signals + Triggers + Writ
 
     /// Groups such runs by the fingerprint of their failure; those without a failure are left out.
     fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups>;
+
+    /// Counts such runs by status and by the span of `every` in which they ended, whole seconds and at least one; those that go
+    /// on are left out.
+    fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded>;
+
+    /// Tells what the newest 10,000 runs of a namespace have: what is worth a suggestion to one who looks for runs. Values that
+    /// are too long to be typed are left out.
+    fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Seen>;
 
     /// Lists runs, counts some and groups some; a store may see the same runs in all three.
     fn survey<'a>(

@@ -13,9 +13,9 @@ use super::{
     FailureGroups, Firing, Flow, Heartbeat, Inbox, Joined, KeyedSignal, KnownLimit, KnownWorkflow,
     LevelCounts, LimitKey, LiveRuns, Loaded, LogLine, LogQuery, NewPause, NewSchedule, NewTriggerEvent, News,
     NextSchedule, NodeInfo, NodeRow, Outbox, PassBegun, Pause, Policy, PolicyScope, Posted, Pruned, Put,
-    RawEvent, Registered, Rescue, Retention, RunCount, RunPage, RunQuery, RunRow, ScheduleQuery, ScheduleRow,
-    Schedules, Sent, Serving, Shape, SignalId, Signals, Steer, Step, Store, StoreError, SubscriptionRow,
-    Survey, Told, TriggerEventQuery, TriggerEventRow, Triggers, Wanted, Writings,
+    RawEvent, Registered, Rescue, Retention, RunCount, RunPage, RunQuery, RunRow, RunsEnded, ScheduleQuery,
+    ScheduleRow, Schedules, Seen, Sent, Serving, Shape, SignalId, Signals, Steer, Step, Store, StoreError,
+    SubscriptionRow, Survey, Told, TriggerEventQuery, TriggerEventRow, Triggers, Wanted, Writings,
 };
 use crate::model::{
     EventId, EventKey, Key, MessageBody, MessageId, Namespace, NodeId, Recorded, Redaction, RunId, RunState,
@@ -89,6 +89,8 @@ impl Store for Redacted {
         fn list<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunPage>;
         fn count<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunCount>;
         fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups>;
+        fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded>;
+        fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Seen>;
         fn survey<'a>(
             &'a self, listed: &'a RunQuery, counted: &'a RunQuery, failed: &'a RunQuery
         ) -> Answer<'a, Survey>;

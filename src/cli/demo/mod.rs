@@ -87,7 +87,7 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitC
     desk.screen.line("")?;
     shown(&mut desk, &["logs", &first.id().to_string()]).await?;
     stages.check_failed(&failed, &lines);
-    let page = format!("/runs/{}", first.id());
+    let page = format!("/runs/{}?tour=1", first.id());
     stages.check_page(&pages.text(&page).await?);
     desk.screen.line(format!("\nThe same in a browser: {}", pages.url(&page)))?;
 

@@ -25,6 +25,8 @@ pub(super) struct Wish<'a> {
     pub(super) action: &'static str,
     pub(super) q: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rate: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<&'a str>,

@@ -23,6 +23,9 @@ pub(in crate::cli) struct Arguments {
     /// With --match: runs a second at most; 20 unless told
     #[arg(long, value_name = "COUNT", requires = "matching", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// With --match: the runs of this namespace; the caller's own, or default, unless told
+    #[arg(long = "of-namespace", value_name = "NAME", requires = "matching")]
+    of_namespace: Option<String>,
     /// With --match: asks nothing
     #[arg(long, short, requires = "matching")]
     yes: bool,
@@ -49,8 +52,18 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     let grace_ms = arguments.grace.and_then(|grace| u64::try_from(grace.as_millis()).ok());
     if let Some(filter) = &arguments.matching {
         let reason = arguments.reason.as_deref();
-        let (rate, dry_run) = (arguments.rate, arguments.dry_run);
-        let wish = Wish { action: "cancel", q: filter, rate, reason, dry_run, grace_ms, ..Wish::default() };
+        let (rate, dry_run, namespace) =
+            (arguments.rate, arguments.dry_run, arguments.of_namespace.as_deref());
+        let wish = Wish {
+            action: "cancel",
+            q: filter,
+            namespace,
+            rate,
+            reason,
+            dry_run,
+            grace_ms,
+            ..Wish::default()
+        };
         return bulk::carry_out(desk, wish, arguments.yes).await;
     }
     let found = ids::all(&desk.client, &arguments.runs).await?;

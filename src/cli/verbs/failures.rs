@@ -6,6 +6,7 @@ use crate::cli::documents::Failures;
 use crate::cli::exit::Exit;
 use crate::cli::options::Output;
 use crate::cli::show::{Table, plain};
+use crate::model::failure::in_one_line;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -39,7 +40,7 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         table.row(vec![
             group.count.to_string().into(),
             plain(&format!("{}{task}", group.workflow)).into(),
-            plain(&format!("{}: {}", group.kind, group.message)).into(),
+            plain(&in_one_line(&group.kind, &group.message)).into(),
             desk.screen.time(group.first).into(),
             desk.screen.time(group.last).into(),
             plain(&group.fingerprint).into(),

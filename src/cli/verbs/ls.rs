@@ -10,6 +10,7 @@ use crate::cli::documents::{Listed, Page};
 use crate::cli::exit::Exit;
 use crate::cli::options::Output;
 use crate::cli::show::{Cell, Table, plain, span, status};
+use crate::model::failure::in_one_line;
 
 #[derive(clap::Args)]
 #[command(
@@ -139,7 +140,7 @@ fn table(desk: &mut Desk, rows: &[Listed], filter: &str) -> Result<(), Failure> 
     for run in rows {
         let (word, style) = status(&run.status);
         let (task, error) = match &run.failure {
-            Some(failure) => (failure.task.clone(), format!("{}: {}", failure.kind, failure.message)),
+            Some(failure) => (failure.task.clone(), in_one_line(&failure.kind, &failure.message)),
             None => (None, String::new()),
         };
         let mut cells = vec![

@@ -25,6 +25,9 @@ pub(in crate::cli) struct Arguments {
     /// With --match: runs a second at most; 20 unless told
     #[arg(long, value_name = "COUNT", requires = "matching", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// With --match: the runs of this namespace; the caller's own, or default, unless told
+    #[arg(long = "of-namespace", value_name = "NAME", requires = "matching")]
+    of_namespace: Option<String>,
     /// With --match: asks nothing
     #[arg(long, short, requires = "matching")]
     yes: bool,
@@ -79,6 +82,7 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         let wish = Wish {
             action: "replay",
             q: filter,
+            namespace: arguments.of_namespace.as_deref(),
             rate: arguments.rate,
             reason: arguments.reason.as_deref(),
             dry_run: arguments.dry_run,

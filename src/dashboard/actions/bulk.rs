@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use super::{done, once, reason};
 use crate::dashboard::page::{self, Site};
 use crate::dashboard::run;
+use crate::dashboard::runs::Question;
 use crate::dashboard::text::{ago, count, counted, escaped};
 use crate::http::routes::bulk::{Preview, Start, What, begin, find, preview};
 use crate::http::{Caller, Code, Form, NUMBER_MAX, Named, Params, Problem, Service, Shown};
@@ -32,7 +33,8 @@ pub(super) async fn ask(
     params: Params,
 ) -> Result<Response, Problem> {
     let action = what(params.text("action"))?;
-    let wanted = start(action, Chosen::Filter(params.text("q").unwrap_or_default().to_owned()));
+    let text = |name| params.text(name).map(str::to_owned);
+    let wanted = start(action, Chosen::Filter(text("q").unwrap_or_default(), text("namespace")));
     propose(&service, &caller, &site, &wanted, None).await
 }
 
@@ -45,7 +47,10 @@ pub(super) async fn act(
 ) -> Result<Response, Problem> {
     let action = what(form.text("action"))?;
     let chosen = match form.text("by") {
-        Some(_) => Chosen::Filter(form.text("q").unwrap_or_default().to_owned()),
+        Some(_) => {
+            let q = form.text("q").unwrap_or_default().to_owned();
+            Chosen::Filter(q, form.text("namespace").map(str::to_owned))
+        }
         None => Chosen::Runs(form.all("ids").map(str::to_owned).collect()),
     };
     let mut wanted = start(action, chosen);
@@ -80,16 +85,17 @@ pub(super) async fn act(
 
 /// Which runs.
 enum Chosen {
-    Filter(String),
+    /// Those that a filter finds, of a namespace; of the reader's own unless told.
+    Filter(String, Option<String>),
     Runs(Vec<String>),
 }
 
 fn start(action: What, chosen: Chosen) -> Start {
-    let (q, ids) = match chosen {
-        Chosen::Filter(q) => (Some(q), Vec::new()),
-        Chosen::Runs(ids) => (None, ids),
-    };
-    Start { action, ids, q, ..Start::default() }
+    let start = Start { action, ..Start::default() };
+    match chosen {
+        Chosen::Filter(q, namespace) => Start { q: Some(q), namespace, ..start },
+        Chosen::Runs(ids) => Start { ids, ..start },
+    }
 }
 
 fn what(word: Option<&str>) -> Result<What, Problem> {
@@ -125,6 +131,7 @@ async fn propose(
             Some(q) => p { "The runs that match " code { (q) } "." },
             None => p { "The runs that were selected." },
         }
+        @if let Some(namespace) = &wanted.namespace { p { "Of the namespace " strong { (namespace) } "." } }
         (said(site, word, &preview))
         @if preview.count > 0 { (confirm(site, wanted, preview.count)) }
     };
@@ -172,6 +179,7 @@ fn confirm(site: &Site, wanted: &Start, many: u64) -> Markup {
             @if let Some(q) = &wanted.q {
                 input type="hidden" name="by" value="filter";
                 input type="hidden" name="q" value=(q);
+                @if let Some(namespace) = &wanted.namespace { input type="hidden" name="namespace" value=(namespace); }
             }
             @for id in &wanted.ids { input type="hidden" name="ids" value=(id); }
             @if word == "replay" {
@@ -184,8 +192,18 @@ fn confirm(site: &Site, wanted: &Start, many: u64) -> Markup {
                 label for="typed" { "Type the number of runs, " (many) ", to go on" }
                 input #typed name="typed" inputmode="numeric" autocomplete="off" required;
             }
-            p.tools { button.danger { (if word == "replay" { "Replay " } else { "Cancel " }) (counted(many, "run")) } " " a href=(site.to("/runs")) { "Back" } }
+            p.tools { button.danger { (if word == "replay" { "Replay " } else { "Cancel " }) (counted(many, "run")) } " " a href=(back(site, wanted)) { "Back" } }
         }
+    }
+}
+
+/// Where the runs are listed that it is about.
+fn back(site: &Site, wanted: &Start) -> String {
+    match &wanted.q {
+        Some(q) => {
+            Question { q: q.clone(), namespace: wanted.namespace.clone(), cols: None }.link(site, "/runs", q)
+        }
+        None => site.to("/runs"),
     }
 }
 

@@ -11,9 +11,11 @@
   const pulse = (text) => { const at = $("#pulse"); if (at && at.textContent !== text) at.textContent = text; };
 
   // Changes the page into what it is now, in place: what is open, ticked or focused stays so.
+  const typing = () => { const q = $("#q"); return q && q === document.activeElement && (q.value !== q.defaultValue || q.getAttribute("aria-expanded") === "true"); };
   const look = () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
+      if (typing()) { look(); return; }
       if (document.querySelector("main form textarea:focus")) return;
       try {
         await htmx.ajax("GET", location.pathname + location.search, { target: "#main", swap: "outerMorph", select: "#main" });
@@ -103,6 +105,39 @@
     document.documentElement.dataset.theme = dark ? "light" : "dark";
     document.cookie = `runlog_theme=${dark ? "light" : "dark"}; path=${base || "/"}; max-age=31536000; samesite=strict`;
   };
+
+  // ---- the timeline: what is dragged over is seen closer, at an address of its own ----
+  document.addEventListener("pointerdown", (event) => {
+    const svg = event.target.closest(".timeline svg");
+    if (!svg || event.button !== 0) return;
+    const { left, width } = svg.getBoundingClientRect(), began = event.clientX;
+    const place = (x) => Math.min(1000, Math.max(0, ((x - left) / width) * 1000));
+    const ends = (to) => [place(began), place(to)].sort((one, other) => one - other);
+    const marks = svg.closest(".timeline").dataset.axis.split(" ").map((mark) => mark.split(",").map(Number));
+    const time = (at) => {
+      const found = marks.findIndex(([next]) => next >= at);
+      const next = Math.max(1, found < 0 ? marks.length - 1 : found);
+      const [[from, begins], [to, stops]] = [marks[next - 1], marks[next]];
+      return begins + (to > from ? (at - from) / (to - from) : 0) * (stops - begins);
+    };
+    const shade = document.createElementNS(svg.namespaceURI, "rect");
+    shade.setAttribute("class", "brush");
+    shade.setAttribute("height", "100%");
+    const move = (to) => {
+      const [first, last] = ends(to.clientX);
+      shade.setAttribute("x", `${first / 10}%`);
+      shade.setAttribute("width", `${(last - first) / 10}%`);
+      svg.append(shade);
+    };
+    const stop = () => { removeEventListener("pointermove", move); shade.remove(); };
+    addEventListener("pointermove", move);
+    addEventListener("pointercancel", stop, { once: true });
+    addEventListener("pointerup", (up) => {
+      stop();
+      const [first, last] = ends(up.clientX);
+      if (last - first >= 10) location.assign(`?from=${Math.floor(time(first))}&to=${Math.ceil(time(last))}#timeline`);
+    }, { once: true });
+  });
 
   // ---- keys ----
   let rows = -1, prefix = "", keysOff = localStorage.getItem("runlog-keys") === "off";

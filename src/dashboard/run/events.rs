@@ -97,8 +97,8 @@ fn one(
     text.truncate(text.floor_char_boundary(DATA_BYTES_SHOWN));
     Ok(html! {
         tr id={ "e-" (seq) } data-error[bad] {
-            td.number { a href=(site.to(format!("/runs/{}/events/{seq}", row.run))) { (seq) } }
-            td.number title=(at) { "+" (between(began, at)) }
+            td { a href=(site.to(format!("/runs/{}/events/{seq}", row.run))) { (seq) } }
+            td title=(at) { "+" (between(began, at)) }
             td { (kind) }
             td { (of) }
             td.data { (text) @if cut { "…" } }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::dashboard::page::Site;
 use crate::dashboard::text::{clock, count, counted, escaped, short};
 use crate::http::routes::logs::query;
+use crate::http::routes::stream::last_seen;
 use crate::http::{Params, Problem, Service, TheRun};
 use crate::model::RunId;
 use crate::model::line::Level;
@@ -61,12 +63,7 @@ pub(super) async fn list(
     TheRun(row): TheRun,
     params: Params,
 ) -> Result<Response, Problem> {
-    let after = match params.text("after").map(str::parse::<i64>) {
-        None => 0,
-        Some(Ok(after)) => after,
-        Some(Err(_)) => 0,
-    };
-    let query = query(&params)?.after(after).limit(LINES_AT_ONCE);
+    let query = query(&params)?.after(last_seen(&params, &HeaderMap::new())?).limit(LINES_AT_ONCE);
     let store = service.details().await?;
     let lines = store.lines(row.run, &query).await?;
     let counts = store.line_counts(row.run, &query).await?;

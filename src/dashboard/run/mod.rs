@@ -7,6 +7,7 @@ mod events;
 mod logs;
 mod state;
 mod diff;
+mod tour;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use axum::response::Response;
 use axum::routing::get;
 use maud::{Markup, html};
 
+use self::tour::{Stop, callout};
 use super::graph;
 use super::mark::run_mark;
 use super::page::Site;
@@ -74,9 +76,13 @@ async fn show(
         false => None,
     };
     let address = site.to(format!("/runs/{run}"));
+    let zoom = timeline::asked(&params)?;
+    let guided = params.text("tour").is_some() && view.status.is_failure();
     let main = html! {
         (head::head(&site, &view))
+        @if guided { (callout(Stop::Why)) }
         (why::panel(&site, &why))
+        @if guided { (callout(Stop::Replay)) }
         nav.sections aria-label="Sections" {
             @for (id, name, key) in SECTIONS { a href={ "#" (id) } data-key=[(!key.is_empty()).then_some(key)] { (name) } }
             @if caller.may(Action::ReadPayload) {
@@ -84,13 +90,14 @@ async fn show(
             }
             a href=(format!("{address}/diff")) data-key="d" { "Diff with the last good run" }
         }
+        @if guided { (callout(Stop::State)) }
         section #graph aria-labelledby="graph-h" {
             h2 #graph-h { "Graph" }
             (or_problem(graph, |graph| drawn(&site, &graph, &params)))
         }
         section #timeline aria-labelledby="timeline-h" {
             h2 #timeline-h { "Timeline" }
-            (timeline::timeline(&Timeline::of(&view, site.now), &|task| Some(task_page(&site, run, task))))
+            (timeline::timeline(&Timeline::zoomed(&view, site.now, zoom), &|task| Some(task_page(&site, run, task))))
         }
         section #tasks aria-labelledby="tasks-h" { h2 #tasks-h { "Tasks" } (tasks::table(&site, &view)) }
         section #events aria-labelledby="events-h" {

@@ -1,6 +1,7 @@
 //! The run's tasks, and one of them with its attempts and steps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -12,10 +13,15 @@ use super::{link, shown};
 use crate::dashboard::mark::{Mark, task_mark};
 use crate::dashboard::page::Site;
 use crate::dashboard::text::{ago, between, clock, count, escaped, took};
+use crate::dashboard::timeline::zoomed;
 use crate::http::routes::tasks::find;
 use crate::http::{Action, Named, Problem, Service, TheRun};
 use crate::inspect::{AttemptView, RunView, StepView, TaskView};
-use crate::model::TaskStatus;
+use crate::model::{TaskStatus, Timestamp};
+use crate::store::RunRow;
+
+/// A part of a run's time that can be seen.
+const LEAST: Duration = Duration::from_millis(1);
 
 /// Tasks, steps, attempts or children that one table shows.
 const ROWS_MAX: usize = 200;
@@ -103,7 +109,7 @@ pub(super) async fn show(
         @if let Some(error) = &task.error { (failure(error)) }
         @if let Some(skipped) = &task.skipped { p { (skipped.because) } }
         h2 { "Attempts" }
-        (attempts(&task.attempts))
+        (attempts(&site, &row, &task.attempts))
         @if !task.steps.is_empty() { h2 { "Steps" } (steps(&site, &task.steps)) }
         @if !task.children.is_empty() {
             h2 { "Child runs" }
@@ -124,7 +130,14 @@ pub(super) async fn show(
     Ok(site.page(&format!("{} of {}", task.name, row.workflow), None, main))
 }
 
-fn attempts(attempts: &[AttemptView]) -> Markup {
+fn attempts(site: &Site, row: &RunRow, attempts: &[AttemptView]) -> Markup {
+    let closer = |attempt: &AttemptView| {
+        let began = row.started_at?;
+        let after = |at: Timestamp| (at - began).to_std().unwrap_or_default();
+        let ended = attempt.finished_at.unwrap_or(site.now);
+        let only = zoomed(after(attempt.started_at), after(ended).max(after(attempt.started_at) + LEAST));
+        Some(site.to(format!("/runs/{}{only}", row.run)))
+    };
     html! {
         @if attempts.is_empty() { p.faint { "None yet." } } @else {
             table {
@@ -142,7 +155,10 @@ fn attempts(attempts: &[AttemptView]) -> Markup {
                         tr id={ "a-" (attempt.number) } data-error[attempt.error.is_some()] {
                             td.number { (attempt.number) }
                             td { @if let Some(node) = attempt.node { (node.0) } }
-                            td { (clock(attempt.started_at)) }
+                            td {
+                                (clock(attempt.started_at))
+                                @if let Some(only) = closer(attempt) { " " a href=(only) aria-label={ "Attempt " (attempt.number) " in the timeline" } { "timeline" } }
+                            }
                             td.number { (between(attempt.queued_until, attempt.started_at)) }
                             td.number { @match attempt.finished_at { Some(end) => (between(attempt.started_at, end)), None => "–" } }
                             td { @if let Some(error) = &attempt.error { (failure(error)) } }

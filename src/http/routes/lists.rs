@@ -40,15 +40,6 @@ pub(crate) fn namespace(caller: &Caller, params: &Params) -> Result<Namespace, P
     Ok(asked)
 }
 
-/// The runs of a filter that stands in a body: the caller's own, else those of `default`.
-pub(super) fn search_for(caller: &Caller, filter: Filter) -> Search {
-    let namespace = caller.namespace.clone().unwrap_or_default();
-    Search::new(filter).namespace(namespace).within(WINDOW_DEFAULT).limit(ROWS_AT_ONCE)
-}
-
-/// Rows that a filter in a body is answered with at a time.
-const ROWS_AT_ONCE: u32 = 500;
-
 /// Answers with a page, and with the next one's address as a link (RFC 8288).
 fn page<T: Serialize>(body: ListBody<T>, next: Option<&str>, uri: &Uri) -> Response {
     let rest = uri.query().unwrap_or_default().split('&');

@@ -8,7 +8,7 @@ pub(crate) mod explain;
 mod trace;
 pub(crate) mod tasks;
 pub(crate) mod events;
-mod stream;
+pub(crate) mod stream;
 pub(crate) mod logs;
 mod chunks;
 pub(crate) mod bulk;

@@ -79,7 +79,7 @@ pub(super) async fn run(
 }
 
 /// Reads where the reader goes on.
-pub(super) fn last_seen<T: std::str::FromStr + Default>(
+pub(crate) fn last_seen<T: std::str::FromStr + Default>(
     params: &Params,
     headers: &HeaderMap,
 ) -> Result<T, Problem> {

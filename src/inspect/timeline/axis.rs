@@ -1,7 +1,7 @@
 //! From instants to places: a line without the long times in which nothing ran.
 
 use super::phases::{Stretch, joined, without};
-use super::{Gap, Phase, length};
+use super::{Gap, Mark, Phase, length};
 use crate::model::Timestamp;
 
 /// The picture's width.
@@ -87,6 +87,21 @@ impl Axis {
         piece.map_or(0, |piece| {
             piece.at + share(micros(piece.from, at), micros(piece.from, piece.to), piece.width)
         })
+    }
+
+    /// Says whether something of a stretch is between the ends.
+    pub(super) fn shows(&self, stretch: &Stretch) -> bool {
+        let (Some(first), Some(last)) = (self.pieces.first(), self.pieces.last()) else { return false };
+        // What took no time is where it was.
+        let touches = stretch.from == stretch.to && (first.from..=last.to).contains(&stretch.from);
+        touches || (stretch.from < last.to && stretch.to > first.from)
+    }
+
+    /// Returns where the pieces begin and the last one ends, as times after `start`.
+    pub(super) fn marks(&self, start: Timestamp) -> Vec<Mark> {
+        let begins = self.pieces.iter().map(|piece| (piece.at, piece.from));
+        let ends = self.pieces.last().map(|piece| (piece.at + piece.width, piece.to));
+        begins.chain(ends).map(|(at, when)| Mark { at, after: length(start, when) }).collect()
     }
 
     /// Returns what is drawn narrower.

@@ -21,10 +21,23 @@ pub struct Timeline {
     pub from: Option<Timestamp>,
     /// How long it all took.
     pub length: Duration,
+    /// What is shown of it, from and to so long after the run's start; `None` = all of it.
+    pub zoom: Option<(Duration, Duration)>,
+    /// Places whose times are known, from left to right: between two of them the time runs evenly.
+    pub marks: Vec<Mark>,
     /// Times in which no task's code ran, each more than 30 % of the whole: drawn narrower than they were.
     pub gaps: Vec<Gap>,
     /// A row for each task, in the plan's order.
     pub rows: Vec<TimelineRow>,
+}
+
+/// What time a place stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The place.
+    pub at: u32,
+    /// How long after the run's start.
+    pub after: Duration,
 }
 
 /// A time that is drawn narrower than it was.
@@ -56,6 +69,8 @@ pub struct TimelineRow {
     pub critical: bool,
     /// What it did, in order; at most 60.
     pub segments: Vec<Segment>,
+    /// When it did the first and the last of it, so long after the run's start; zoomed or not. `None` for what did nothing.
+    pub span: Option<(Duration, Duration)>,
     /// How long it waited for a node.
     pub queue: Duration,
     /// How long its code ran.
@@ -102,17 +117,38 @@ impl Timeline {
     /// A run's log is folded already, and the fold keeps no instant of a signal's arrival: such a wait counts as running once
     /// it is over. Of a sleep counts what follows the last thing that is known of before its end.
     pub fn of(view: &RunView, now: Timestamp) -> Timeline {
+        Timeline::zoomed(view, now, None)
+    }
+
+    /// The same of a part of the run's time, from and to so long after its start: what happened before and after it is left
+    /// out, the rows' sums are of the whole. A part that is empty, or lies behind the run's end, is none.
+    pub fn zoomed(view: &RunView, now: Timestamp, zoom: Option<(Duration, Duration)>) -> Timeline {
         let Some(from) = view.started_at else {
-            return Timeline { from: None, length: Duration::ZERO, gaps: Vec::new(), rows: Vec::new() };
+            let (gaps, marks, rows) = (Vec::new(), Vec::new(), Vec::new());
+            return Timeline { from: None, length: Duration::ZERO, zoom: None, marks, gaps, rows };
         };
         let end = view.finished_at.unwrap_or(now).max(from);
+        let whole = length(from, end);
+        let zoom = zoom.map(|(first, last)| (first, last.min(whole))).filter(|(first, last)| first < last);
+        let (first, last) = zoom.map_or((from, end), |(first, last)| (from + first, from + last));
         let stretches: Vec<Vec<Stretch>> =
             view.tasks.iter().map(|task| phases::of(view, task, end)).collect();
-        let axis = Axis::of(from, end, stretches.iter().flatten());
+        let axis = Axis::of(first, last, stretches.iter().flatten());
         let critical = critical(view, end);
         let rows = view.tasks.iter().zip(&stretches).zip(critical);
-        let rows = rows.map(|((task, stretches), critical)| row(task, stretches, critical, &axis)).collect();
-        Timeline { from: Some(from), length: length(from, end), gaps: axis.gaps(), rows }
+        let rows = rows.map(|((task, stretches), critical)| {
+            let span = stretches.first().zip(stretches.last());
+            let span = span.map(|(first, last)| (length(from, first.from), length(from, last.to)));
+            TimelineRow { span, ..row(task, stretches, critical, &axis) }
+        });
+        Timeline {
+            from: Some(from),
+            length: whole,
+            zoom,
+            marks: axis.marks(from),
+            gaps: axis.gaps(),
+            rows: rows.collect(),
+        }
     }
 }
 
@@ -128,6 +164,7 @@ fn row(task: &TaskView, stretches: &[Stretch], critical: bool, axis: &Axis) -> T
             && stretches.last().is_some_and(|last| last.phase == Phase::Wait),
         critical,
         segments: segments(stretches, axis),
+        span: None,
         queue: total(Phase::Queue),
         run: total(Phase::Run),
         backoff: total(Phase::Backoff),
@@ -148,7 +185,8 @@ fn segments(stretches: &[Stretch], axis: &Axis) -> Vec<Segment> {
             failed: stretch.failed,
         }
     };
-    let mut segments: Vec<Segment> = stretches.iter().map(segment).collect();
+    let mut segments: Vec<Segment> =
+        stretches.iter().filter(|stretch| axis.shows(stretch)).map(segment).collect();
     let mut narrow = 1;
     while segments.len() > SEGMENTS_MAX && narrow <= axis::WHOLE {
         let mut kept: Vec<Segment> = Vec::new();

@@ -2,9 +2,11 @@
 
 mod payload;
 mod triggers;
+mod lists;
 
 use std::time::Duration;
 
+pub use self::lists::*;
 pub use self::payload::*;
 pub use self::triggers::*;
 
@@ -290,9 +292,6 @@ pub const COUNT_MAX: u32 = 10_000;
 /// Rows that one page reads at most to find what a filter wants where no index leads to it: some 10 ms where they lie
 /// side by side, 100 ms where each is in a page of its own. The answer is shorter then, and says how far it looked.
 pub const SEARCH_ROWS_MAX: u32 = 20_000;
-
-/// Failures that are read to group them: a bad hour of a busy system.
-pub const GROUPED_RUNS_MAX: u32 = 50_000;
 
 /// Rows of an index without the order of ids that are read whole and sorted; with more, the newest runs are searched.
 pub const NARROW_ROWS_MAX: u32 = 5_000;

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::world::{Run, World};
-use crate::model::limits::{COUNT_MAX, FAILURE_GROUPS_MAX};
-use crate::model::{RunId, RunSummary, TaskName, Timestamp};
-use crate::store::{Alike, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery};
+use crate::model::limits::{
+    COUNT_MAX, ENDED_SPANS_MAX, FAILURE_GROUPS_MAX, SEEN_RUNS_MAX, SEEN_VALUE_CHARS_MAX,
+};
+use crate::model::{Namespace, RunId, RunSummary, Status, TaskName, Timestamp};
+use crate::store::{
+    Alike, EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen,
+};
 
 /// What counts as lately.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -57,6 +61,49 @@ impl World {
         let capped = groups.len() > FAILURE_GROUPS_MAX as usize;
         groups.truncate(FAILURE_GROUPS_MAX as usize);
         FailureGroups { groups, capped }
+    }
+
+    pub(super) fn ended(&self, query: &RunQuery, every: Duration) -> RunsEnded {
+        let seconds = i64::try_from(every.as_secs()).unwrap_or(i64::MAX).max(1);
+        let mut spans: BTreeMap<i64, BTreeMap<Status, u64>> = BTreeMap::new();
+        for run in self.wanted(query) {
+            let Some(at) = run.finished_at else { continue };
+            let span = spans.entry(at.timestamp().div_euclid(seconds)).or_default();
+            *span.entry(run.status).or_default() += 1;
+        }
+        let left_out = spans.len().saturating_sub(ENDED_SPANS_MAX as usize);
+        let spans = spans.into_iter().skip(left_out).map(|(number, by_status)| {
+            let from = Timestamp::from_timestamp(number * seconds, 0).unwrap_or_default();
+            EndedSpan { from, by_status }
+        });
+        RunsEnded { spans: spans.collect(), capped: left_out > 0 }
+    }
+
+    pub(super) fn seen_values(&self, namespace: &Namespace) -> Seen {
+        let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let runs = self.runs.values().rev().filter(|run| run.row.namespace == *namespace).map(Run::summary);
+        for run in runs.take(SEEN_RUNS_MAX as usize) {
+            let mut add = |name: String, value: &str| {
+                *counts.entry((name, value.to_owned())).or_default() += 1;
+            };
+            add("workflow".to_owned(), run.workflow.as_str());
+            add("version".to_owned(), run.version.as_str());
+            if let Some(failure) = &run.failure {
+                failure.task.iter().for_each(|task| add("failed_task".to_owned(), task.as_str()));
+                add("kind".to_owned(), &failure.kind);
+            }
+            run.metadata.iter().for_each(|(name, value)| add(format!("meta.{name}"), value));
+        }
+        let mut counts: Vec<((String, String), u64)> = counts.into_iter().collect();
+        counts.sort_by(|((name, value), runs), ((other_name, other_value), other_runs)| {
+            (name, Reverse(runs), value).cmp(&(other_name, Reverse(other_runs), other_value))
+        });
+        let mut seen = Seen::default();
+        let short = |value: &String| value.chars().count() <= SEEN_VALUE_CHARS_MAX as usize;
+        for (name, value) in counts.into_iter().map(|(pair, _)| pair).filter(|(_, value)| short(value)) {
+            seen.add(&name, value);
+        }
+        seen
     }
 
     pub(super) fn alike(&self, run: RunId, named: u32, now: Timestamp) -> Option<Alike> {

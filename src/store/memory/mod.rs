@@ -48,7 +48,7 @@ use self::world::World;
 use super::{
     Alike, Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
-    RunQuery, RunRow, Sent, Serving, Shape, Store, StoreError, Wanted,
+    RunQuery, RunRow, RunsEnded, Sent, Serving, Shape, Store, StoreError, Wanted,
 };
 use crate::clock::Clock;
 use crate::model::{
@@ -287,6 +287,14 @@ impl Store for MemoryStore {
 
     fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups> {
         self.call(Call::of("failures"), move |world, _| Ok(world.failures(query)))
+    }
+
+    fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded> {
+        self.call(Call::of("when_ended"), move |world, _| Ok(world.ended(query, every)))
+    }
+
+    fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, super::Seen> {
+        self.call(Call::of("seen"), move |world, _| Ok(world.seen_values(namespace)))
     }
 
     fn alike(&self, run: RunId, named: u32) -> Answer<'_, Option<Alike>> {

@@ -56,7 +56,7 @@ use self::route::Route;
 use super::{
     Alike, Answer, Append, Appended, Claimed, Commit, Created, FailureGroups, Heartbeat, Inbox, Joined,
     KnownWorkflow, LiveRuns, Loaded, News, NodeInfo, NodeRow, Registered, Rescue, RunCount, RunPage,
-    RunQuery, RunRow, Sent, Serving, Shape, Store, StoreError, Survey, Wanted,
+    RunQuery, RunRow, RunsEnded, Seen, Sent, Serving, Shape, Store, StoreError, Survey, Wanted,
 };
 use crate::model::{
     Key, MessageBody, MessageId, Namespace, NodeId, Recorded, RunId, RunState, RunSummary, Timestamp,
@@ -230,6 +230,14 @@ impl Store for PostgresStore {
 
     fn failures<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, FailureGroups> {
         Box::pin(within(list::failures(&self.pool, query)))
+    }
+
+    fn when_ended<'a>(&'a self, query: &'a RunQuery, every: Duration) -> Answer<'a, RunsEnded> {
+        Box::pin(within(list::ended(&self.pool, query, every)))
+    }
+
+    fn seen<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Seen> {
+        Box::pin(within(list::seen(&self.pool, namespace)))
     }
 
     fn survey<'a>(

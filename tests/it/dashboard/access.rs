@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use percent_encoding::percent_decode_str;
 
 use super::sound::assert_sound;
 use super::*;
@@ -232,4 +233,46 @@ async fn a_form_that_another_site_sends_changes_nothing() {
         }
     }
     assert_eq!(world.state().await, before, "nothing changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_session_is_sent_to_the_login_of_the_service() {
+    let world = World::new().await;
+    let nested =
+        |login: &'static str| Router::new().nest("/admin/runlog", world.as_caller(Access::redirect(login)));
+    let app = nested("/login");
+    let pages = PAGES.iter().map(|route| (route, true));
+    let routes = pages.chain(ROUTES.iter().map(|route| (route, false)));
+    for (route, is_page) in routes.filter(|(route, _)| route.action.is_some()) {
+        let path = format!("/admin/runlog{}", filled(route.path, &world)).trim_end_matches('/').to_owned();
+        if !is_page {
+            let request = Request::builder().method(&route.method).uri(&path).body(Body::empty());
+            let refused = send(&app, request.expect("a request")).await;
+            refused.assert_problem(401, "unauthenticated");
+            assert_eq!(refused.header("location"), "");
+            continue;
+        }
+        let page = ask(&app, route, &path, &[("sec-fetch-site", "same-origin")]).await;
+        // What a form asked for cannot be asked for again: there is no way back to it.
+        let back = (route.method == Method::GET).then(|| format!("?next={path}"));
+        let wanted = format!("/login{}", back.unwrap_or_default());
+        let place = percent_decode_str(page.header("location")).decode_utf8().expect("a text");
+        assert_eq!((page.status.as_u16(), place.as_ref()), (303, wanted.as_str()), "{page:?}");
+        assert_eq!(page.header("cache-control"), "no-store");
+        // The page's own script would put the login into the page.
+        let looked = ask(&app, route, &path, &[("hx-request", "true")]).await;
+        assert_refused(&looked, 401, "unauthenticated");
+    }
+    let asked = "/admin/runlog/runs?q=status:failed&cursor=a%20b";
+    for (login, wanted) in [
+        ("/login", "/login?next=%2Fadmin%2Frunlog%2Fruns%3Fq%3Dstatus%3Afailed%26cursor%3Da%2520b"),
+        ("/in?by=sso", "/in?by=sso&next=%2Fadmin%2Frunlog%2Fruns%3Fq%3Dstatus%3Afailed%26cursor%3Da%2520b"),
+        ("https://sso.example/in", "https://sso.example/in"),
+        ("//sso.example/in", "//sso.example/in"),
+    ] {
+        let page = visit(&nested(login), asked).await;
+        assert_eq!((page.status.as_u16(), page.header("location")), (303, wanted));
+    }
+    assert_eq!(visit(&nested("/log\nin"), asked).await.status, 401, "what is no address is not sent");
+    assert_eq!(visit(&app, "/admin/runlog/nothing").await.status, 404);
 }

@@ -128,6 +128,9 @@ async fn a_list_of_fifty_runs_is_light() {
     ended(&stage, &last).await;
     until("all have ended", async || stage.ground.unfinished().await == 0).await;
     let app = runlog::dashboard::router(&stage.runtime).allow_all_insecure().into_router();
+    let budget = Budget { statements: 4, bytes: 30_000, compressed: 4_000, elements: 400 };
+    let (page, statements) = counted(&app, "/stats").await;
+    assert_within(&budget, &app, &page, &statements).await;
     for address in ["/runs", "/runs?q=status:failed%20meta.region:eu-central-1%20since:7d"] {
         let budget = Budget { statements: 6, bytes: 66_000, compressed: 8_000, elements: 1_500 };
         let (page, statements) = counted(&app, address).await;

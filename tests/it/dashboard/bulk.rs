@@ -108,3 +108,27 @@ async fn an_action_asks_for_its_own_permission_too() {
     assert_eq!(visit(&app, "/bulk?action=cancel&q=workflow:gate").await.status, 403);
     assert_eq!(world.state().await, before);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_matches_on_the_list_of_a_namespace_is_of_that_namespace() {
+    let world = World::new().await;
+    let (app, acme) = (world.as_caller(Access::all("ada")), world.as_tenant("acme"));
+    let theirs = start(&acme, json!({ "workflow": "gate" })).await;
+    let list = visit(&app, "/runs?q=workflow:gate&namespace=acme").await;
+    let link = list.links().into_iter().find(|link| link.contains("/bulk?action=cancel")).expect("a link");
+    let preview = visit(&app, &link).await;
+    assert_sound(&preview);
+    preview.assert_says("Of the namespace acme.");
+    preview.assert_says("Would cancel 1 run.");
+    let back = preview.links().into_iter().any(|link| link == "/runs?q=workflow%3Agate&namespace=acme");
+    assert!(back, "the way back leads to the same list: {:?}", preview.links());
+    let began = submit(&app, &preview.form("/bulk").set("reason", "closing")).await;
+    let done = finished(&app, &began.place()).await;
+    done.assert_says("1 of 1 done");
+    assert!(done.links().contains(&format!("/runs/{theirs}")), "{:?}", done.links());
+    visit(&app, &format!("/runs/{}", world.waiting)).await.assert_says("waiting");
+
+    let globex = world.as_tenant("globex");
+    assert_eq!(visit(&globex, &link).await.status, 403, "a tenant names no other one's namespace");
+    assert_eq!(submit(&globex, &preview.form("/bulk").set("reason", "closing")).await.status, 403);
+}

@@ -17,6 +17,9 @@ mod browser;
 mod pieces;
 mod run_graph;
 mod redaction;
+mod ended;
+mod columns;
+mod suggest;
 
 use axum::Router;
 use axum::http::Method;

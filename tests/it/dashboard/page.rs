@@ -182,7 +182,7 @@ impl Page {
     /// The addresses of everything that a click leads to or the browser fetches by itself.
     pub fn links(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        for name in ["href", "src", "data-live"] {
+        for name in ["href", "src", "data-live", "data-suggest"] {
             for element in self.all(&format!("[{name}]")) {
                 found.extend(element.attr(name).and_then(|href| self.resolve(href)));
             }

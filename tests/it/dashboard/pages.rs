@@ -13,6 +13,8 @@ pub fn addresses(world: &World) -> Vec<String> {
     for route in PAGES.iter().filter(|route| route.method == Method::GET && route.action.is_some()) {
         let path = route.path.replace("{name}", named(route.path)).replace("{seq}", "1");
         match route.path {
+            // A picture and suggestions are no pages.
+            "/stats.svg" | "/suggest" => {}
             "/bulk" => found
                 .extend(["cancel", "replay"].map(|action| format!("/bulk?action={action}&q=workflow:gate"))),
             "/bulk/{id}" => found.push(path.replace("{id}", &world.bulk)),
@@ -71,6 +73,9 @@ async fn the_list_shows_what_fails_by_its_cause_and_then_the_runs() {
     {
         assert!(row.contains(piece), "{piece} in {row}");
     }
+    // The kind of what only passes an error on says nothing: the message has the error's own.
+    assert!(row.contains("step `card` failed") && !row.contains("CxError"), "{row}");
+    assert!(causes.iter().any(|cause| cause.contains("charge step `card` failed: Declined")), "{causes:?}");
     let waits = page.one(&format!("#r-{}", world.waiting));
     assert!(waits.contains("gate") && waits.contains("k-1"), "{waits}");
 }
@@ -152,4 +157,65 @@ async fn other_pages_show_what_they_are_for() {
             page.assert_says(piece);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_of_the_timeline_has_an_address_of_its_own() {
+    let world = World::new().await;
+    let app = world.open();
+    let run = format!("/runs/{}", world.failed);
+    let task = visit(&app, &format!("{run}/tasks/charge")).await;
+    let links = task.all("a[aria-label='Attempt 2 in the timeline']");
+    let [only] = links[..] else { panic!("{task:?}") };
+    let only = only.attr("href").expect("an address");
+    assert!(only.starts_with(&format!("{run}?from=")) && only.ends_with("#timeline"), "{only}");
+    let page = visit(&app, only).await;
+    assert_sound(&page);
+    let part = page.one("#timeline");
+    assert!(part.contains("From ") && part.contains("The whole run"), "{part}");
+    let charge = page
+        .all("ol.timeline svg")
+        .into_iter()
+        .find(|row| row.attr("aria-label").is_some_and(|label| label.starts_with("charge")));
+    let titles: Vec<String> =
+        charge.expect("a row").select(&page::select("title")).map(|title| title.text().collect()).collect();
+    assert!(titles.iter().any(|title| title.contains("attempt 2 failed")), "{titles:?}");
+    assert!(
+        !titles.iter().any(|title| title.contains("attempt 1 failed")),
+        "what was before is left out: {titles:?}"
+    );
+    let whole = visit(&app, &run).await;
+    assert!(!whole.words().contains("The whole run"), "{whole:?}");
+    for (query, words) in [
+        ("from=x", "from is \"x\": expected milliseconds after the run's start"),
+        ("to=-1", "to is \"-1\""),
+        ("from=5&to=5", "to must be later than from"),
+    ] {
+        let wrong = visit(&app, &format!("{run}?{query}")).await;
+        assert_eq!(wrong.status, 400, "{wrong:?}");
+        wrong.assert_says(words);
+    }
+    for query in ["from=0", "to=1", "from=99999999999999", "from=0&to=18446744073709551615"] {
+        let page = visit(&app, &format!("{run}?{query}")).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        assert_sound(&page);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tour_points_at_three_things_until_it_is_closed() {
+    let world = World::new().await;
+    let app = world.open();
+    let page = visit(&app, &format!("/runs/{}?tour=1", world.failed)).await;
+    assert_sound(&page);
+    let callouts = page.texts("aside.callout");
+    assert_eq!(callouts.len(), 3, "{callouts:?}");
+    for (callout, words) in callouts.iter().zip(["1 of 3 · Why", "2 of 3 · Replay", "3 of 3 · State"]) {
+        assert!(callout.starts_with(words), "{callout}");
+    }
+    let close = page.all("aside.callout a")[0].attr("href").expect("an address");
+    let closed = visit(&app, &page.resolve(close).expect("a page")).await;
+    assert!(closed.all("aside.callout").is_empty(), "{closed:?}");
+    let good = visit(&app, &format!("/runs/{}?tour=1", world.good)).await;
+    assert!(good.all("aside.callout").is_empty(), "there is nothing to be explained");
 }

@@ -328,6 +328,7 @@ fn row(name: &str, status: TaskStatus, segments: Vec<Segment>) -> TimelineRow {
         backoff: total(Phase::Backoff),
         wait: total(Phase::Wait),
         segments,
+        span: None,
     }
 }
 
@@ -339,6 +340,8 @@ fn drawn(rows: Vec<TimelineRow>) -> Timeline {
     Timeline {
         from: Some("2026-01-02T03:04:05Z".parse().expect("an instant")),
         length: Duration::from_secs(2),
+        zoom: None,
+        marks: Vec::new(),
         gaps: Vec::new(),
         rows,
     }

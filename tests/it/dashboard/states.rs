@@ -19,6 +19,7 @@ async fn an_empty_database_says_how_to_begin() {
     for (address, words) in [
         ("/runs", &["No runs yet", "runtime.run(&checkout(), order).start()", "runlog start checkout"][..]),
         ("/failures", &["Nothing failed", "24 hours"]),
+        ("/stats", &["No run ended"]),
         ("/workflows", &["None yet: a node that serves one makes it known"]),
         ("/schedules", &["None.", "runlog cron"]),
         ("/limits", &["None: a workflow declares one"]),
@@ -142,6 +143,20 @@ async fn without_its_database_a_page_says_that() {
     assert_eq!(about.status, 200, "what needs no database goes on");
     server.resume().await.unwrap();
     crate::support::until("it is back", async || visit(&app, "/runs").await.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_among_the_lines_that_is_none_is_refused() {
+    let world = World::new().await;
+    let app = world.open();
+    let logs = format!("/runs/{}/logs", world.failed);
+    for after in ["x", "", "1.5", "99999999999999999999"] {
+        let page = visit(&app, &format!("{logs}?after={after}")).await;
+        assert_eq!(page.status, 400, "{page:?}");
+        assert_sound(&page);
+        page.assert_says(&format!("after is {after:?}: expected a place in the stream"));
+    }
+    visit(&app, &format!("{logs}?after=0")).await.assert_says("charge declined");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -188,3 +188,45 @@ async fn many_runs_are_found_by_a_filter() {
         assert_eq!(post(&app, "/api/v1/bulk", &body.to_string()).await.json()["code"], code, "{body}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_finds_the_runs_of_the_namespace_that_is_said() {
+    let stage = Stage::new().await;
+    let (ada, acme) = (stage.as_caller(Access::all("ada")), stage.as_tenant("acme"));
+    let kept = gates(&ada, 1).await;
+    let wanted = gates(&acme, 2).await;
+    let ask = |namespace: Value, dry_run: bool| {
+        let body =
+            json!({ "action": "cancel", "q": "workflow:gate", "namespace": namespace, "dry_run": dry_run });
+        body.to_string()
+    };
+    for (app, namespace, count) in [
+        (&ada, json!(null), 1),
+        (&ada, json!("default"), 1),
+        (&ada, json!("acme"), 2),
+        (&ada, json!("globex"), 0),
+        (&acme, json!(null), 2),
+        (&acme, json!("acme"), 2),
+    ] {
+        let told = post(app, "/api/v1/bulk", &ask(namespace.clone(), true)).await;
+        assert_eq!(told.json()["count"], count, "{namespace}: {told:?}");
+    }
+    for dry_run in [true, false] {
+        let foreign = post(&acme, "/api/v1/bulk", &ask(json!("default"), dry_run)).await;
+        foreign.assert_problem(403, "forbidden");
+        let wrong = post(&ada, "/api/v1/bulk", &ask(json!(""), dry_run)).await;
+        let wrong = wrong.assert_problem(422, "schema_violation");
+        assert_eq!(wrong["errors"][0]["pointer"], "/namespace", "{wrong}");
+    }
+    let both = json!({ "action": "cancel", "ids": kept, "namespace": "default" }).to_string();
+    let both = post(&ada, "/api/v1/bulk", &both).await.assert_problem(422, "schema_violation");
+    assert_eq!(both["errors"][0]["pointer"], "/namespace", "{both}");
+
+    let id = post(&ada, "/api/v1/bulk", &ask(json!("acme"), false)).await.text("id");
+    assert_eq!(finished(&ada, &id).await["done"], 2);
+    for run in &wanted {
+        ended(&stage, run).await;
+    }
+    let run = get(&ada, &format!("/api/v1/runs/{}", kept[0])).await.json();
+    assert!(["QUEUED", "RUNNING"].contains(&run["status"].as_str().expect("a status")), "{run}");
+}

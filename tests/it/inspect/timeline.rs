@@ -383,3 +383,38 @@ proptest! {
         prop_assert!(drawn.gaps.iter().all(|gap| gap.length * 10 > drawn.length * 3));
     }
 }
+
+#[test]
+fn a_part_of_the_time_is_drawn_over_the_whole_width() {
+    let first = attempt(1, [0, 0, 100], Some(300), true);
+    let second = attempt(2, [300, 700, 700], Some(1_000), false);
+    let view = run(
+        vec![
+            task("charge", TaskStatus::Succeeded, &[], vec![first, second]),
+            task(
+                "ship",
+                TaskStatus::Succeeded,
+                &["charge"],
+                vec![attempt(1, [1_000, 1_000, 1_000], Some(2_000), false)],
+            ),
+        ],
+        Some(2_000),
+    );
+    let millis = Duration::from_millis;
+    let whole = Timeline::of(&view, at(2_000));
+    assert_eq!(whole, Timeline::zoomed(&view, at(2_000), None));
+    assert_eq!((whole.zoom, whole.rows[0].span), (None, Some((millis(0), millis(1_000)))));
+    let part = |from, to| Timeline::zoomed(&view, at(2_000), Some((millis(from), millis(to))));
+    let shown = part(600, 1_000);
+    assert_eq!((shown.zoom, shown.length), (Some((millis(600), millis(1_000))), millis(2_000)));
+    assert_eq!(words(&shown.rows[0]), "backoff 0+250, run 250+750", "what was before is left out");
+    assert_eq!(words(&shown.rows[1]), "", "and what came after");
+    assert_eq!(shown.rows[0].run, whole.rows[0].run, "sums are of the whole");
+    assert_eq!(shown.rows[0].span, whole.rows[0].span);
+    let marks: Vec<(u32, Duration)> = shown.marks.iter().map(|mark| (mark.at, mark.after)).collect();
+    assert_eq!(marks, [(0, millis(600)), (1_000, millis(1_000))]);
+    assert_eq!(part(1_500, 9_000).zoom, Some((millis(1_500), millis(2_000))), "at most to the end");
+    for (from, to) in [(2_000, 3_000), (700, 700), (900, 800)] {
+        assert_eq!(part(from, to), whole, "{from} to {to} is no part");
+    }
+}

@@ -33,8 +33,10 @@ pub(crate) struct Start {
     /// The runs, at most 100,000; either these or `q`.
     #[serde(default)]
     pub(crate) ids: Vec<String>,
-    /// The runs that this filter finds now, of the caller's namespace, else of `default`; the last 24 hours unless told.
+    /// The runs that this filter finds now; the last 24 hours unless told.
     pub(crate) q: Option<String>,
+    /// The namespace whose runs `q` finds; the caller's own, or `default`, unless told.
+    pub(crate) namespace: Option<String>,
     /// Runs a second at most; no limit unless told, with `q` 20.
     pub(crate) rate: Option<u32>,
     /// Why.
@@ -195,9 +197,10 @@ pub(super) async fn start(
 async fn chosen(service: &Service, caller: &Caller, start: &Start) -> Result<Vec<BulkItem>, Problem> {
     caller.require(start.action.action())?;
     start.check()?;
-    match &start.q {
-        Some(q) => items_by(service, caller, q).await,
-        None => items_of(service, caller, &start.ids).await,
+    match (&start.q, &start.namespace) {
+        (Some(q), namespace) => items_by(service, caller, q, namespace.clone()).await,
+        (None, None) => items_of(service, caller, &start.ids).await,
+        (None, Some(_)) => Err(Problem::at("/namespace", "it goes with q: an id says whose run it is")),
     }
 }
 

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use crate::http::access::Caller;
 use crate::http::bulk;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, named};
+use crate::http::routes::lists::WINDOW_DEFAULT;
+use crate::http::routes::pauses;
 use crate::http::service::Service;
 use crate::inspect::{self, Search};
-use crate::model::limits::BULK_RUNS_MAX;
-use crate::model::{RunId, RunSummary};
+use crate::model::limits::{BULK_RUNS_MAX, PAGE_ROWS_MAX};
+use crate::model::{Namespace, RunId, RunSummary};
 use crate::store::BulkItem;
 
 /// Runs asked for at once.
@@ -42,9 +44,15 @@ pub(super) async fn items_of(
     Ok(items)
 }
 
-/// Makes the items of the runs that a filter finds.
-pub(super) async fn items_by(service: &Service, caller: &Caller, q: &str) -> Result<Vec<BulkItem>, Problem> {
-    let search = crate::http::routes::lists::search_for(caller, q.parse()?);
+/// Makes the items of the runs that a filter finds in a namespace: the one that is said, if the caller may mean it.
+pub(super) async fn items_by(
+    service: &Service,
+    caller: &Caller,
+    q: &str,
+    said: Option<String>,
+) -> Result<Vec<BulkItem>, Problem> {
+    let namespace = Namespace::new(pauses::namespace(caller, said)?).map_err(named("/namespace"))?;
+    let search = Search::new(q.parse()?).namespace(namespace).within(WINDOW_DEFAULT).limit(PAGE_ROWS_MAX);
     let mut items = Vec::new();
     let mut cursor: Option<String> = None;
     loop {

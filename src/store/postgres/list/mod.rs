@@ -8,6 +8,7 @@ mod driver;
 mod statements;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::types::Uuid;
 use sqlx::{PgPool, PgTransaction};
@@ -20,10 +21,12 @@ use super::errors::classify;
 use super::rows::run_id;
 use super::summaries::SummaryRecord;
 use crate::model::limits::{
-    COUNT_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, NARROW_ROWS_MAX, SEARCH_ROWS_MAX,
+    COUNT_MAX, ENDED_SPANS_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, NARROW_ROWS_MAX, SEARCH_ROWS_MAX,
 };
-use crate::model::{RunSummary, Status};
-use crate::store::{FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, StoreError, Survey};
+use crate::model::{Filter, Namespace, RunSummary, Status, Timestamp};
+use crate::store::{
+    EndedSpan, FailureGroup, FailureGroups, RunCount, RunPage, RunQuery, RunsEnded, Seen, StoreError, Survey,
+};
 
 /// Ends a question that takes longer than a person waits. Without a sort there is nothing to read before the first row:
 /// the indexes have the order. With pages that cost nothing the planner counts rows: what is common is not everywhere, so
@@ -52,6 +55,31 @@ pub(super) async fn failures(pool: &PgPool, query: &RunQuery) -> Result<FailureG
     let groups = asked.failures(query).await?;
     asked.end().await?;
     Ok(groups)
+}
+
+pub(super) async fn ended(pool: &PgPool, query: &RunQuery, every: Duration) -> Result<RunsEnded, StoreError> {
+    let mut asked = Asked::begin(pool, query).await?;
+    let ended = asked.ended(query, every).await?;
+    asked.end().await?;
+    Ok(ended)
+}
+
+pub(super) async fn seen(pool: &PgPool, namespace: &Namespace) -> Result<Seen, StoreError> {
+    let query = every(namespace);
+    let mut asked = Asked::begin(pool, &query).await?;
+    let mut sql = STATEMENTS.seen(&query, &asked.source);
+    let rows = sql.build_query_as::<(String, String)>().persistent(false);
+    let rows = rows.fetch_all(&mut *asked.transaction).await.map_err(classify)?;
+    asked.end().await?;
+    let mut seen = Seen::default();
+    rows.into_iter().for_each(|(key, value)| seen.add(&key, value));
+    Ok(seen)
+}
+
+/// All runs of a namespace.
+fn every(namespace: &Namespace) -> RunQuery {
+    let (filter, now) = (Filter::default(), Timestamp::UNIX_EPOCH);
+    RunQuery { namespace: namespace.clone(), filter, now, before: None, limit: 1 }
 }
 
 /// Answers all three from the same runs; ids that a narrow index gave are not looked for again.
@@ -84,6 +112,8 @@ pub(super) async fn explain(pool: &PgPool, query: &RunQuery) -> Result<Vec<Strin
             explaining.page(query, source),
             explaining.count(query, source),
             explaining.failures(query, source),
+            explaining.ended(query, source, 3_600),
+            explaining.seen(query, source),
         ]);
     }
     all.extend(narrow(&query.filter).map(|narrow| explaining.narrow(query, &narrow)));
@@ -204,6 +234,27 @@ impl Asked {
         count.capped =
             count.total() >= u64::from(COUNT_MAX) || self.boundary(query, SEARCH_ROWS_MAX).await?.is_some();
         Ok(count)
+    }
+
+    async fn ended(&mut self, query: &RunQuery, every: Duration) -> Result<RunsEnded, StoreError> {
+        let seconds = i64::try_from(every.as_secs()).unwrap_or(i64::MAX).max(1);
+        let mut sql = STATEMENTS.ended(query, &self.source, seconds);
+        let rows = sql.build_query_as::<(i64, String, i64)>().persistent(false);
+        let rows = rows.fetch_all(&mut *self.transaction).await.map_err(classify)?;
+        let mut spans: BTreeMap<i64, BTreeMap<Status, u64>> = BTreeMap::new();
+        for (number, word, runs) in rows {
+            let status: Status =
+                word.parse().map_err(|unknown| StoreError::Bug { message: format!("{unknown}") })?;
+            spans.entry(number).or_default().insert(status, u64::try_from(runs).unwrap_or_default());
+        }
+        let left_out = spans.len().saturating_sub(ENDED_SPANS_MAX as usize);
+        let spans = spans.into_iter().skip(left_out).map(|(number, by_status)| {
+            let from = Timestamp::from_timestamp(number.saturating_mul(seconds), 0).unwrap_or_default();
+            EndedSpan { from, by_status }
+        });
+        let spans = spans.collect();
+        let capped = left_out > 0 || self.boundary(query, GROUPED_RUNS_MAX).await?.is_some();
+        Ok(RunsEnded { spans, capped })
     }
 
     async fn failures(&mut self, query: &RunQuery) -> Result<FailureGroups, StoreError> {

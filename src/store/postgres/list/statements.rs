@@ -5,7 +5,10 @@ use sqlx::types::Uuid;
 use super::super::rows::{corrupt, run_id};
 use super::conditions::{Sql, push_conditions};
 use super::driver::{Narrow, Read, Source, Table, push_candidates, push_narrow};
-use crate::model::limits::{COUNT_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, SEARCH_ROWS_MAX};
+use crate::model::limits::{
+    COUNT_MAX, ENDED_SPANS_MAX, FAILURE_GROUPS_MAX, GROUPED_RUNS_MAX, SEARCH_ROWS_MAX, SEEN_RUNS_MAX,
+    SEEN_VALUE_CHARS_MAX, SEEN_VALUES_MAX,
+};
 use crate::model::{TaskName, Timestamp, WorkflowName};
 use crate::store::{FailureGroup, RunQuery, StoreError};
 
@@ -64,6 +67,41 @@ impl Statements {
         sql.push(") r where ");
         push_conditions(&mut sql, query);
         sql.push(" limit ").push_bind(i64::from(COUNT_MAX)).push(") r group by r.status");
+        sql
+    }
+
+    /// Counts by the span of so many seconds in which they ended, and by status: the newest spans, and one more than are told.
+    pub(super) fn ended(&self, query: &RunQuery, source: &Source, seconds: i64) -> Sql {
+        let mut sql = self.begin();
+        sql.push("select s.span, s.status, s.runs from (select r.span, r.status::text, count(*) as runs, ");
+        sql.push("dense_rank() over (order by r.span desc) as place from (");
+        sql.push("select floor(extract(epoch from r.finished_at) / ").push_bind(seconds);
+        sql.push(")::bigint as span, r.status from (");
+        push_candidates(&mut sql, query, source, Read::Row, GROUPED_RUNS_MAX);
+        sql.push(") r where r.finished_at is not null and ");
+        push_conditions(&mut sql, query);
+        sql.push(") r group by r.span, r.status) s where s.place <= ");
+        sql.push_bind(i64::from(ENDED_SPANS_MAX) + 1);
+        sql
+    }
+
+    /// Tells what the newest runs have, the most frequent first.
+    pub(super) fn seen(&self, query: &RunQuery, source: &Source) -> Sql {
+        let mut sql = self.begin();
+        sql.push("with r as materialized (");
+        push_candidates(&mut sql, query, source, Read::Row, SEEN_RUNS_MAX);
+        sql.push(
+            ") select s.name, s.value from ( \
+             select v.name, v.value, row_number() over (partition by v.name order by count(*) desc, v.value collate \"C\") as place \
+             from r cross join lateral ( \
+             select 'workflow' as name, r.workflow as value union all select 'version', r.version \
+             union all select 'failed_task', r.failed_task union all select 'kind', r.error_kind \
+             union all select 'meta.' || m.key, m.value from jsonb_each_text(r.metadata) m) v \
+             where length(v.value) <= ",
+        );
+        sql.push_bind(SEEN_VALUE_CHARS_MAX.cast_signed());
+        sql.push(" group by v.name, v.value) s where s.place <= ").push_bind(i64::from(SEEN_VALUES_MAX));
+        sql.push(" order by s.name, s.place");
         sql
     }
 

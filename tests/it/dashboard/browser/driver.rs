@@ -251,6 +251,22 @@ impl Browser {
         self.client.perform_actions(actions.then(KeyAction::Up { value: control })).await.expect("keys");
     }
 
+    /// Drags from one share of an element's width to another.
+    pub async fn drag(&self, selector: &str, from: f64, to: f64) {
+        self.listens().await;
+        let at = format!(
+            "const at = document.querySelector('{selector}'); at.scrollIntoView({{ block: 'center' }}); const box = at.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
+        );
+        let place: Vec<f64> = serde_json::from_value(self.run(&at).await).expect("a place");
+        let (y, x) = (place[1] + place[3] / 2.0, |share: f64| place[0] + place[2] * share);
+        for (kind, at, buttons) in
+            [("mousePressed", from, 1), ("mouseMoved", to, 1), ("mouseReleased", to, 0)]
+        {
+            let event = json!({ "type": kind, "x": x(at), "y": y, "button": "left", "buttons": buttons, "clickCount": 1 });
+            self.devtools("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
     /// How far from the top of the page an element ends, in pixels.
     pub async fn bottom(&self, selector: &str) -> f64 {
         let (_, top, _, height) = self.find(selector).await.rectangle().await.expect("a place");

@@ -107,3 +107,22 @@ async fn keys_are_letters_in_a_field_and_nothing_when_they_are_off() {
     browser.until_at("/failures").await;
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_dragged_over_in_the_timeline_is_seen_closer() {
+    let (served, browser) = (Served::below("/admin/runlog").await, Browser::open().await);
+    let run = served.to(&format!("/runs/{}", served.world.failed));
+    browser.goto(&run).await;
+    browser.keys("t").await;
+    browser.drag(".timeline svg", 0.5, 0.9).await;
+    until("a part is shown", async || browser.text("#timeline").await.contains("The whole run")).await;
+    let address = browser.address().await;
+    assert!(address.starts_with(&format!("{run}?from=")) && address.ends_with("#timeline"), "{address}");
+    browser.press("The whole run").await;
+    until("all is shown", async || !browser.text("#timeline").await.contains("The whole run")).await;
+    // A click is no drag.
+    browser.drag(".timeline svg", 0.5, 0.5).await;
+    assert!(!browser.address().await.contains("from="));
+    assert_eq!(browser.console().await, Vec::<String>::new());
+    browser.close().await;
+}

@@ -15,8 +15,15 @@ const NARROW: u32 = 320;
 /// Bytes of a picture in the documentation.
 const PICTURE_BYTES_MAX: usize = 150_000;
 
+/// The text of axe-core.
+pub fn axe() -> String {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../browser/axe-4.14.1.js");
+    let axe = std::fs::read_to_string(&file);
+    axe.unwrap_or_else(|error| panic!("{}: {error}: run scripts/browser", file.display()))
+}
+
 /// What axe-core finds serious or critical on the page.
-async fn shut_out(browser: &Browser, axe: &str) -> Vec<String> {
+pub async fn shut_out(browser: &Browser, axe: &str) -> Vec<String> {
     let run = "const done = arguments[arguments.length - 1];
         axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.violations.flatMap((one) =>
             one.nodes.map((node) => [one.impact, one.id, node.target.join(' '), node.failureSummary]))));";
@@ -27,9 +34,7 @@ async fn shut_out(browser: &Browser, axe: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_is_for_everybody_in_both_themes_at_any_width() {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../browser/axe-4.14.1.js");
-    let axe = std::fs::read_to_string(&file);
-    let axe = axe.unwrap_or_else(|error| panic!("{}: {error}: run scripts/browser", file.display()));
+    let axe = axe();
     let (served, browser) = (Served::at_the_root().await, Browser::open().await);
     let mut addresses = pages::addresses(&served.world);
     addresses

@@ -6,6 +6,7 @@ mod live;
 mod keys;
 mod looks;
 mod hostile;
+mod search;
 
 use axum::Router;
 

@@ -24,6 +24,8 @@ use crate::store::process::*;
 const RUNS: usize = 90;
 const FILTERS: usize = 400;
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 fn query(filter: Filter, process: &Process) -> RunQuery {
     let (namespace, now) = (Namespace::default(), process.clock.now());
     RunQuery { namespace, filter, now, before: None, limit: 500 }
@@ -65,6 +67,18 @@ pub(super) async fn a_filter_finds_the_runs_it_matches_and_no_others(store: Arc<
 
         let count = store.count(&query).await.expect("a count");
         assert_eq!((count.total(), count.capped), (expected.len() as u64, false), "{filter}");
+        let ended = store.when_ended(&query, HOUR).await.expect("spans");
+        let mut spans: BTreeMap<i64, BTreeMap<Status, u64>> = BTreeMap::new();
+        for (run, at) in expected.iter().filter_map(|run| Some((run, run.finished_at?))) {
+            let hour = at.timestamp().div_euclid(3_600) * 3_600;
+            *spans.entry(hour).or_default().entry(run.status).or_default() += 1;
+        }
+        let told = ended.spans.into_iter().map(|span| (span.from.timestamp(), span.by_status));
+        assert_eq!(
+            (told.collect::<Vec<_>>(), ended.capped),
+            (spans.into_iter().collect(), false),
+            "{filter}"
+        );
         let failed: Vec<&RunSummary> = expected.iter().filter(|run| run.failure.is_some()).collect();
         let groups = store.failures(&query).await.expect("groups");
         assert_eq!(
@@ -328,5 +342,49 @@ pub(super) async fn a_registered_task_is_found_by_after_its_version_is_gone(stor
             expected,
             "{text}"
         );
+    }
+}
+
+pub(super) async fn the_newest_runs_of_a_namespace_tell_what_they_have(store: Arc<dyn Store>) {
+    let processes = [Process::join(&store).await, Process::join(&store).await];
+    let mut runner = TestRunner::deterministic();
+    register(&store, &mut runner).await;
+    let runs = population(&processes, &mut runner).await;
+    archive(&store).await;
+    let all = store.summaries(&runs).await.expect("summaries");
+    let namespaces: BTreeSet<Namespace> = all.iter().map(|run| run.namespace.clone()).collect();
+    assert!(namespaces.len() > 1, "{namespaces:?}");
+    let none = Namespace::new("nobody").expect("a name");
+    for namespace in namespaces.iter().chain([&none]) {
+        let own = || all.iter().filter(|run| run.namespace == *namespace);
+        let seen = store.seen(namespace).await.expect("what is seen");
+        let failures = || own().filter_map(|run| run.failure.as_ref());
+        let ranked = |values: Vec<String>| -> Vec<String> {
+            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+            values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+            let mut ranked: Vec<(usize, String)> =
+                counts.into_iter().map(|(value, runs)| (runs, value)).collect();
+            ranked.sort_by(|(one, a), (other, b)| other.cmp(one).then(a.cmp(b)));
+            ranked.into_iter().map(|(_, value)| value).take(50).collect()
+        };
+        assert_eq!(
+            seen.workflows,
+            ranked(own().map(|run| run.workflow.to_string()).collect()),
+            "{namespace}"
+        );
+        assert_eq!(seen.versions, ranked(own().map(|run| run.version.to_string()).collect()), "{namespace}");
+        assert_eq!(
+            seen.kinds,
+            ranked(failures().map(|failure| failure.kind.clone()).collect()),
+            "{namespace}"
+        );
+        let tasks = failures().filter_map(|failure| Some(failure.task.as_ref()?.to_string()));
+        assert_eq!(seen.failed_tasks, ranked(tasks.collect()), "{namespace}");
+        let names: BTreeSet<&String> = own().flat_map(|run| run.metadata.keys()).collect();
+        assert_eq!(seen.metadata.keys().collect::<BTreeSet<_>>(), names, "{namespace}");
+        for name in names {
+            let values = own().filter_map(|run| run.metadata.get(name).cloned());
+            assert_eq!(seen.metadata[name], ranked(values.collect()), "{namespace} {name}");
+        }
     }
 }

@@ -272,6 +272,7 @@ macro_rules! contract {
                 a_count_is_by_status
                 a_count_stops_at_its_limit
                 a_registered_task_is_found_by_after_its_version_is_gone
+                the_newest_runs_of_a_namespace_tell_what_they_have
             }
             schedules {
                 a_schedule_is_kept_once_by_its_name
