@@ -70,7 +70,7 @@ pub(super) async fn ask(
     TheRun(row): TheRun,
     params: Params,
 ) -> Result<Response, Problem> {
-    let view = runs::view(&service, row.run).await?;
+    let view = runs::view_of(&service, &row).await?;
     let original = view.input.text();
     let edits = params.text("edit").is_some() && may_edit(&site);
     let input = (edits && original.len() <= PAYLOAD_INLINE_BYTES_MAX).then_some(original);

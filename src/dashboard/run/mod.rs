@@ -23,8 +23,9 @@ use super::page::Site;
 use super::payload;
 use super::text::{count, escaped, short};
 use super::timeline;
+use crate::http::routes::runs;
 use crate::http::{Action, Caller, Params, Problem, Service, TheRun};
-use crate::inspect::{Cause, Dossier, Graph, Node, NodeKind, RunView, Timeline, Why};
+use crate::inspect::{Cause, Graph, Node, NodeKind, RunView, Timeline, Why};
 use crate::model::{Payload, RunId, TaskName};
 use crate::store::RunRow;
 
@@ -57,9 +58,7 @@ async fn show(
     params: Params,
 ) -> Result<Response, Problem> {
     let run = row.run;
-    let gone = || Problem::no_run(&run.to_string());
-    let store = service.details().await?;
-    let dossier = Dossier::of(store, row.clone()).await?.ok_or_else(gone)?;
+    let dossier = runs::open(&service, row.clone()).await?;
     let why = dossier.why().await?;
     if let Cause::Quarantined { .. } = why.cause
         && dossier.log().is_err()

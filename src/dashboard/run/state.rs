@@ -24,7 +24,7 @@ pub(super) async fn show(
     TheRun(row): TheRun,
     params: Params,
 ) -> Result<Response, Problem> {
-    let last = runs::view(&service, row.run).await?.events;
+    let last = runs::events_of(&service, &row).await?;
     let at = params.number("at", 1..=NUMBER_MAX, last)?;
     let found = inspect::state_at(service.details().await?, row.run, at).await?;
     let found = found.ok_or_else(|| Problem::no_run(&row.run.to_string()))?;

@@ -34,8 +34,7 @@ pub(super) async fn why(
     caller: Caller,
     TheRun(row): TheRun,
 ) -> Answer<WhyBody> {
-    let why = inspect::why(service.details().await?, row.run).await?;
-    let why = why.ok_or_else(|| Problem::no_run(&row.run.to_string()))?;
+    let why = runs::open(&service, row).await?.why().await?;
     Ok(Json(WhyBody::new(&why, Sight::of(&caller))))
 }
 
@@ -70,8 +69,7 @@ pub(super) async fn graph(
         let detail = format!("format is {format:?}: expected json, ascii, dot or mermaid");
         return Err(Problem::new(Code::InvalidQuery, detail));
     }
-    let graph = inspect::graph(service.details().await?, row.run).await?;
-    let graph = graph.ok_or_else(|| Problem::no_run(&row.run.to_string()))?;
+    let graph = runs::open(&service, row).await?.graph().await?;
     let text = match format {
         "ascii" => graph.ascii(usize::try_from(width).unwrap_or(usize::MAX)),
         "dot" => graph.dot(),
@@ -128,7 +126,7 @@ pub(super) async fn state(
 ) -> Answer<StateBody> {
     let at = match params.text("at") {
         Some(_) => params.number("at", 1..=NUMBER_MAX, 1)?,
-        None => runs::view(&service, row.run).await?.events,
+        None => runs::events_of(&service, &row).await?,
     };
     let found = inspect::state_at(service.details().await?, row.run, at).await?;
     let found = found.ok_or_else(|| Problem::no_run(&row.run.to_string()))?;

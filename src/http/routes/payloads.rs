@@ -39,7 +39,7 @@ pub(super) async fn input(
     TheRun(row): TheRun,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
-    let run = runs::view(&service, row.run).await?;
+    let run = runs::view_of(&service, &row).await?;
     raw(&run.input, &format!("{}-input.json", row.run), &wanted)
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn output(
     TheRun(row): TheRun,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
-    let run = runs::view(&service, row.run).await?;
+    let run = runs::view_of(&service, &row).await?;
     let none = || {
         let detail = format!("run {} has no output: it is {}", row.run, run.status);
         Problem::new(Code::PayloadNotFound, detail).fact("run_status", run.status.as_str())

@@ -11,8 +11,9 @@ use crate::http::body::{ProblemBody, RunBody, Sight};
 use crate::http::extract::TheRun;
 use crate::http::problem::Problem;
 use crate::http::service::Service;
-use crate::inspect::{self, RunView};
+use crate::inspect::{self, Dossier, RunView};
 use crate::model::RunId;
+use crate::store::RunRow;
 
 /// Everything about a run at once
 #[utoipa::path(
@@ -28,7 +29,25 @@ pub(super) async fn get(
     caller: Caller,
     TheRun(row): TheRun,
 ) -> Answer<RunBody> {
-    Ok(Json(RunBody::new(&view(&service, row.run).await?, Sight::of(&caller))))
+    Ok(Json(RunBody::new(&view_of(&service, &row).await?, Sight::of(&caller))))
+}
+
+/// Opens a run whose row was read.
+pub(crate) async fn open(service: &Service, row: RunRow) -> Result<Dossier<'_>, Problem> {
+    let run = row.run;
+    let dossier = Dossier::of(service.details().await?, row).await?;
+    dossier.ok_or_else(|| Problem::no_run(&run.to_string()))
+}
+
+/// Tells everything about a run whose row was read.
+pub(crate) async fn view_of(service: &Service, row: &RunRow) -> Result<RunView, Problem> {
+    Ok(open(service, row.clone()).await?.view().await?)
+}
+
+/// Returns how many events the log of a run has whose row was read.
+pub(crate) async fn events_of(service: &Service, row: &RunRow) -> Result<u32, Problem> {
+    let dossier = open(service, row.clone()).await?;
+    Ok(dossier.log()?.last().map_or(0, |last| last.seq))
 }
 
 /// Reads everything about a run that is there.

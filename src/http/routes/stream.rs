@@ -68,7 +68,7 @@ pub(super) async fn run(
     let permit = permit(&service)?;
     let behind =
         service.details().await?.log(row.run, after.saturating_add(STREAM_BACKLOG_EVENTS_MAX), 1).await?;
-    let reset = if behind.is_empty() { None } else { Some(runs::view(&service, row.run).await?.events) };
+    let reset = if behind.is_empty() { None } else { Some(runs::events_of(&service, &row).await?) };
     let after = reset.unwrap_or(after);
     let watch = service.runtime.watch(row.run, after);
     let opening = opening(row.run, reset);

@@ -27,7 +27,7 @@ pub(super) async fn list(
     State(service): State<Arc<Service>>,
     TheRun(row): TheRun,
 ) -> Answer<Page<TaskBrief>> {
-    let run = runs::view(&service, row.run).await?;
+    let run = runs::view_of(&service, &row).await?;
     Ok(Json(Page { data: run.tasks.iter().map(TaskBrief::from).collect(), next: None }))
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn attempts(
 
 /// Reads one task of a run.
 pub(crate) async fn find(service: &Service, row: &RunRow, name: &str) -> Result<TaskView, Problem> {
-    let run = runs::view(service, row.run).await?;
+    let run = runs::view_of(service, row).await?;
     let found = run.tasks.into_iter().find(|task| task.name == *name);
     let name: String = name.chars().take(64).collect();
     found.ok_or_else(|| {
