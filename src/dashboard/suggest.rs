@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::http::routes::lists;
 use crate::http::{Caller, Params, Problem, Service};
-use crate::model::filter::keys::KEYS;
+use crate::model::filter::keys::{KEYS, TRIGGERS};
 use crate::model::filter::{Pattern, Property, Term, Test, quoted};
 use crate::model::limits::FILTER_CHARS_MAX;
 use crate::model::{Namespace, Status};
@@ -30,9 +30,6 @@ const NAMESPACES_MAX: usize = 200;
 /// Times that people ask for.
 const AGES: [&str; 6] = ["15m", "1h", "24h", "7d", "30d", "90d"];
 const LENGTHS: [&str; 4] = [">1s", ">10s", ">1m", ">1h"];
-
-/// What starts runs, as filters name it.
-const TRIGGERS: [&str; 7] = ["manual", "api", "cron", "schedule", "event", "parent", "replay"];
 
 /// What was seen lately, by namespace: what one tenant has is told to no other.
 #[derive(Default)]

@@ -192,7 +192,7 @@ pub async fn survey(
     counted: &Search,
 ) -> Result<(Page<RunSummary>, RunCount, FailureGroups), InspectError> {
     let asked = search.query(store, "runs").await?;
-    let at = |search: &Search| Search { cursor: None, now: Some(asked.query.now), ..search.clone() };
+    let at = |search: &Search| Search { now: Some(asked.query.now), ..uncut(search) };
     let counted = at(counted).query(store, "count").await?;
     let failed = at(search).failed(store).await?;
     let Survey { page, count, failures } = store.survey(&asked.query, &counted.query, &failed.query).await?;
@@ -219,6 +219,6 @@ pub async fn count(store: &dyn Store, search: &Search) -> Result<RunCount, Inspe
 /// # Errors
 /// [`InspectError::Store`].
 pub async fn failures(store: &dyn Store, search: &Search) -> Result<FailureGroups, InspectError> {
-    let asked = Search { cursor: None, ..search.clone() }.failed(store).await?;
+    let asked = uncut(search).failed(store).await?;
     Ok(store.failures(&asked.query).await?)
 }

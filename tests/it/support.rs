@@ -9,7 +9,7 @@ use runlog::model::Timestamp;
 use runlog::store::memory::MemoryStore;
 use runlog::store::postgres::PostgresStore;
 use runlog::testing::postgres::Databases;
-use runlog::{Cx, CxError, Retry, Runtime, RuntimeBuilder, Workflow};
+use runlog::{Cx, CxError, Retry, RunHandle, Runtime, RuntimeBuilder, Workflow};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sqlx::postgres::PgPoolOptions;
@@ -105,6 +105,20 @@ pub fn echo() -> Workflow<Box<RawValue>, Box<RawValue>> {
         cx.step("echo", || std::future::ready(anyhow::Ok(input.clone()))).await
     }
     Workflow::function("echo", code)
+}
+
+/// Damages the log of a run that nobody executes: it says that the run succeeded, without an output. Returns how many events
+/// it had.
+pub async fn damage<O>(ground: &Postgres, run: &RunHandle<O>) -> u32 {
+    let events = run.get().await.unwrap().events;
+    let succeeded = format!(
+        "insert into runlog.events (run_id, seq, kind, schema_version, time, payload)
+         values ('{}', {}, 'run_succeeded', 1, clock_timestamp(), '{{}}')",
+        run.id(),
+        events + 1
+    );
+    ground.psql(&succeeded).await.unwrap();
+    events
 }
 
 /// Waits for the signal `go` and gives what that carries.

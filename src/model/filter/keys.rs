@@ -11,6 +11,9 @@ pub struct Key {
     pub example: &'static str,
 }
 
+/// What can have started a run, as `trigger:` names it.
+pub const TRIGGERS: [&str; 7] = ["manual", "api", "cron", "schedule", "event", "parent", "replay"];
+
 /// Every key, in the order in which people are told of them.
 pub const KEYS: &[Key] = &[
     key("status", "the run's status", "status:failed,timed_out"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::keys::{KEYS, nearest};
+use super::keys::{KEYS, TRIGGERS, nearest};
 use super::value::{Value, Wanted};
 use super::{Comparison, Field, Filter, Link, Moment, Pattern, Property, Term, Test};
 use crate::model::limits::{FILTER_CHARS_MAX, FILTER_TERMS_MAX};
@@ -311,7 +311,6 @@ impl Value {
     }
 
     fn text_of(&self, field: Field) -> Wanted<Pattern> {
-        const TRIGGERS: [&str; 7] = ["manual", "api", "cron", "schedule", "event", "parent", "replay"];
         const FINGERPRINT_DIGITS: usize = 12;
         match field {
             Field::Trigger if !self.prefix && !TRIGGERS.contains(&self.text.as_str()) => {

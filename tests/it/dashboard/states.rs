@@ -9,7 +9,7 @@ use sqlx::postgres::PgPoolOptions;
 use super::sound::assert_sound;
 use super::*;
 use crate::http::{Stage, start};
-use crate::support::{Ground, Postgres, echo, gate, until};
+use crate::support::{Ground, Postgres, damage, echo, gate, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_says_how_to_begin() {
@@ -166,14 +166,7 @@ async fn a_run_whose_log_is_damaged_has_a_page_that_says_so() {
     let run = runtime.run(&gate(), 1.into()).start().await.unwrap();
     until("it waits", async || !run.get().await.unwrap().waiting.is_empty()).await;
     runtime.shutdown(Duration::ZERO).await.unwrap();
-    let events = run.get().await.unwrap().events;
-    let damage = format!(
-        "insert into runlog.events (run_id, seq, kind, schema_version, time, payload)
-         values ('{}', {}, 'run_succeeded', 1, clock_timestamp(), '{{}}')",
-        run.id(),
-        events + 1
-    );
-    ground.psql(&damage).await.unwrap();
+    let events = damage(&ground, &run).await;
     let app = runlog::dashboard::router(&runtime).allow_all_insecure().into_router();
 
     let page = visit(&app, &format!("/runs/{}", run.id())).await;

@@ -6,7 +6,7 @@ use runlog::inspect::{Action, Cause, Fault};
 use runlog::{Cx, Error, Status, Workflow};
 use tokio::sync::mpsc;
 
-use crate::support::{Ground, Postgres, gate, soon, until};
+use crate::support::{Ground, Postgres, damage, gate, soon, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_cannot_be_folded_is_a_cause_and_is_shown_up_to_there() {
@@ -15,14 +15,7 @@ async fn a_log_that_cannot_be_folded_is_a_cause_and_is_shown_up_to_there() {
     let run = runtime.run(&gate(), 1.into()).start().await.unwrap();
     until("it waits", async || !run.get().await.unwrap().waiting.is_empty()).await;
     runtime.shutdown(Duration::ZERO).await.unwrap();
-    let events = run.get().await.unwrap().events;
-    let damage = format!(
-        "insert into runlog.events (run_id, seq, kind, schema_version, time, payload)
-         values ('{}', {}, 'run_succeeded', 1, clock_timestamp(), '{{}}')",
-        run.id(),
-        events + 1
-    );
-    ground.psql(&damage).await.unwrap();
+    let events = damage(&ground, &run).await;
 
     let why = runtime.why(run.id()).await.unwrap().unwrap();
 

@@ -226,9 +226,7 @@ impl Asked {
         let rows = rows.fetch_all(&mut *self.transaction).await.map_err(classify)?;
         let mut by_status = BTreeMap::new();
         for (word, runs) in rows {
-            let status: Status =
-                word.parse().map_err(|unknown| StoreError::Bug { message: format!("{unknown}") })?;
-            by_status.insert(status, u64::try_from(runs).unwrap_or_default());
+            by_status.extend([counted(&word, runs)?]);
         }
         let mut count = RunCount { by_status, capped: true };
         count.capped =
@@ -243,9 +241,7 @@ impl Asked {
         let rows = rows.fetch_all(&mut *self.transaction).await.map_err(classify)?;
         let mut spans: BTreeMap<i64, BTreeMap<Status, u64>> = BTreeMap::new();
         for (number, word, runs) in rows {
-            let status: Status =
-                word.parse().map_err(|unknown| StoreError::Bug { message: format!("{unknown}") })?;
-            spans.entry(number).or_default().insert(status, u64::try_from(runs).unwrap_or_default());
+            spans.entry(number).or_default().extend([counted(&word, runs)?]);
         }
         let left_out = spans.len().saturating_sub(ENDED_SPANS_MAX as usize);
         let spans = spans.into_iter().skip(left_out).map(|(number, by_status)| {
@@ -266,4 +262,10 @@ impl Asked {
         groups.truncate(FAILURE_GROUPS_MAX as usize);
         Ok(FailureGroups { groups, capped: more || self.boundary(query, GROUPED_RUNS_MAX).await?.is_some() })
     }
+}
+
+/// Reads how many runs have a status.
+fn counted(status: &str, runs: i64) -> Result<(Status, u64), StoreError> {
+    let status = status.parse().map_err(|unknown| StoreError::Bug { message: format!("{unknown}") })?;
+    Ok((status, u64::try_from(runs).unwrap_or_default()))
 }
