@@ -1,4 +1,5 @@
-//! What an export costs: the same workload without it, with a node that exports itself, and with an exporter beside.
+//! What an export costs: the same workload without it, with a node that exports itself, and with an exporter beside;
+//! and the export alone, of what was committed before it began.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub enum By {
     Itself,
     /// A client beside it.
     Another,
+    /// A client, when the runs have ended: nothing else is at work, so it is the least noisy of the figures.
+    Later,
 }
 
 /// How one workload fared.
@@ -47,7 +50,7 @@ pub async fn measure(
     window: Duration,
     round: usize,
 ) -> anyhow::Result<Vec<Exported>> {
-    const WAYS: [By; 3] = [By::Nobody, By::Itself, By::Another];
+    const WAYS: [By; 4] = [By::Nobody, By::Itself, By::Another, By::Later];
     let mut measured = Vec::new();
     for by in WAYS.into_iter().cycle().skip(round % WAYS.len()).take(WAYS.len()) {
         measured.push(with(bench, in_flight, window, by).await?);
@@ -75,26 +78,35 @@ async fn with(bench: &Bench, in_flight: usize, window: Duration, by: By) -> anyh
         bench.execute("update runlog.outbox_open set until = clock_timestamp() + interval '1 hour'").await?;
     }
     let node = if by == By::Itself { exporting(node) } else { node }.start().await?;
+    let client = || exporting(Runtime::builder(bench.pool.clone()).client().node_name("exports"));
     let beside = match by {
-        By::Another => {
-            let client = Runtime::builder(bench.pool.clone()).client().node_name("exports");
-            Some(exporting(client).start().await?)
-        }
-        By::Nobody | By::Itself => None,
+        By::Another => Some(client().start().await?),
+        By::Nobody | By::Itself | By::Later => None,
     };
-    let sample = run(bench, &node, in_flight, window).await?;
+    let mut sample = run(bench, &node, in_flight, window).await?;
     let lag = node.export_lag().await?;
-    let begun = Instant::now();
+    let waiting: i64 =
+        sqlx::query_scalar("select count(distinct run) from runlog.outbox o, unnest(o.runs) run")
+            .fetch_one(&bench.pool)
+            .await?;
+    let (before, begun) = (bench.counters().await?, Instant::now());
+    let later = match by {
+        By::Later => Some(client().start().await?),
+        By::Nobody | By::Itself | By::Another => None,
+    };
     while by != By::Nobody && node.export_lag().await?.commits > 0 {
         anyhow::ensure!(begun.elapsed() < PATIENCE, "the export does not come to its end");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let drained_s = begun.elapsed().as_secs_f64();
-    for runtime in beside.into_iter().chain([node]) {
+    let drained = begun.elapsed();
+    if by == By::Later {
+        sample = Sample::between(usize::try_from(waiting)?, drained, &before, &bench.counters().await?);
+    }
+    for runtime in beside.into_iter().chain(later).chain([node]) {
         runtime.shutdown(PATIENCE).await?;
     }
     receiver.abort();
     bench.execute("update runlog.outbox_open set until = null").await?;
     let (behind, behind_s) = (lag.commits, lag.age.as_secs_f64());
-    Ok(Exported { in_flight, by, sample, behind, behind_s, drained_s })
+    Ok(Exported { in_flight, by, sample, behind, behind_s, drained_s: drained.as_secs_f64() })
 }

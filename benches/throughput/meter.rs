@@ -75,14 +75,20 @@ impl Sample {
             let place = (share * (n - 1.0)).round() as usize;
             runs.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
         };
+        let percentiles_ms = [at(0.5), at(0.95), at(0.99)];
+        Sample { percentiles_ms, ..Sample::between(runs.len(), took, before, after) }
+    }
+
+    /// What `runs` took of the machine.
+    pub fn between(runs: usize, took: Duration, before: &Counters, after: &Counters) -> Sample {
+        let n = (runs as f64).max(1.0);
         Sample {
-            runs_per_s: runs.len() as f64 / took.as_secs_f64(),
-            percentiles_ms: [at(0.5), at(0.95), at(0.99)],
+            runs_per_s: runs as f64 / took.as_secs_f64(),
             transactions: (after.transactions - before.transactions) as f64 / n,
-            rows: 0.0,
             wal_kb: (after.wal_bytes - before.wal_bytes) as f64 / n / 1e3,
             client_ms: (after.client_ms - before.client_ms) / n,
             server_ms: (after.server_ms - before.server_ms) / n,
+            ..Sample::default()
         }
     }
 

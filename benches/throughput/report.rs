@@ -236,7 +236,15 @@ fn exported(f: &mut fmt::Formatter<'_>, in_flight: usize, exports: &[Exported]) 
             of(by, |export| export.drained_s),
         )?;
     }
-    Ok(())
+    writeln!(
+        f,
+        "  alone, afterwards: {:.0} runs/s; cpu {:.3} ms a run ({:.3} + {:.3}) = {:.2} of what the run took",
+        of(By::Later, runs),
+        of(By::Later, cpu),
+        of(By::Later, |export| export.sample.client_ms),
+        of(By::Later, |export| export.sample.server_ms),
+        of(By::Later, cpu) / of(By::Nobody, cpu),
+    )
 }
 
 fn limited(f: &mut fmt::Formatter<'_>, keys: Keys, limits: &[Limited], without: &[Limited]) -> fmt::Result {
