@@ -31,8 +31,8 @@ impl Folds {
         Folds { entries: HashMap::new(), order: BTreeMap::new(), uses: 0, room }
     }
 
-    /// Gets ready for a stretch of a run's events; says after which one its log is to be read.
-    pub(super) fn seat(&mut self, wanted: &Stretch) -> u32 {
+    /// Gets ready for a stretch of a run's events.
+    pub(super) fn seat(&mut self, wanted: &Stretch) {
         self.uses += 1;
         let used = self.uses;
         let new = || Entry {
@@ -50,7 +50,6 @@ impl Folds {
         self.order.remove(&entry.used);
         entry.used = used;
         self.order.insert(used, wanted.run);
-        entry.seq
     }
 
     /// Says whether everything up to an event was folded.

@@ -1,6 +1,6 @@
 //! What this process committed a moment ago, for its own exporter: it need not read it back from the log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -35,17 +35,35 @@ struct Kept {
 /// The events of one run.
 #[derive(Default)]
 struct Stay {
-    /// In the order of their seqs, each with what it takes of the memory; some may be missing in between.
-    events: Vec<(Recorded, usize)>,
+    /// What each commit wrote of it, in the order of the seqs; some may be missing in between.
+    commits: VecDeque<Commit>,
     /// In which round of the exporter the last one came.
     round: u64,
 }
 
+/// Events as they were handed over: to move them one by one costs as much as to encode their spans.
+struct Commit {
+    events: Vec<Recorded>,
+    /// What they take of the memory.
+    bytes: usize,
+}
+
+impl Commit {
+    fn of(mut events: Vec<Recorded>) -> Commit {
+        let bytes = events.iter_mut().map(|recorded| bytes_of(&mut recorded.event)).sum();
+        Commit { events, bytes }
+    }
+
+    fn last(&self) -> u32 {
+        self.events.last().map_or(0, |event| event.seq)
+    }
+}
+
 impl Kept {
     /// Notes that events are kept no more.
-    fn less(&mut self, gone: &[(Recorded, usize)]) {
-        self.events = self.events.saturating_sub(gone.len());
-        self.bytes = self.bytes.saturating_sub(gone.iter().map(|(_, bytes)| bytes).sum());
+    fn less(&mut self, gone: &Commit) {
+        self.events = self.events.saturating_sub(gone.events.len());
+        self.bytes = self.bytes.saturating_sub(gone.bytes);
     }
 }
 
@@ -79,26 +97,21 @@ impl Recent {
         if events.is_empty() || !self.is_open.load(Ordering::Acquire) {
             return;
         }
-        let weighed = events.into_iter().map(|mut recorded| {
-            let bytes = bytes_of(&mut recorded.event);
-            (recorded, bytes)
-        });
-        let mut events: Vec<(Recorded, usize)> = weighed.collect();
-        let bytes: usize = events.iter().map(|(_, bytes)| bytes).sum();
+        let commit = Commit::of(events);
         let mut kept = self.lock();
         // The exporter wants the oldest first: what finds no room is read from the log.
-        let has_room = kept.events.saturating_add(events.len()) <= EXPORT_RECENT_EVENTS_MAX
-            && kept.bytes.saturating_add(bytes) <= EXPORT_RECENT_BYTES_MAX;
+        let has_room = kept.events.saturating_add(commit.events.len()) <= EXPORT_RECENT_EVENTS_MAX
+            && kept.bytes.saturating_add(commit.bytes) <= EXPORT_RECENT_BYTES_MAX;
         // Once more under the lock, which whoever closes it takes, too.
         if !has_room || !self.is_open.load(Ordering::Acquire) {
             return;
         }
-        kept.events += events.len();
-        kept.bytes += bytes;
+        kept.events += commit.events.len();
+        kept.bytes += commit.bytes;
         let round = kept.round;
         let is_enough = kept.events >= ENOUGH;
         let stay = kept.runs.entry(run).or_default();
-        stay.events.append(&mut events);
+        stay.commits.push_back(commit);
         stay.round = round;
         drop(kept);
         if is_enough {
@@ -111,25 +124,20 @@ impl Recent {
         self.enough.notified().await;
     }
 
-    /// Takes the events of a stretch that follow `after` without a hole; the others up to its end are forgotten.
-    pub(super) fn take(&self, stretch: &Stretch, after: u32) -> Vec<Recorded> {
+    /// Takes the commits of a stretch, the oldest first. What was kept of the run before it is among them.
+    pub(super) fn take(&self, stretch: &Stretch) -> impl Iterator<Item = Vec<Recorded>> + use<> {
         let mut kept = self.lock();
-        let Some(mut stay) = kept.runs.remove(&stretch.run) else { return Vec::new() };
-        let within = stay.events.partition_point(|(event, _)| event.seq <= stretch.last);
-        let later = stay.events.split_off(within);
-        let events = std::mem::replace(&mut stay.events, later);
-        kept.less(&events);
-        if !stay.events.is_empty() {
-            kept.runs.insert(stretch.run, stay);
+        let mut commits = VecDeque::new();
+        if let Some(mut stay) = kept.runs.remove(&stretch.run) {
+            let within = stay.commits.partition_point(|commit| commit.last() <= stretch.last);
+            let later = stay.commits.split_off(within);
+            commits = std::mem::replace(&mut stay.commits, later);
+            commits.iter().for_each(|commit| kept.less(commit));
+            if !stay.commits.is_empty() {
+                kept.runs.insert(stretch.run, stay);
+            }
         }
-        drop(kept);
-        let mut last = after;
-        let next = events.into_iter().map(|(event, _)| event).filter(|event| {
-            let is_next = last.checked_add(1) == Some(event.seq);
-            last = if is_next { event.seq } else { last };
-            is_next
-        });
-        next.collect()
+        commits.into_iter().map(|commit| commit.events)
     }
 
     /// Begins a round: what is kept by now was committed before it.
@@ -144,7 +152,7 @@ impl Recent {
         let mut kept = self.lock();
         let gone: Vec<Stay> =
             kept.runs.extract_if(|_, stay| stay.round < round).map(|(_, stay)| stay).collect();
-        gone.iter().for_each(|stay| kept.less(&stay.events));
+        gone.iter().flat_map(|stay| &stay.commits).for_each(|commit| kept.less(commit));
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

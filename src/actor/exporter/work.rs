@@ -199,9 +199,8 @@ impl<'a> Work<'a> {
         let mut asked: Vec<(RunId, u32)> = Vec::with_capacity(wanted.len());
         let mut read = Read::default();
         for stretch in wanted {
-            let after = self.folds.seat(stretch);
-            if let Some(recent) = &self.recent {
-                let events = recent.take(stretch, after);
+            self.folds.seat(stretch);
+            for events in self.recent.as_ref().map(|recent| recent.take(stretch)).into_iter().flatten() {
                 self.fold(stretch.run, &events, &mut read).await?;
             }
             if !self.folds.has(stretch.run, stretch.last) {
@@ -261,6 +260,7 @@ impl<'a> Work<'a> {
 
     async fn fold(&mut self, run: RunId, events: &[Recorded], read: &mut Read) -> Result<(), StoreError> {
         if let Some(Event::Run(RunEvent::Created(created))) = events.first().map(|first| &first.event)
+            && self.folds.seq(run) == 0
             && !self.whole.contains(&run)
             && !self.keeps(run, created).await?
         {

@@ -68,13 +68,15 @@ impl Iterator for Batches<'_> {
     }
 }
 
+/// Writes the request into as much room as it needs: moved about, a megabyte costs as much as its spans did.
 fn request(parts: &[Part]) -> Vec<u8> {
-    let mut request = Wire::default();
-    for part in parts {
-        request.message(1, |resource_spans| {
-            resource_spans.append(&part.resource);
-            resource_spans.message(2, |scope_spans| scope_spans.append(&part.scope_spans));
-        });
+    let lengths = parts.iter().map(|part| part.resource.len() + Wire::len_of(part.scope_spans.len()));
+    let mut request = Wire::with_capacity(lengths.clone().map(Wire::len_of).sum());
+    for (part, length) in parts.iter().zip(lengths) {
+        request.begin(1, length);
+        request.append(&part.resource);
+        request.begin(2, part.scope_spans.len());
+        request.append(&part.scope_spans);
     }
     request.into_bytes()
 }

@@ -14,6 +14,10 @@ enum Form {
 pub(super) struct Wire(Vec<u8>);
 
 impl Wire {
+    pub(super) fn with_capacity(bytes: usize) -> Wire {
+        Wire(Vec::with_capacity(bytes))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -65,14 +69,30 @@ impl Wire {
         self.0.push(0);
         fields(self);
         let length = self.len() - begin - 1;
-        match (u8::try_from(length), self.0.get_mut(begin)) {
-            (Ok(short), Some(place)) if short < CONTINUED => *place = short,
-            _ => {
-                let mut prefix = Wire::default();
-                prefix.varint(length as u64);
-                self.0.splice(begin..=begin, prefix.0);
-            }
+        let more = varint_len(length as u64) - 1;
+        if more > 0 {
+            self.0.resize(self.len() + more, 0);
+            self.0.copy_within(begin + 1..begin + 1 + length, begin + 1 + more);
         }
+        let mut rest = length as u64;
+        for place in self.0.iter_mut().skip(begin).take(more) {
+            *place = rest as u8 | CONTINUED;
+            rest >>= 7;
+        }
+        if let Some(last) = self.0.get_mut(begin + more) {
+            *last = rest as u8;
+        }
+    }
+
+    /// Begins a message whose fields, written next, take so many bytes.
+    pub(super) fn begin(&mut self, field: u8, bytes: usize) {
+        self.key(field, Form::Bytes);
+        self.varint(bytes as u64);
+    }
+
+    /// Returns how many bytes such a message takes as one of the first fifteen fields.
+    pub(super) fn len_of(bytes: usize) -> usize {
+        1 + varint_len(bytes as u64) + bytes
     }
 
     fn key(&mut self, field: u8, form: Form) {
@@ -86,6 +106,12 @@ impl Wire {
         }
         self.0.push(number as u8);
     }
+}
+
+/// Returns how many bytes a number takes, seven bits in each.
+fn varint_len(number: u64) -> usize {
+    let bits = (u64::BITS - number.leading_zeros()).max(1);
+    bits.div_ceil(7) as usize
 }
 
 /// Set in each byte of a number but its last.

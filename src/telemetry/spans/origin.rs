@@ -92,7 +92,7 @@ impl Origin {
             start,
             end: end.max(start),
             status: SpanStatus::Unset,
-            attributes: Vec::with_capacity(16),
+            attributes: Vec::with_capacity(12),
             events: Vec::new(),
             events_dropped: 0,
             links: Vec::new(),
