@@ -15,7 +15,7 @@ use crate::clock;
 use crate::model::Timestamp;
 
 pub(super) use self::line::log_line;
-pub(super) use self::plain::{cut, plain};
+pub(super) use self::plain::{counted, cut, plain};
 pub(super) use self::run::{event_line, headline, run, task};
 pub(super) use self::table::{Cell, Table};
 pub(super) use self::time::{between, span};

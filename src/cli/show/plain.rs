@@ -31,3 +31,9 @@ pub(in crate::cli) fn cut(text: &str, chars_max: usize) -> String {
     }
     text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
 }
+
+/// Writes a number and its noun.
+pub(in crate::cli) fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{plural}")
+}

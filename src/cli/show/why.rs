@@ -4,7 +4,7 @@ use std::io;
 
 use super::line::fact_line;
 use super::run::{failure, json};
-use super::{Screen, Style, between, cut, plain, status};
+use super::{Screen, Style, between, counted, cut, plain, status};
 use crate::cli::documents::{Changes, Similar, Why};
 
 /// Changes against the last good run that are shown.
@@ -75,9 +75,9 @@ fn alike(similar: &Similar) -> String {
     let Some(newest) = similar.newest.first() else { return "no other run failed so".to_owned() };
     let more = if similar.capped { "at least " } else { "" };
     let (all, day, newest) = (similar.all, similar.day, plain(newest));
-    let runs = if all == 1 { "run" } else { "runs" };
     format!(
-        "{more}{all} other {runs} failed so, {day} of them in 24 hours, the newest {newest}: runlog ls {}",
+        "{more}{} failed so, {day} of them in 24 hours, the newest {newest}: runlog ls {}",
+        counted(all, "other run"),
         plain(&similar.q)
     )
 }

@@ -11,7 +11,7 @@ use crate::cli::documents::{Bulk, BulkItem, BulkPreview, Page};
 use crate::cli::exit::Exit;
 use crate::cli::once;
 use crate::cli::options::Output;
-use crate::cli::show::{Cell, Style, Table, plain};
+use crate::cli::show::{Cell, Style, Table, counted, plain};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -113,7 +113,7 @@ fn ended(bulk: &Bulk) -> Exit {
 }
 
 fn previewed(desk: &mut Desk, action: &str, preview: &BulkPreview) -> Result<(), Failure> {
-    desk.screen.line(format!("would {action} {} runs", preview.count))?;
+    desk.screen.line(format!("would {action} {}", counted(preview.count, "run")))?;
     for intent in &preview.sample {
         let what = match (&intent.detail, &intent.plan, &intent.run_status) {
             (Some(detail), ..) => desk.screen.paint(Style::Bad, plain(detail)),
@@ -128,7 +128,10 @@ fn previewed(desk: &mut Desk, action: &str, preview: &BulkPreview) -> Result<(),
 /// Asks a person; refuses where there is none to ask.
 fn agreed(desk: &mut Desk, action: &str, preview: &BulkPreview) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!("this would {action} {} runs: say --yes", preview.count)));
+        return Err(Failure::Usage(format!(
+            "this would {action} {}: say --yes",
+            counted(preview.count, "run")
+        )));
     }
     previewed(desk, action, preview)?;
     let word = if preview.count > TYPED_OVER { preview.count.to_string() } else { "yes".to_owned() };

@@ -11,7 +11,7 @@ use super::{Desk, Done};
 use crate::cli::client::{Answer, Failure, segment};
 use crate::cli::documents::{Page, Run, Schedule, SchedulesDone};
 use crate::cli::exit::Exit;
-use crate::cli::show::{Cell, Style, Table, plain};
+use crate::cli::show::{Cell, Style, Table, counted, plain};
 use crate::cli::{given, once, show};
 use crate::model::Timestamp;
 
@@ -197,7 +197,7 @@ async fn delete(desk: &mut Desk, names: &[String]) -> Done {
 fn told(desk: &mut Desk, done: &str, answer: &Answer) -> Done {
     if !desk.passed_on(answer, None)? {
         let count = answer.read::<SchedulesDone>()?.done;
-        desk.screen.line(format!("{done} {count} schedule{}", if count == 1 { "" } else { "s" }))?;
+        desk.screen.line(format!("{done} {}", counted(count, "schedule")))?;
     }
     Ok(Exit::Fine)
 }

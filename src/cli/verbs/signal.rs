@@ -7,7 +7,7 @@ use super::{Desk, Done};
 use crate::cli::client::{Failure, segment};
 use crate::cli::documents::{Run, Signalled};
 use crate::cli::exit::Exit;
-use crate::cli::show::plain;
+use crate::cli::show::{counted, plain};
 use crate::cli::{given, ids, once, show};
 
 #[derive(clap::Args)]
@@ -68,7 +68,7 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
             if !desk.passed_on(&answer, None)? {
                 let Signalled { sent, ended } = answer.read()?;
                 let gone = if ended > 0 { format!(", {ended} ended before") } else { String::new() };
-                desk.screen.line(format!("sent to {sent} run{}{gone}", if sent == 1 { "" } else { "s" }))?;
+                desk.screen.line(format!("sent to {}{gone}", counted(sent, "run")))?;
             }
         }
         ([name], None, Some(key)) => {

@@ -5,7 +5,7 @@ use std::io;
 use sqlx::PgPool;
 
 use super::NotDone;
-use crate::cli::show::{Screen, Style, plain};
+use crate::cli::show::{Screen, Style, counted, plain};
 use crate::store::postgres::{Checked, INVARIANTS, Scope, Violation, verify_each};
 
 /// Writes what every invariant says.
@@ -69,9 +69,4 @@ fn violation(screen: &mut Screen, violation: &Violation) -> io::Result<()> {
     let seqs: Vec<String> = seqs.iter().map(i32::to_string).collect();
     let place = if seqs.is_empty() { String::new() } else { format!(" seq {}", seqs.join(", ")) };
     screen.line(format!("      run {run}{place}: {}", plain(detail)))
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
