@@ -14,6 +14,8 @@ use crate::cli::{ids, once, show};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
+    // What requires --match says besides that it conflicts with ids: these conflict with --match, and clap forgives a missing
+    // argument that would conflict with what is there.
     /// Which runs: ids, beginnings of them, @last, or - for ids on standard input
     #[arg(required_unless_present = "matching")]
     runs: Vec<String>,
@@ -21,16 +23,16 @@ pub(in crate::cli) struct Arguments {
     #[arg(long = "match", value_name = "FILTER", conflicts_with = "runs")]
     matching: Option<String>,
     /// With --match: runs a second at most; 20 unless told
-    #[arg(long, value_name = "COUNT", requires = "matching", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", requires = "matching", conflicts_with = "runs", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// With --match: the runs of this namespace; the caller's own, or default, unless told
-    #[arg(long = "of-namespace", value_name = "NAME", requires = "matching")]
+    #[arg(long = "of-namespace", value_name = "NAME", requires = "matching", conflicts_with = "runs")]
     of_namespace: Option<String>,
     /// With --match: asks nothing
-    #[arg(long, short, requires = "matching")]
+    #[arg(long, short, requires = "matching", conflicts_with = "runs")]
     yes: bool,
     /// With --match: only says what it would do
-    #[arg(long, requires = "matching")]
+    #[arg(long, requires = "matching", conflicts_with = "runs")]
     dry_run: bool,
     /// Why; it is recorded
     #[arg(long, value_name = "TEXT")]

@@ -16,6 +16,7 @@ use crate::cli::{edit, given, ids, once, show};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
+    // As with cancel, what requires an argument conflicts with whatever that one conflicts with.
     /// Which runs: ids, beginnings of them, @last-failed, or - for ids on standard input
     #[arg(required_unless_present = "matching")]
     runs: Vec<String>,
@@ -23,13 +24,13 @@ pub(in crate::cli) struct Arguments {
     #[arg(long = "match", value_name = "FILTER", conflicts_with = "runs")]
     matching: Option<String>,
     /// With --match: runs a second at most; 20 unless told
-    #[arg(long, value_name = "COUNT", requires = "matching", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", requires = "matching", conflicts_with = "runs", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// With --match: the runs of this namespace; the caller's own, or default, unless told
-    #[arg(long = "of-namespace", value_name = "NAME", requires = "matching")]
+    #[arg(long = "of-namespace", value_name = "NAME", requires = "matching", conflicts_with = "runs")]
     of_namespace: Option<String>,
     /// With --match: asks nothing
-    #[arg(long, short, requires = "matching")]
+    #[arg(long, short, requires = "matching", conflicts_with = "runs")]
     yes: bool,
     /// From where it runs anew: failed, start, or a task's name
     #[arg(long, value_name = "WHERE", default_value = "failed")]
@@ -56,7 +57,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, conflicts_with_all = ["dry_run", "matching"])]
     wait: bool,
     /// Waits at most so long
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "wait")]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "wait", conflicts_with_all = ["dry_run", "matching"])]
     wait_timeout: Option<Duration>,
 }
 

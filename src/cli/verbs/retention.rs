@@ -18,20 +18,21 @@ use crate::cli::show::{Style, Table, plain, span};
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("change").args(["archive_after", "unset"]))]
 pub(in crate::cli) struct Arguments {
+    // As with cancel, what requires an argument conflicts with whatever that one conflicts with.
     /// Sets when runs go to the archive, counted from their end, such as 30d; or never
     #[arg(long, value_name = "DURATION", value_parser = after)]
     archive_after: Option<After>,
     /// Sets when runs go for good, counted from their end, such as 400d; or never
-    #[arg(long, value_name = "DURATION", value_parser = after, requires = "archive_after")]
+    #[arg(long, value_name = "DURATION", value_parser = after, requires = "archive_after", conflicts_with_all = ["unset", "prune_now"])]
     delete_after: Option<After>,
     /// Removes what was set for a workflow or a namespace: what is set for more of them counts again
     #[arg(long)]
     unset: bool,
     /// Sets or removes it for this workflow's runs only
-    #[arg(long, value_name = "NAME", requires = "change")]
+    #[arg(long, value_name = "NAME", requires = "change", conflicts_with = "prune_now")]
     workflow: Option<String>,
     /// Sets or removes it for this namespace's runs only
-    #[arg(long = "of-namespace", value_name = "NAME", requires = "change")]
+    #[arg(long = "of-namespace", value_name = "NAME", requires = "change", conflicts_with = "prune_now")]
     of_namespace: Option<String>,
     /// Makes a pass now, whether one is due or not, and waits for its end
     #[arg(long, conflicts_with = "change")]

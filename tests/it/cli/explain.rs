@@ -220,6 +220,62 @@ async fn all_runs_of_a_filter_are_replayed_when_that_is_said() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_finds_the_runs_of_the_namespace_that_is_said() -> Result<()> {
+    let ground = Postgres::new().await;
+    let runtime = ground.builder().workflow(gate()).start().await?;
+    let kept = runtime.run(&gate(), Value::Null).start().await?;
+    for _ in 0..2 {
+        runtime.run(&gate(), Value::Null).namespace("acme").start().await?;
+    }
+    let filter = ["--match", "workflow:gate"];
+    let cancel = async |rest: &[&str]| on(&ground.url, &[&["cancel"], &filter[..], rest].concat()).await;
+    has(&cancel(&["--dry-run"]).await?, &["would cancel 1 run\n"]);
+    has(&cancel(&["--of-namespace", "acme", "--dry-run"]).await?, &["would cancel 2 runs"]);
+    let done = cancel(&["--of-namespace", "acme", "--yes"]).await?;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    has(&done, &["cancel  finished: 2 of 2, 0 refused"]);
+    let left = on(&ground.url, &["ls", "status:queued,running", "-o", "ids"]).await?;
+    assert_eq!(left.stdout.trim(), kept.id().to_string());
+
+    let ended = ["replay", "--match", "status:cancelled", "--dry-run"];
+    has(
+        &on(&ground.url, &[&ended[..], &["--of-namespace", "acme"]].concat()).await?,
+        &["would replay 2 runs"],
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_be_passed_over_is_refused() -> Result<()> {
+    let ground = Postgres::new().await;
+    let runtime = ground.builder().workflow(gate()).start().await?;
+    let run = runtime.run(&gate(), Value::Null).start().await?;
+    let id = run.id().to_string();
+    for arguments in [
+        &["cancel", &id, "--dry-run"][..],
+        &["cancel", &id, "--yes"],
+        &["cancel", &id, "--rate", "5"],
+        &["cancel", &id, "--of-namespace", "acme"],
+        &["replay", &id, "--yes"],
+        &["replay", &id, "--rate", "5"],
+        &["replay", &id, "--of-namespace", "acme"],
+        &["replay", &id, "--dry-run", "--wait-timeout", "5s"],
+        &["replay", "--match", "workflow:gate", "--dry-run", "--wait-timeout", "5s"],
+        &["retention", "--unset", "--workflow", "gate", "--delete-after", "30d"],
+        &["retention", "--prune-now", "--delete-after", "30d"],
+        &["retention", "--prune-now", "--workflow", "gate"],
+        &["retention", "--prune-now", "--of-namespace", "acme"],
+    ] {
+        let refused = on(&ground.url, arguments).await?;
+        assert_eq!(refused.code, Some(2), "{arguments:?}: {}{}", refused.stdout, refused.stderr);
+        assert!(refused.stderr.contains("cannot be used with"), "{arguments:?}: {}", refused.stderr);
+    }
+    let live = on(&ground.url, &["ls", "status:queued,running", "-o", "ids"]).await?;
+    assert_eq!(live.stdout.trim(), id, "nothing was done");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watched_list_is_shown_anew_when_it_changes() -> Result<()> {
     let ground = Postgres::new().await;
     let (runtime, last) = night(&ground).await?;
