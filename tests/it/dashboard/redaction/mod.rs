@@ -1,5 +1,7 @@
 //! A service that hides values hides them wherever it tells of runs.
 
+mod edited;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
@@ -322,103 +324,6 @@ async fn what_is_sent_is_what_it_is_measured_by() {
     let request =
         Request::get(&path).header("if-none-match", whole.header("etag")).body(Body::empty()).unwrap();
     assert_eq!(vault.app.clone().oneshot(request).await.unwrap().status(), 200, "a guess is not confirmed");
-}
-
-/// Reads what a run was really started with.
-async fn input_of(vault: &Vault, id: &str) -> Value {
-    let open = runlog::http::router(&vault.stage.runtime).allow_all_insecure().into_router();
-    get(&open, &format!("/api/v1/runs/{id}/input")).await.json()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_edited_keeps_what_its_editor_does_not_see() {
-    let vault = Vault::new().await;
-    let page = visit(&vault.app, &format!("/runs/{}/replay?edit=1", vault.failed)).await;
-    page.assert_says("the value is hidden here; leave it, and the new run has it, too");
-    let form = page.form("/replay");
-    let shown = form.field("input").expect("the input").to_owned();
-    assert!(shown.contains(REDACTED) && !shown.contains(SECRET), "{shown}");
-    let replayed = submit(
-        &vault.app,
-        &form.clone().set("input", &shown.replace("\"what\":\"input\"", "\"what\":\"edited\"")),
-    )
-    .await;
-    let id = follow(&vault.app, replayed).await.path.rsplit('/').next().expect("an id").to_owned();
-    let mut expected = input_of(&vault, &vault.failed).await;
-    assert_eq!(expected["card"], "S3CRET-input");
-    expected["what"] = json!("edited");
-    assert_eq!(input_of(&vault, &id).await, expected);
-    let elsewhere = shown.replace("\"n\":1", &format!("\"n\":\"{REDACTED}\""));
-    let form = visit(&vault.app, &format!("/runs/{}/replay?edit=1", vault.failed)).await.form("/replay");
-    let refused = submit(&vault.app, &form.set("input", &elsewhere)).await;
-    assert_eq!(refused.status, 422, "{refused:?}");
-    refused.assert_says("/input/items/0/n: it says ‹redacted›: no value is hidden in this place");
-    assert_eq!(
-        refused.form("/replay").field("input"),
-        Some(elsewhere.as_str()),
-        "what was typed is still there"
-    );
-    // The same over REST, which has one code with it.
-    let path = format!("/api/v1/runs/{}/replay", vault.failed);
-    let input: Value = serde_json::from_str(&shown).expect("JSON");
-    let body = json!({ "input": input, "from": "start" }).to_string();
-    let answer = post(&vault.app, &path, &body).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let again = answer.json()["run"]["id"].as_str().expect("an id").to_owned();
-    assert_eq!(input_of(&vault, &again).await, input_of(&vault, &vault.failed).await);
-    let gone = json!({ "input": { "deep": { "password": REDACTED } } });
-    let refused = post(&vault.app, &path, &gone.to_string()).await.assert_problem(422, "schema_violation");
-    let detail = refused["detail"].as_str().expect("a detail");
-    assert!(
-        detail.starts_with("/input/deep/password: it says ‹redacted›: the original has no value"),
-        "{detail}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_copied_from_where_it_is_hidden_starts_nothing() {
-    let vault = Vault::new().await;
-    let before = vault.stage.ground.count("select count(*) from runlog.runs").await;
-    let copied = json!({ "card": REDACTED });
-    let table = [
-        ("/api/v1/runs", json!({ "workflow": "drawer", "input": copied }), "/input/card"),
-        (
-            "/api/v1/schedules",
-            json!({ "name": "nightly", "workflow": "drawer", "cron": "0 3 * * *", "input": copied, "replace": true }),
-            "/input/card",
-        ),
-        ("/api/v1/events", json!({ "id": "evt-2", "key": "opened", "payload": copied }), "/payload/card"),
-        ("/api/v1/signals/go/key", json!({ "key": "k", "payload": copied }), "/payload/card"),
-        ("/api/v1/signals/go", json!({ "q": "workflow:gate", "payload": copied }), "/payload/card"),
-        (
-            "/api/v1/bulk/schedules",
-            json!({ "action": "create", "schedules": [{ "name": "n", "workflow": "drawer", "cron": "0 3 * * *", "input": copied }] }),
-            "/input/card",
-        ),
-    ];
-    for (path, body, pointer) in table {
-        let refused = post(&vault.app, path, &body.to_string()).await.assert_problem(422, "schema_violation");
-        let detail = refused["detail"].as_str().expect("a detail");
-        assert!(
-            detail
-                .starts_with(&format!("{pointer}: it says ‹redacted›, in a place where this service hides")),
-            "{detail}"
-        );
-    }
-    let form = visit(&vault.app, "/workflows/drawer").await.form("/start");
-    let refused = submit(&vault.app, &form.set("input", &copied.to_string())).await;
-    assert_eq!(refused.status, 422, "{refused:?}");
-    let waiting = vault.runs.last().expect("the one that waits");
-    let form = visit(&vault.app, &format!("/runs/{waiting}/signal?name=go")).await.form("/signal");
-    let refused = submit(&vault.app, &form.set("payload", &copied.to_string())).await;
-    assert_eq!(refused.status, 422, "{refused:?}");
-    assert_eq!(vault.stage.ground.count("select count(*) from runlog.runs").await, before);
-    let elsewhere = json!({ "workflow": "drawer", "input": { "note": REDACTED } });
-    assert_eq!(
-        post(&vault.app, "/api/v1/runs", &elsewhere.to_string()).await.status,
-        201,
-        "a text like any other"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
