@@ -23,7 +23,10 @@ pub(in crate::cli) struct Arguments {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Wish<'a> {
     pub(super) action: &'static str,
-    pub(super) q: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) q: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) ids: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) namespace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +70,7 @@ pub(super) async fn carry_out(desk: &mut Desk, wish: Wish<'_>, yes: bool) -> Don
         .client
         .post("bulk", &dry, once())
         .await
-        .map_err(|failure| super::ls::pointed(failure, wish.q))?;
+        .map_err(|failure| super::ls::pointed(failure, wish.q.unwrap_or_default()))?;
     let preview: BulkPreview = answer.read()?;
     if wish.dry_run {
         if !desk.passed_on(&answer, None)? {
@@ -76,7 +79,7 @@ pub(super) async fn carry_out(desk: &mut Desk, wish: Wish<'_>, yes: bool) -> Don
         return Ok(Exit::Fine);
     }
     if preview.count == 0 {
-        desk.screen.remark(format!("no run fits {:?}", wish.q));
+        desk.screen.remark(format!("no run fits {:?}", wish.q.unwrap_or_default()));
         return Ok(Exit::Fine);
     }
     if !yes && !agreed(desk, wish.action, &preview)? {

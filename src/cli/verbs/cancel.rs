@@ -28,11 +28,11 @@ pub(in crate::cli) struct Arguments {
     /// With --match: the runs of this namespace; the caller's own, or default, unless told
     #[arg(long = "of-namespace", value_name = "NAME", requires = "matching", conflicts_with = "runs")]
     of_namespace: Option<String>,
-    /// With --match: asks nothing
-    #[arg(long, short, requires = "matching", conflicts_with = "runs")]
+    /// Asks nothing, as when runs are named
+    #[arg(long, short)]
     yes: bool,
-    /// With --match: only says what it would do
-    #[arg(long, requires = "matching", conflicts_with = "runs")]
+    /// Only says what it would do
+    #[arg(long)]
     dry_run: bool,
     /// Why; it is recorded
     #[arg(long, value_name = "TEXT")]
@@ -52,13 +52,13 @@ struct Body<'a> {
 
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     let grace_ms = arguments.grace.and_then(|grace| u64::try_from(grace.as_millis()).ok());
+    let reason = arguments.reason.as_deref();
     if let Some(filter) = &arguments.matching {
-        let reason = arguments.reason.as_deref();
         let (rate, dry_run, namespace) =
             (arguments.rate, arguments.dry_run, arguments.of_namespace.as_deref());
         let wish = Wish {
             action: "cancel",
-            q: filter,
+            q: Some(filter),
             namespace,
             rate,
             reason,
@@ -69,7 +69,11 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         return bulk::carry_out(desk, wish, arguments.yes).await;
     }
     let found = ids::all(&desk.client, &arguments.runs).await?;
-    let body = Body { reason: arguments.reason.as_deref(), grace_ms };
+    if arguments.dry_run {
+        let wish = Wish { action: "cancel", ids: &found, reason, dry_run: true, grace_ms, ..Wish::default() };
+        return bulk::carry_out(desk, wish, true).await;
+    }
+    let body = Body { reason, grace_ms };
     let mut refused = None;
     for id in &found {
         match desk.client.post(&format!("runs/{id}/cancel"), &body, once()).await {

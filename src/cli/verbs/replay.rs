@@ -29,8 +29,8 @@ pub(in crate::cli) struct Arguments {
     /// With --match: the runs of this namespace; the caller's own, or default, unless told
     #[arg(long = "of-namespace", value_name = "NAME", requires = "matching", conflicts_with = "runs")]
     of_namespace: Option<String>,
-    /// With --match: asks nothing
-    #[arg(long, short, requires = "matching", conflicts_with = "runs")]
+    /// Asks nothing, as when runs are named
+    #[arg(long, short)]
     yes: bool,
     /// From where it runs anew: failed, start, or a task's name
     #[arg(long, value_name = "WHERE", default_value = "failed")]
@@ -82,7 +82,7 @@ pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
         let from = arguments.from.as_str();
         let wish = Wish {
             action: "replay",
-            q: filter,
+            q: Some(filter),
             namespace: arguments.of_namespace.as_deref(),
             rate: arguments.rate,
             reason: arguments.reason.as_deref(),

@@ -252,11 +252,8 @@ async fn what_would_be_passed_over_is_refused() -> Result<()> {
     let run = runtime.run(&gate(), Value::Null).start().await?;
     let id = run.id().to_string();
     for arguments in [
-        &["cancel", &id, "--dry-run"][..],
-        &["cancel", &id, "--yes"],
-        &["cancel", &id, "--rate", "5"],
+        &["cancel", &id, "--rate", "5"][..],
         &["cancel", &id, "--of-namespace", "acme"],
-        &["replay", &id, "--yes"],
         &["replay", &id, "--rate", "5"],
         &["replay", &id, "--of-namespace", "acme"],
         &["replay", &id, "--dry-run", "--wait-timeout", "5s"],
@@ -270,8 +267,10 @@ async fn what_would_be_passed_over_is_refused() -> Result<()> {
         assert_eq!(refused.code, Some(2), "{arguments:?}: {}{}", refused.stdout, refused.stderr);
         assert!(refused.stderr.contains("cannot be used with"), "{arguments:?}: {}", refused.stderr);
     }
+    has(&on(&ground.url, &["cancel", &id, "--dry-run"]).await?, &["would cancel 1 run\n", &id]);
     let live = on(&ground.url, &["ls", "status:queued,running", "-o", "ids"]).await?;
     assert_eq!(live.stdout.trim(), id, "nothing was done");
+    assert_eq!(on(&ground.url, &["cancel", &id, "--yes"]).await?.code, Some(0), "nothing is asked anyway");
     Ok(())
 }
 
