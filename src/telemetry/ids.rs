@@ -14,7 +14,7 @@ const SPAN: &str = "runlog span v1";
 /// The trace's id is never the run's own bytes: the low ones are not random, and samplers go by them.
 pub fn run(run: RunId, caller: Option<&TraceContext>) -> TraceContext {
     let own = || TraceContext {
-        trace_id: TraceId::of_hash(&hash(&[TRACE.as_bytes(), run.uuid().as_bytes()] as &[&[u8]])),
+        trace_id: TraceId::of_hash(&hash([TRACE.as_bytes(), run.uuid().as_bytes().as_slice()])),
         span_id: start(run),
         flags: TraceFlags::SAMPLED,
         state: None,
@@ -56,12 +56,12 @@ pub fn child(run: RunId, child: RunId) -> SpanId {
 
 fn span(run: RunId, kind: &str, key: &[&[u8]]) -> SpanId {
     let run = run.uuid();
-    let about: [&[u8]; 3] = [SPAN.as_bytes(), run.as_bytes(), kind.as_bytes()];
-    SpanId::of_hash(&hash(about.iter().chain(key)))
+    let about = [SPAN.as_bytes(), run.as_bytes().as_slice(), kind.as_bytes()];
+    SpanId::of_hash(&hash(about.into_iter().chain(key.iter().copied())))
 }
 
 /// Hashes parts, each after its length: no two lists of parts are the same bytes.
-fn hash<'a>(parts: impl IntoIterator<Item = &'a &'a [u8]>) -> [u8; 32] {
+fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

@@ -1,6 +1,6 @@
 //! What this process committed a moment ago, for its own exporter: it need not read it back from the log.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -36,7 +36,7 @@ struct Kept {
 #[derive(Default)]
 struct Stay {
     /// What each commit wrote of it, in the order of the seqs; some may be missing in between.
-    commits: VecDeque<Commit>,
+    commits: Vec<Commit>,
     /// In which round of the exporter the last one came.
     round: u64,
 }
@@ -111,7 +111,7 @@ impl Recent {
         let round = kept.round;
         let is_enough = kept.events >= ENOUGH;
         let stay = kept.runs.entry(run).or_default();
-        stay.commits.push_back(commit);
+        stay.commits.push(commit);
         stay.round = round;
         drop(kept);
         if is_enough {
@@ -127,15 +127,13 @@ impl Recent {
     /// Takes the commits of a stretch, the oldest first. What was kept of the run before it is among them.
     pub(super) fn take(&self, stretch: &Stretch) -> impl Iterator<Item = Vec<Recorded>> + use<> {
         let mut kept = self.lock();
-        let mut commits = VecDeque::new();
-        if let Some(mut stay) = kept.runs.remove(&stretch.run) {
-            let within = stay.commits.partition_point(|commit| commit.last() <= stretch.last);
-            let later = stay.commits.split_off(within);
-            commits = std::mem::replace(&mut stay.commits, later);
-            commits.iter().for_each(|commit| kept.less(commit));
-            if !stay.commits.is_empty() {
-                kept.runs.insert(stretch.run, stay);
-            }
+        let mut stay = kept.runs.remove(&stretch.run).unwrap_or_default();
+        let within = stay.commits.partition_point(|commit| commit.last() <= stretch.last);
+        let later = stay.commits.split_off(within);
+        let commits = std::mem::replace(&mut stay.commits, later);
+        commits.iter().for_each(|commit| kept.less(commit));
+        if !stay.commits.is_empty() {
+            kept.runs.insert(stretch.run, stay);
         }
         commits.into_iter().map(|commit| commit.events)
     }

@@ -56,8 +56,7 @@ impl Wire {
     }
 
     pub(super) fn bytes(&mut self, field: u8, bytes: &[u8]) {
-        self.key(field, Form::Bytes);
-        self.varint(bytes.len() as u64);
+        self.begin(field, bytes.len());
         self.0.extend_from_slice(bytes);
     }
 
@@ -68,19 +67,17 @@ impl Wire {
         // One byte for its length, as for most; a longer length moves the message up.
         self.0.push(0);
         fields(self);
-        let length = self.len() - begin - 1;
-        let more = varint_len(length as u64) - 1;
-        if more > 0 {
-            self.0.resize(self.len() + more, 0);
-            self.0.copy_within(begin + 1..begin + 1 + length, begin + 1 + more);
+        let end = self.len();
+        let length = (end - begin - 1) as u64;
+        let mut first = length as u8;
+        if length >= u64::from(CONTINUED) {
+            first |= CONTINUED;
+            self.varint(length >> 7);
         }
-        let mut rest = length as u64;
-        for place in self.0.iter_mut().skip(begin).take(more) {
-            *place = rest as u8 | CONTINUED;
-            rest >>= 7;
-        }
-        if let Some(last) = self.0.get_mut(begin + more) {
-            *last = rest as u8;
+        let more = self.len() - end;
+        if let Some([place, fields_and_more @ ..]) = self.0.get_mut(begin..) {
+            *place = first;
+            fields_and_more.rotate_right(more);
         }
     }
 
