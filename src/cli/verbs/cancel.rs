@@ -53,25 +53,20 @@ struct Body<'a> {
 pub(in crate::cli) async fn run(desk: &mut Desk, arguments: Arguments) -> Done {
     let grace_ms = arguments.grace.and_then(|grace| u64::try_from(grace.as_millis()).ok());
     let reason = arguments.reason.as_deref();
-    if let Some(filter) = &arguments.matching {
-        let (rate, dry_run, namespace) =
-            (arguments.rate, arguments.dry_run, arguments.of_namespace.as_deref());
+    let found = ids::all(&desk.client, &arguments.runs).await?;
+    if arguments.matching.is_some() || arguments.dry_run {
         let wish = Wish {
             action: "cancel",
-            q: Some(filter),
-            namespace,
-            rate,
+            q: arguments.matching.as_deref(),
+            ids: &found,
+            namespace: arguments.of_namespace.as_deref(),
+            rate: arguments.rate,
             reason,
-            dry_run,
+            dry_run: arguments.dry_run,
             grace_ms,
             ..Wish::default()
         };
         return bulk::carry_out(desk, wish, arguments.yes).await;
-    }
-    let found = ids::all(&desk.client, &arguments.runs).await?;
-    if arguments.dry_run {
-        let wish = Wish { action: "cancel", ids: &found, reason, dry_run: true, grace_ms, ..Wish::default() };
-        return bulk::carry_out(desk, wish, true).await;
     }
     let body = Body { reason, grace_ms };
     let mut refused = None;
