@@ -85,22 +85,19 @@ async fn with(bench: &Bench, in_flight: usize, window: Duration, by: By) -> anyh
     };
     let mut sample = run(bench, &node, in_flight, window).await?;
     let lag = node.export_lag().await?;
-    let waiting: i64 =
-        sqlx::query_scalar("select count(distinct run) from runlog.outbox o, unnest(o.runs) run")
-            .fetch_one(&bench.pool)
-            .await?;
-    let (before, begun) = (bench.counters().await?, Instant::now());
-    let later = match by {
-        By::Later => Some(client().start().await?),
+    let before = match by {
+        By::Later => Some((runs_waiting(bench).await?, bench.counters().await?)),
         By::Nobody | By::Itself | By::Another => None,
     };
+    let begun = Instant::now();
+    let later = if before.is_some() { Some(client().start().await?) } else { None };
     while by != By::Nobody && node.export_lag().await?.commits > 0 {
         anyhow::ensure!(begun.elapsed() < PATIENCE, "the export does not come to its end");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let drained = begun.elapsed();
-    if by == By::Later {
-        sample = Sample::between(usize::try_from(waiting)?, drained, &before, &bench.counters().await?);
+    if let Some((runs, before)) = &before {
+        sample = Sample::between(*runs, drained, before, &bench.counters().await?);
     }
     for runtime in beside.into_iter().chain(later).chain([node]) {
         runtime.shutdown(PATIENCE).await?;
@@ -109,4 +106,10 @@ async fn with(bench: &Bench, in_flight: usize, window: Duration, by: By) -> anyh
     bench.execute("update runlog.outbox_open set until = null").await?;
     let (behind, behind_s) = (lag.commits, lag.age.as_secs_f64());
     Ok(Exported { in_flight, by, sample, behind, behind_s, drained_s: drained.as_secs_f64() })
+}
+
+/// Counts the runs with events that are not exported yet.
+async fn runs_waiting(bench: &Bench) -> anyhow::Result<usize> {
+    let runs = "select count(distinct run) from runlog.outbox o, unnest(o.runs) run";
+    Ok(usize::try_from(sqlx::query_scalar::<_, i64>(runs).fetch_one(&bench.pool).await?)?)
 }
