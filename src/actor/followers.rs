@@ -89,12 +89,15 @@ impl Followers {
 
 impl Engine {
     /// Tells whoever follows `run`, and the exporter of this process, what of it was committed.
-    pub(in crate::actor) fn committed(&self, run: RunId, events: Vec<Recorded>) {
+    pub(in crate::actor) fn committed(
+        &self,
+        run: RunId,
+        #[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "only an exporter reads them"))]
+        events: &[Recorded],
+    ) {
         self.grown(run);
         #[cfg(feature = "otel")]
-        self.exporting.recent.add(run, events);
-        #[cfg(not(feature = "otel"))]
-        drop(events);
+        self.exporting.folds.committed(run, events);
     }
 
     /// Tells whoever follows `run` that something of it was committed.

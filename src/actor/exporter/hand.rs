@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::recent::Recent;
+use super::folds::Folds;
 use super::{ExportSettings, Exporter};
 use crate::actor::supervisor::Engine;
 use crate::store::Outbox;
@@ -18,7 +18,7 @@ use crate::store::Outbox;
 #[derive(Default)]
 pub(crate) struct Exporting {
     running: Mutex<Option<Running>>,
-    pub(in crate::actor) recent: Recent,
+    pub(in crate::actor) folds: Folds,
 }
 
 struct Running {

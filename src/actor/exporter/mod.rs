@@ -4,7 +4,6 @@ mod folds;
 mod hand;
 mod sampled;
 mod post;
-mod recent;
 mod settings;
 mod work;
 

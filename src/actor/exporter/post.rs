@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::Engine;
+use super::folds::Batch;
 use super::settings::ExportSettings;
-use crate::model::RunId;
 use crate::store::outbox::RefusedSpan;
 use crate::telemetry::Hushed;
-use crate::telemetry::otlp::Refused;
-use crate::telemetry::spans::Span;
+use crate::telemetry::otlp::{Named, Refused};
 
 /// The first pause after the backend did not take what it was sent; doubles from there.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -17,17 +16,12 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 
 /// Sends spans, again and again as long as the backend is away; returns those it refuses for good.
-pub(super) async fn send(
-    engine: &Engine,
-    settings: &ExportSettings,
-    spans: &[Span],
-    runs: &[RunId],
-) -> Vec<RefusedSpan> {
+pub(super) async fn send(engine: &Engine, settings: &ExportSettings, batch: &Batch) -> Vec<RefusedSpan> {
     let mut pause = PAUSE_MIN;
     let mut is_away = false;
     loop {
         // What the host's OpenTelemetry heard of this, it would export, too.
-        let unavailable = match Hushed::new(settings.sender.send(spans)).await {
+        let unavailable = match Hushed::new(settings.sender.send_encoded(&batch.spans)).await {
             Ok(sent) => {
                 if is_away {
                     tracing::info!("the backend takes spans again");
@@ -37,9 +31,11 @@ pub(super) async fn send(
                     let (spans, remark) = (sent.rejected, sent.remark.unwrap_or_default());
                     tracing::warn!(spans, remark, "the backend threw spans away, and does not say which");
                 }
-                let parked =
-                    sent.refused.into_iter().filter_map(|refused| parked(engine, spans, runs, refused));
-                return parked.collect();
+                return sent
+                    .refused
+                    .into_iter()
+                    .filter_map(|refused| parked(engine, batch, refused))
+                    .collect();
             }
             Err(unavailable) => unavailable,
         };
@@ -59,9 +55,9 @@ pub(super) async fn send(
     }
 }
 
-fn parked(engine: &Engine, spans: &[Span], runs: &[RunId], refused: Refused) -> Option<RefusedSpan> {
-    let (span, run) = (spans.get(refused.span)?, runs.get(refused.span)?);
-    let (trace_id, span_id) = (Some(span.trace_id.to_string()), Some(span.span_id.to_string()));
-    let (at, name) = (engine.clock.now(), span.name.clone());
-    Some(RefusedSpan { at, run: *run, trace_id, span_id, name, reason: refused.reason })
+fn parked(engine: &Engine, batch: &Batch, refused: Refused) -> Option<RefusedSpan> {
+    let Named { trace_id, span_id, name } = batch.spans.named(refused.span)?;
+    let (run, at) = (*batch.runs.get(refused.span)?, engine.clock.now());
+    let (trace_id, span_id) = (Some(trace_id.to_string()), Some(span_id.to_string()));
+    Some(RefusedSpan { at, run, trace_id, span_id, name, reason: refused.reason })
 }

@@ -7,15 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::folds::Folds;
-use super::recent::Keeping;
+use super::folds::{Batch, Keeping};
 use super::settings::ExportSettings;
 use super::{Ended, Engine, post};
 use crate::model::limits::{EXPORT_COMMITS_PER_LOOK, EXPORT_EVENTS_PER_READ, EXPORT_RUNS_PER_READ};
 use crate::model::{Event, Recorded, RunEvent, RunId};
 use crate::store::StoreError;
 use crate::store::outbox::{Commits, Logs, OutboxRow, Place, RefusedSpan, Stretch, Sweep, Tended};
-use crate::telemetry::spans::Span;
 
 /// How often the outbox is told that somebody exports: nodes of a former release are noticed as often.
 const TEND_EVERY: Duration = Duration::from_secs(10);
@@ -25,14 +23,12 @@ pub(super) struct Work<'a> {
     pub(super) engine: &'a Engine,
     pub(super) settings: &'a ExportSettings,
     stopping: watch::Receiver<bool>,
-    folds: Folds,
+    folds: Keeping<'a>,
     /// Runs that are sent as wholes, whatever their creation said.
     whole: BTreeSet<RunId>,
     place: Place,
     sweeps: bool,
     tended: Option<Instant>,
-    /// What this process commits is kept for the exporter, unless that exports nothing as it goes.
-    recent: Option<Keeping<'a>>,
 }
 
 /// How often it is asked whether the transactions of others have ended.
@@ -47,9 +43,7 @@ const ARCHIVED_PER_READ: u32 = 256;
 /// What reading on in some logs gave.
 #[derive(Default)]
 struct Read {
-    spans: Vec<Span>,
-    /// Whose each of them is.
-    runs: Vec<RunId>,
+    batch: Batch,
     /// Of these there is more to read.
     unfinished: Vec<Stretch>,
     refused: Vec<RefusedSpan>,
@@ -73,9 +67,9 @@ impl<'a> Work<'a> {
         settings: &'a Arc<ExportSettings>,
         stopping: watch::Receiver<bool>,
     ) -> Work<'a> {
-        let (folds, whole, place) = (Folds::new(settings.runs_kept), BTreeSet::new(), Place::default());
-        let recent = (!settings.at_creation.keeps_none()).then(|| engine.exporting.recent.keep());
-        Work { engine, settings, stopping, folds, whole, place, sweeps: false, tended: None, recent }
+        let folds = engine.exporting.folds.keep(settings);
+        let (whole, place) = (BTreeSet::new(), Place::default());
+        Work { engine, settings, stopping, folds, whole, place, sweeps: false, tended: None }
     }
 
     pub(super) async fn run(mut self) -> Result<Ended, StoreError> {
@@ -95,7 +89,7 @@ impl<'a> Work<'a> {
     async fn rest(&mut self, pause: Duration) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = self.engine.exporting.recent.enough() => {}
+            () = self.folds.enough() => {}
             // Fails when nobody is there to stop it, which is a stop.
             _told = self.stopping.changed() => {}
         }
@@ -112,7 +106,6 @@ impl<'a> Work<'a> {
             }
             self.tended = Some(Instant::now());
         }
-        let round = self.recent.as_ref().map(|recent| recent.begin_round());
         let Commits { commits, next, more } = store.outbox(&self.place, EXPORT_COMMITS_PER_LOOK).await?;
         if !commits.is_empty() {
             let wanted = merged(commits.iter().flat_map(|commit| &commit.stretches));
@@ -123,9 +116,6 @@ impl<'a> Work<'a> {
             }
         }
         self.place = next;
-        if let Some((recent, round)) = self.recent.as_ref().zip(round).filter(|_| !more) {
-            recent.forget_before(round);
-        }
         let swept = if self.sweeps { self.sweep().await? } else { Looked::All };
         match swept {
             Looked::All | Looked::Later if more => Ok(Looked::More),
@@ -184,8 +174,8 @@ impl<'a> Work<'a> {
             let reads: Vec<Stretch> = waiting.drain(..waiting.len().min(EXPORT_RUNS_PER_READ)).collect();
             let read = self.read(&reads).await?;
             refused.extend(read.refused);
-            if !read.spans.is_empty() {
-                refused.extend(post::send(self.engine, self.settings, &read.spans, &read.runs).await);
+            if !read.batch.runs.is_empty() {
+                refused.extend(post::send(self.engine, self.settings, &read.batch).await);
             }
             read.unfinished.into_iter().rev().for_each(|stretch| waiting.push_front(stretch));
             self.folds.trim();
@@ -194,62 +184,55 @@ impl<'a> Work<'a> {
         Ok(refused)
     }
 
-    /// Reads on in some logs, and folds what there is.
+    /// Reads on in the logs of some runs, as far as they are not folded in yet, and takes the spans of the rest.
     async fn read(&mut self, wanted: &[Stretch]) -> Result<Read, StoreError> {
-        let mut asked: Vec<(RunId, u32)> = Vec::with_capacity(wanted.len());
-        let mut read = Read::default();
+        let mut asked: Vec<(RunId, u32)> = Vec::new();
+        let mut open: Vec<&Stretch> = Vec::new();
         for stretch in wanted {
-            self.folds.seat(stretch);
-            for events in self.recent.as_ref().map(|recent| recent.take(stretch)).into_iter().flatten() {
-                self.fold(stretch.run, &events, &mut read).await?;
-            }
-            if !self.folds.has(stretch.run, stretch.last) {
-                asked.push((stretch.run, self.folds.seq(stretch.run)));
+            if let Some(after) = self.folds.missing(stretch) {
+                asked.push((stretch.run, after));
+                open.push(stretch);
             }
         }
+        let mut read = Read::default();
         let logs = match asked.is_empty() {
             true => Logs::default(),
             false => self.engine.store.grown(&asked, EXPORT_EVENTS_PER_READ).await?,
         };
-        let lasts: HashMap<RunId, u32> = wanted.iter().map(|stretch| (stretch.run, stretch.last)).collect();
         for log in logs.logs {
-            // No further than the commits at hand: what is beyond has a row of its own, and would be sent once more if the run
-            // was forgotten because it ended there.
-            let last = lasts.get(&log.run).copied().unwrap_or(u32::MAX);
-            let within = log.events.partition_point(|event| event.seq <= last);
-            self.fold(log.run, log.events.get(..within).unwrap_or_default(), &mut read).await?;
-            if let Some(reason) = log.unreadable.filter(|_| within == log.events.len()) {
+            self.fold(log.run, &log.events, &mut read).await?;
+            if let Some(reason) = log.unreadable {
                 self.give_up(log.run, reason, &mut read);
             }
         }
-        for stretch in wanted {
+        for stretch in open {
+            let Some(after) = self.folds.missing(stretch) else { continue };
             // A log that was read to its end may be in the archive, or not be at all.
-            let ends_early = match stretch.last {
-                u32::MAX => self.folds.seq(stretch.run) == 0,
-                _ => true,
-            };
-            if self.folds.has(stretch.run, stretch.last) {
-                self.folds.settle(stretch.run);
-            } else if logs.cut || read.spans.len() >= SPANS_ENOUGH {
+            let ends_early = stretch.last != u32::MAX || after == 0;
+            if logs.cut || read.batch.runs.len() >= SPANS_ENOUGH {
                 read.unfinished.push(*stretch);
             } else if ends_early {
-                self.read_archived(stretch, &mut read).await?;
+                self.read_archived(stretch, after, &mut read).await?;
             }
         }
+        // Last: the spans of all that is not missing are among them, or were taken before.
+        read.batch.append(self.folds.take());
         Ok(read)
     }
 
-    async fn read_archived(&mut self, stretch: &Stretch, read: &mut Read) -> Result<(), StoreError> {
-        let (run, after) = (stretch.run, self.folds.seq(stretch.run));
+    async fn read_archived(
+        &mut self,
+        stretch: &Stretch,
+        after: u32,
+        read: &mut Read,
+    ) -> Result<(), StoreError> {
+        let run = stretch.run;
         match self.engine.store.log(run, after, ARCHIVED_PER_READ).await {
             Ok(events) if events.is_empty() => self.folds.forget(run),
             Ok(events) => {
                 self.fold(run, &events, read).await?;
-                match self.folds.has(run, stretch.last) {
-                    true => self.folds.settle(run),
-                    false => read
-                        .unfinished
-                        .push(Stretch { last: self.folds.seq(run).saturating_add(1), ..*stretch }),
+                if let Some(after) = self.folds.missing(stretch) {
+                    read.unfinished.push(Stretch { last: after.saturating_add(1), ..*stretch });
                 }
             }
             Err(error @ StoreError::Corrupt { .. }) => self.give_up(run, error.to_string(), read),
@@ -266,10 +249,7 @@ impl<'a> Work<'a> {
         {
             self.folds.silence(run);
         }
-        for event in events {
-            read.spans.extend(self.folds.fold(run, event));
-        }
-        read.runs.resize(read.spans.len(), run);
+        self.folds.read(run, events, &mut read.batch);
         Ok(())
     }
 

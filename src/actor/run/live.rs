@@ -383,7 +383,7 @@ impl Live {
         }
         self.after_commit(draft, &events, at);
         self.ask_for(&events);
-        self.engine.committed(self.run, events);
+        self.engine.committed(self.run, &events);
         if ended {
             self.free_slot();
             self.announce_end();

@@ -75,7 +75,7 @@ impl Live {
         let state = fold_new(self.run, &events)?;
         state.iter().for_each(|state| self.engine.metrics.born(state));
         self.state = state.map(Box::new);
-        self.engine.committed(self.run, events);
+        self.engine.committed(self.run, &events);
         self.perform();
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Live {
             let events = recorded(0, at, Some(self.node.id), child.events);
             match fold_new(child.run, &events) {
                 Ok(Some(state)) => {
-                    self.engine.committed(child.run, events);
+                    self.engine.committed(child.run, &events);
                     self.engine.metrics.born(&state);
                     let begin = Begin::Adopt { state: Box::new(state), expected };
                     let (slot, definition) = (started.slot, Some(started.definition));

@@ -371,12 +371,9 @@ pub const EXPORT_RUNS_PER_READ: usize = 512;
 /// Events that the exporter reads by one question, and about as many spans are sent before the next: some megabytes.
 pub const EXPORT_EVENTS_PER_READ: u32 = 4_096;
 
-/// Events that a process keeps for its own exporter from their commit on, some seconds of a busy node: what finds no room is
-/// read from the log.
-pub const EXPORT_RECENT_EVENTS_MAX: usize = 65_536;
-
-/// What their payloads and errors may take of the memory.
-pub const EXPORT_RECENT_BYTES_MAX: usize = 16 << 20;
+/// What the spans of a process's own commits may take of the memory until its exporter comes for them, a second of a busy
+/// node: what finds no room is read from the log.
+pub const EXPORT_WAITING_BYTES_MAX: usize = 16 << 20;
 
 /// Runs whose folds the exporter keeps from one commit to the next unless the embedder says otherwise: as many as two nodes
 /// hold, at some hundred bytes each.

@@ -29,11 +29,11 @@ impl Encoder {
     pub(super) fn resource(&self, wire: &mut Wire, node: Option<&NodeId>) {
         wire.message(1, |resource| {
             for (name, text) in &self.service {
-                attribute(resource, 1, name, |value| value.text(1, text));
+                attribute(resource, 1, name, &Value::from(text.as_str()));
             }
-            attribute(resource, 1, "host.id", |value| value.text(1, HOST));
+            attribute(resource, 1, "host.id", &Value::from(HOST));
             if let Some(node) = node {
-                attribute(resource, 1, "service.instance.id", |value| value.text(1, &node.to_string()));
+                attribute(resource, 1, "service.instance.id", &Value::from(node.to_string()));
             }
         });
     }
@@ -109,30 +109,43 @@ fn link(wire: &mut Wire, link: &Link) {
 
 fn attributes(wire: &mut Wire, field: u8, attributes: &[(Cow<'static, str>, Value)]) {
     for (name, value) in attributes {
-        attribute(wire, field, name, |wire| any(wire, value));
+        attribute(wire, field, name, value);
     }
 }
 
-/// Writes a `KeyValue` whose `AnyValue` has what `value` writes.
-fn attribute(wire: &mut Wire, field: u8, name: &str, value: impl FnOnce(&mut Wire)) {
-    wire.message(field, |wire| {
-        wire.text(1, name);
-        wire.message(2, value);
-    });
-}
-
-/// Writes the field of an `AnyValue`.
-fn any(wire: &mut Wire, value: &Value) {
+/// Writes a `KeyValue`. Spans are little else, so their lengths are found beforehand instead of filled in.
+fn attribute(wire: &mut Wire, field: u8, name: &str, value: &Value) {
+    let length = len_of(value);
+    wire.begin(field, Wire::len_of(name.len()) + Wire::len_of(length));
+    wire.text(1, name);
+    wire.begin(2, length);
     match value {
         Value::Text(text) => wire.text(1, text),
         Value::Bool(yes) => wire.number(2, u64::from(*yes)),
         Value::Int(number) => wire.number(3, number.cast_unsigned()),
-        Value::Texts(texts) => wire.message(5, |array| {
+        Value::Texts(texts) => {
+            wire.begin(5, len_of_array(texts));
             for text in texts {
-                array.message(1, |value| value.text(1, text));
+                wire.begin(1, Wire::len_of(text.len()));
+                wire.text(1, text);
             }
-        }),
+        }
     }
+}
+
+/// Returns how many bytes an `AnyValue` takes.
+fn len_of(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => Wire::len_of(text.len()),
+        Value::Bool(yes) => Wire::len_of_number(u64::from(*yes)),
+        Value::Int(number) => Wire::len_of_number(number.cast_unsigned()),
+        Value::Texts(texts) => Wire::len_of(len_of_array(texts)),
+    }
+}
+
+/// Returns how many bytes an `ArrayValue` of texts takes.
+fn len_of_array(texts: &[String]) -> usize {
+    texts.iter().map(|text| Wire::len_of(Wire::len_of(text.len()))).sum()
 }
 
 /// Returns nanoseconds since 1970; 0 for what was before, or is after the year 2262.

@@ -16,6 +16,7 @@
 
 mod sender;
 mod batch;
+mod encoded;
 mod encode;
 mod wire;
 mod transport;
@@ -30,4 +31,5 @@ pub use self::sender::{Refused, Sender, Sent};
 pub use self::settings::{Otlp, OtlpError, Protocol};
 pub use self::transport::Unavailable;
 
+pub(crate) use self::encoded::{Encoded, Named};
 pub(crate) use self::metrics::{MetricsSender, Pushed, Window};

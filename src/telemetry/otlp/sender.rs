@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::batch::Batches;
 use super::encode::Encoder;
+use super::encoded::Encoded;
 use super::settings::{Otlp, OtlpError};
 use super::transport::{Answer, Transport, Unavailable};
 use crate::model::limits::OTLP_REQUEST_BYTES_MAX;
@@ -69,13 +70,18 @@ impl Sender {
     /// # Errors
     /// [`Unavailable`]: send all of them again later. Some may have been accepted; a span has the same id and content each time.
     pub async fn send(&self, spans: &[Span]) -> Result<Sent, Unavailable> {
+        self.send_encoded(&spans.iter().collect()).await
+    }
+
+    /// Sends spans that are encoded already, as [`send`](Sender::send) does.
+    pub(crate) async fn send_encoded(&self, spans: &Encoded) -> Result<Sent, Unavailable> {
         let mut sent = Sent::default();
         let mut trust = Trust::Unknown;
         let mut waiting = Vec::from_iter(iter::once(0..spans.len()));
         while let Some(range) = waiting.pop() {
-            let stretch = spans.get(range.clone()).unwrap_or_default();
             let mut first = range.start;
-            for (count, request) in Batches::new(&self.encoder, stretch, OTLP_REQUEST_BYTES_MAX) {
+            for (count, request) in Batches::new(&self.encoder, spans, range.clone(), OTLP_REQUEST_BYTES_MAX)
+            {
                 let here = first..first + count;
                 first = here.end;
                 match self.transport.traces(request).await {

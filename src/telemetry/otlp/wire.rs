@@ -22,9 +22,8 @@ impl Wire {
         self.0.len()
     }
 
-    /// Takes back what was written after the first `len` bytes.
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.0.truncate(len);
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
@@ -32,8 +31,8 @@ impl Wire {
     }
 
     /// Writes fields that are written elsewhere.
-    pub(super) fn append(&mut self, fields: &Wire) {
-        self.0.extend_from_slice(&fields.0);
+    pub(super) fn append(&mut self, fields: &[u8]) {
+        self.0.extend_from_slice(fields);
     }
 
     pub(super) fn number(&mut self, field: u8, number: u64) {
@@ -89,7 +88,12 @@ impl Wire {
 
     /// Returns how many bytes such a message takes as one of the first fifteen fields.
     pub(super) fn len_of(bytes: usize) -> usize {
-        1 + varint_len(bytes as u64) + bytes
+        Wire::len_of_number(bytes as u64) + bytes
+    }
+
+    /// Returns how many bytes a number takes as one of the first fifteen fields.
+    pub(super) fn len_of_number(number: u64) -> usize {
+        1 + varint_len(number)
     }
 
     fn key(&mut self, field: u8, form: Form) {
@@ -113,3 +117,26 @@ fn varint_len(number: u64) -> usize {
 
 /// Set in each byte of a number but its last.
 const CONTINUED: u8 = 0x80;
+
+/// Reads the fields of a message up to the first that is neither text nor bytes nor a message.
+pub(super) fn leading_fields(message: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut rest = message;
+    std::iter::from_fn(move || {
+        let key = read_varint(&mut rest)?;
+        let length = (key & 0b111 == Form::Bytes as u64).then(|| read_varint(&mut rest))??;
+        let value = rest.split_off(..usize::try_from(length).ok()?)?;
+        Some((key >> 3, value))
+    })
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let byte = bytes.split_off_first()?;
+        number |= u64::from(byte & !CONTINUED) << shift;
+        if byte & CONTINUED == 0 {
+            return Some(number);
+        }
+    }
+    None
+}

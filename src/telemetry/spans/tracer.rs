@@ -45,7 +45,7 @@ struct Life {
     started_at: Option<Timestamp>,
     /// Its tasks, in the plan's order: a signal is the first one's that waits.
     order: Vec<TaskName>,
-    tasks: BTreeMap<TaskName, TaskTrace>,
+    tasks: BTreeMap<TaskName, Box<TaskTrace>>,
     /// How many signals of a name and key nobody took yet.
     untaken: BTreeMap<Topic, u32>,
     cancelling: bool,
@@ -90,7 +90,7 @@ impl Tracer {
 
     /// Returns how many spans have begun and not ended, the run's own left out.
     pub fn open(&self) -> usize {
-        self.life.iter().flat_map(|life| life.tasks.values()).map(TaskTrace::open).sum()
+        self.life.iter().flat_map(|life| life.tasks.values()).map(|task| task.open()).sum()
     }
 
     /// Folds the next event in, and returns the spans that it ends. One that is folded in already gives none.

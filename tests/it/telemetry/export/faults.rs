@@ -118,6 +118,7 @@ async fn a_span_that_is_refused_for_good_is_parked_and_the_others_are_shown() {
         let ids = |id: &(TraceId, SpanId)| (Some(id.0.to_string()), Some(id.1.to_string()));
         let found = of_run.iter().find(|(id, _)| ids(id) == (span.trace_id.clone(), span.span_id.clone()));
         assert_eq!(found.expect("it is its run's").1.name, "step reserve");
+        assert_eq!(span.name, "step reserve");
         assert!(span.reason.contains("will not do"), "{}", span.reason);
     }
     let counted = Exposition::read(&stage.runtime.metrics().await);

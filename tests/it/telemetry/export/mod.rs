@@ -1,10 +1,10 @@
 //! The exporter: what a backend holds in the end is what the logs say, span by span, whatever happened in between.
 
+mod committed;
 mod faults;
 mod killed;
 mod memory;
 mod quiet;
-mod recent;
 mod sampled;
 mod settings;
 
