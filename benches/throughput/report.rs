@@ -214,9 +214,11 @@ fn exported(f: &mut fmt::Formatter<'_>, in_flight: usize, exports: &[Exported]) 
     let (cpu, wal) = (|export: &Exported| export.sample.cpu_ms(), |export: &Exported| export.sample.wal_kb);
     writeln!(
         f,
-        "export, {in_flight} in flight: {:.0} runs/s without it; cpu {:.3} ms a run, WAL {:.2} kB",
+        "export, {in_flight} in flight: {:.0} runs/s without it; cpu {:.3} ms a run ({:.3} + {:.3}), WAL {:.2} kB",
         of(By::Nobody, runs),
         of(By::Nobody, cpu),
+        of(By::Nobody, |export| export.sample.client_ms),
+        of(By::Nobody, |export| export.sample.server_ms),
         of(By::Nobody, wal),
     )?;
     for (by, name) in [(By::Itself, "by the node itself"), (By::Another, "by another process")] {
