@@ -108,7 +108,8 @@ async fn there_is_room_for_so_much() {
     exported(&runtime).await;
     let missed = runtime.export_lag().await.unwrap().refused;
     let shown: BTreeSet<TraceId> = backend.spans().iter().map(|span| span.trace_id).collect();
-    assert!(missed > 0, "it kept all of {LARGE} runs");
+    // Any run may be missed whose row was read before its commit was folded, but those are few.
+    assert!(missed > u64::from(LARGE / 4), "it missed {missed} of {LARGE} runs");
     assert!(shown.len() > LARGE as usize / 4, "it kept {} of {LARGE} runs", shown.len());
 }
 

@@ -51,6 +51,18 @@ async fn written(ground: &Postgres, steps: u32) -> RunId {
     run
 }
 
+/// Names events of a run in the outbox, as their commit would have.
+async fn name(ground: &Postgres, run: RunId, which: &str) {
+    ground
+        .psql(&format!(
+            "insert into runlog.outbox (at, runs, seqs)
+             select clock_timestamp(), array_agg(run_id order by seq), array_agg(seq order by seq)
+             from runlog.events where run_id = '{run}' and {which}"
+        ))
+        .await
+        .unwrap();
+}
+
 async fn kept(runtime: &Runtime) -> f64 {
     Exposition::read(&runtime.metrics().await).value("runlog_export_runs", "", &[])
 }
@@ -61,14 +73,7 @@ async fn a_run_of_ten_thousand_steps_is_exported_in_pieces() {
     let (ground, backend) = (Postgres::new().await, Receiver::new().await);
     let run = written(&ground, STEPS).await;
     // All of it is there at once: as after an outage.
-    ground
-        .psql(&format!(
-            "insert into runlog.outbox (at, runs, seqs)
-             select clock_timestamp(), array_agg(run_id order by seq), array_agg(seq order by seq)
-             from runlog.events where run_id = '{run}'"
-        ))
-        .await
-        .unwrap();
+    name(&ground, run, "true").await;
 
     let runtime = node(ground.builder()).client().export(export(&backend)).start().await.unwrap();
 
@@ -112,5 +117,28 @@ async fn runs_for_which_there_is_no_room_are_read_anew() {
 
     let runs: Vec<RunId> = runs.iter().map(|run| run.id()).collect();
     assert_shown(&backend, &runtime, &runs).await;
+    assert_eq!(sent_twice(&backend), [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_with_an_earlier_commit_is_not_sent_again() {
+    let (ground, backend) = (Postgres::new().await, Receiver::new().await);
+    let builder = node(ground.builder()).lease(Duration::from_secs(10));
+    let runtime = builder.client().export(export(&backend)).start().await.unwrap();
+    exported(&runtime).await;
+    let run = written(&ground, 3).await;
+    exported(&runtime).await;
+
+    name(&ground, run, "seq = 2").await;
+    // Of the short run, too, that it was made of.
+    let ends = || backend.spans().iter().filter(|span| span.name == "run long").count();
+    until("both ends", async || ends() == 2).await;
+    exported(&runtime).await;
+    assert_eq!(kept(&runtime).await, 1.0, "the row of its end is still to come");
+
+    name(&ground, run, "seq > 2").await;
+    exported(&runtime).await;
+    assert_eq!(kept(&runtime).await, 0.0);
+    assert_shown(&backend, &runtime, &all_runs(&ground).await).await;
     assert_eq!(sent_twice(&backend), [] as [String; 0]);
 }
