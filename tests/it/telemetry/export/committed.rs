@@ -7,8 +7,9 @@ use super::*;
 /// A node whose exporter looks seldom, unless there is enough to send.
 async fn seldom(ground: &Postgres, backend: &Receiver, sampled: AtCreation) -> Runtime {
     let export = Export::otlp(Otlp::http(backend.http())).interval(Duration::from_secs(60)).sample(sampled);
-    let builder = node(ground.builder()).workflow(steps()).export(export);
-    let runtime = builder.start().await.unwrap();
+    // Long, so that a busy machine is not taken for a dead process: the next exporter would read everything.
+    let builder = node(ground.builder()).lease(Duration::from_secs(10));
+    let runtime = builder.workflow(steps()).export(export).start().await.unwrap();
     exported(&runtime).await;
     runtime
 }
