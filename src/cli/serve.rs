@@ -109,7 +109,7 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
         screen.line(format!("hides      values at {hidden}"))?;
     }
     if exports {
-        screen.line("exports    traces, as OTEL_EXPORTER_OTLP_* says")?;
+        screen.line(EXPORTS)?;
     }
     let address = listener.local_addr()?;
     screen.line(format!("listening  http://{address}/  (the dashboard; REST is below /api/v1)"))?;
@@ -133,8 +133,11 @@ async fn open(pool: PgPool, migrate: bool, export: Option<Export>) -> Result<Run
     }
 }
 
+/// What is said where traces are exported.
+pub(super) const EXPORTS: &str = "exports    traces, as OTEL_EXPORTER_OTLP_* says";
+
 /// Reads where the standard variables want traces, and which of them.
-fn exported(read: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, OtlpError> {
+pub(super) fn exported(read: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, OtlpError> {
     let Some(otlp) = Otlp::from_variables(&read)? else { return Ok(None) };
     Ok(Some(Export::otlp(otlp).sample(Otlp::sampled_by_variables(&read)?)))
 }

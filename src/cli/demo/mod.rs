@@ -21,7 +21,7 @@ use self::shop::{ASKS, CHARGE_ATTEMPTS, Order, Shop};
 use self::stage::Stages;
 use super::client::{Client, Local};
 use super::options::{Options, Output, Place};
-use super::serve::stop_signals;
+use super::serve::{EXPORTS, exported, stop_signals};
 use super::show::{Screen, Style};
 use super::verbs::Desk;
 use super::{Workflows, dispatch};
@@ -49,6 +49,8 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let mut screen = Screen::new(options);
     let mut stages = Stages::default();
+    let export = exported(|name| std::env::var(name).ok())?;
+    let exports = export.is_some();
 
     let (database, pool) = database::open(&mut screen, options.database_url.as_deref()).await?;
     let shop = Shop::default();
@@ -56,8 +58,15 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitC
     let beside = Beside::new();
     let builder = Runtime::builder(pool).workflow(checkout.clone()).node_name("demo");
     let builder = if arguments.load.is_some() { beside.served(builder) } else { builder };
+    let builder = match export {
+        Some(export) => builder.export(export),
+        None => builder,
+    };
     let runtime = builder.start().await?;
     screen.line("schema     migrated: everything is in the database's schema `runlog`")?;
+    if exports {
+        screen.line(EXPORTS)?;
+    }
     let redaction = options.redaction()?;
     let local = Local { workflows: Workflows::default(), namespace: None, redaction: redaction.clone() };
     let client = Client::open(Place::Database { url: database.url().to_owned() }, local).await?;

@@ -1,11 +1,15 @@
 //! `runlog demo`.
 
-use std::process::Output;
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
 
 use anyhow::Result;
+use runlog::model::SpanId;
+use runlog::telemetry::spans::SpanStatus;
 use runlog::testing::postgres::Databases;
 
 use super::runlog;
+use crate::telemetry::receiver::Receiver;
 use crate::testing::postgres::Folder;
 
 #[test]
@@ -63,6 +67,40 @@ async fn the_demo_runs_on_a_given_database_and_hides_its_password() -> Result<()
     assert!(stdout.starts_with(&format!("database   {} at ", database.name)), "{stdout}");
     assert!(!stdout.contains("secret"), "{stdout}");
     database.drop_now().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_traces_go_where_the_standard_variables_say() -> Result<()> {
+    let (database, backend) = (Databases::shared().await?.fresh(None).await?, Receiver::new().await);
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_runlog"));
+    demo.args(["demo", "--script", "--database-url", &database.url]);
+    demo.env("OTEL_EXPORTER_OTLP_ENDPOINT", backend.http());
+    let Output { status, stdout, stderr } = tokio::task::spawn_blocking(move || demo.output()).await??;
+    let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);
+    assert!(status.success() && stdout.contains("\nexports    traces"), "{status}\n{stdout}\n{stderr}");
+
+    // When it has ended, both runs are there to their ends: the one that failed, and its replay. A database's first exporter may
+    // send them twice.
+    let spans = backend.spans().into_iter().filter(|span| span.name == "run checkout");
+    let whole: BTreeMap<SpanId, bool> =
+        spans.map(|span| (span.span_id, matches!(span.status, SpanStatus::Error { .. }))).collect();
+    assert_eq!(whole.len(), 2, "{whole:?}");
+    assert_eq!(whole.values().filter(|is_error| **is_error).count(), 1, "{whole:?}");
+    database.drop_now().await?;
+    Ok(())
+}
+
+#[test]
+fn a_variable_that_cannot_be_read_is_named_before_anything_starts() -> Result<()> {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_runlog"));
+    demo.args(["demo", "--script", "--database-url", "postgres://somebody@127.0.0.1:1/nowhere"]);
+    demo.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
+    demo.env("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon");
+    let refused = demo.output()?;
+    let stderr = String::from_utf8(refused.stderr)?;
+    assert!(!refused.status.success() && refused.stdout.is_empty(), "{stderr}");
+    assert!(stderr.contains("OTEL_EXPORTER_OTLP_PROTOCOL"), "{stderr}");
     Ok(())
 }
 
