@@ -17,7 +17,7 @@ use super::{database, tell};
 use crate::dashboard;
 use crate::http::Tokens;
 use crate::model::limits::METRICS_PUSH_DEFAULT;
-use crate::runtime::{Export, Runtime};
+use crate::runtime::{Export, Runtime, RuntimeBuilder};
 use crate::telemetry::otlp::{Otlp, OtlpError};
 
 /// What `runlog serve` may be told.
@@ -120,10 +120,7 @@ pub(super) async fn run(arguments: Arguments, options: Options) -> Result<ExitCo
 
 async fn open(pool: PgPool, migrate: bool, export: Option<Export>) -> Result<Runtime, crate::runtime::Error> {
     let builder = Runtime::builder(pool).client().node_name("serve").migrate(migrate);
-    let builder = match export {
-        Some(export) => builder.export(export),
-        None => builder,
-    };
+    let builder = exporting(builder, export);
     match pushed(|name| std::env::var(name).ok()) {
         Ok(None) => builder.start().await,
         Ok(Some((otlp, every))) => builder.push_metrics(otlp, every).start().await,
@@ -140,6 +137,14 @@ pub(super) const EXPORTS: &str = "exports    traces, as OTEL_EXPORTER_OTLP_* say
 pub(super) fn exported(read: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, OtlpError> {
     let Some(otlp) = Otlp::from_variables(&read)? else { return Ok(None) };
     Ok(Some(Export::otlp(otlp).sample(Otlp::sampled_by_variables(&read)?)))
+}
+
+/// Exports traces, if they are wanted anywhere.
+pub(super) fn exporting(builder: RuntimeBuilder, export: Option<Export>) -> RuntimeBuilder {
+    match export {
+        Some(export) => builder.export(export),
+        None => builder,
+    }
 }
 
 /// Reads where the standard variables want metrics, and how often.

@@ -11,7 +11,6 @@ use crate::model::event::RunCreated;
 use crate::model::limits::{EXPORT_WAITING_BYTES_MAX, OTLP_REQUEST_BYTES_MAX};
 use crate::model::{Event, Recorded, RunEvent, RunId};
 use crate::store::outbox::Stretch;
-use crate::telemetry::ids;
 use crate::telemetry::otlp::Encoded;
 use crate::telemetry::spans::{AtCreation, Span, Tracer};
 
@@ -269,10 +268,7 @@ impl Kept {
                 let parent = self.of(parent.run)?;
                 locked(&parent).tracer.is_some().then_some(true)
             }
-            (at_creation, ..) => {
-                let flags = caller.map(|caller| caller.flags);
-                Some(at_creation.keeps(ids::run(run, caller).trace_id, flags))
-            }
+            (at_creation, ..) => Some(at_creation.place(run, caller).flags.is_sampled()),
         }
     }
 

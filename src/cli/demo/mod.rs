@@ -21,7 +21,7 @@ use self::shop::{ASKS, CHARGE_ATTEMPTS, Order, Shop};
 use self::stage::Stages;
 use super::client::{Client, Local};
 use super::options::{Options, Output, Place};
-use super::serve::{EXPORTS, exported, stop_signals};
+use super::serve::{EXPORTS, exported, exporting, stop_signals};
 use super::show::{Screen, Style};
 use super::verbs::Desk;
 use super::{Workflows, dispatch};
@@ -58,11 +58,7 @@ pub(super) async fn run(arguments: Arguments, options: &Options) -> Result<ExitC
     let beside = Beside::new();
     let builder = Runtime::builder(pool).workflow(checkout.clone()).node_name("demo");
     let builder = if arguments.load.is_some() { beside.served(builder) } else { builder };
-    let builder = match export {
-        Some(export) => builder.export(export),
-        None => builder,
-    };
-    let runtime = builder.start().await?;
+    let runtime = exporting(builder, export).start().await?;
     screen.line("schema     migrated: everything is in the database's schema `runlog`")?;
     if exports {
         screen.line(EXPORTS)?;

@@ -1,14 +1,14 @@
 //! `runlog demo`.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use anyhow::Result;
 use runlog::model::SpanId;
 use runlog::telemetry::spans::SpanStatus;
 use runlog::testing::postgres::Databases;
 
-use super::runlog;
+use super::{runlog, runlog_with};
 use crate::telemetry::receiver::Receiver;
 use crate::testing::postgres::Folder;
 
@@ -73,10 +73,12 @@ async fn the_demo_runs_on_a_given_database_and_hides_its_password() -> Result<()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_traces_go_where_the_standard_variables_say() -> Result<()> {
     let (database, backend) = (Databases::shared().await?.fresh(None).await?, Receiver::new().await);
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_runlog"));
-    demo.args(["demo", "--script", "--database-url", &database.url]);
-    demo.env("OTEL_EXPORTER_OTLP_ENDPOINT", backend.http());
-    let Output { status, stdout, stderr } = tokio::task::spawn_blocking(move || demo.output()).await??;
+    let (url, endpoint) = (database.url.clone(), backend.http());
+    let demo = move || {
+        let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+        runlog_with(&Folder::new()?, &["demo", "--script", "--database-url", &url], &variables)
+    };
+    let Output { status, stdout, stderr } = tokio::task::spawn_blocking(demo).await??;
     let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);
     assert!(status.success() && stdout.contains("\nexports    traces"), "{status}\n{stdout}\n{stderr}");
 
@@ -93,11 +95,10 @@ async fn its_traces_go_where_the_standard_variables_say() -> Result<()> {
 
 #[test]
 fn a_variable_that_cannot_be_read_is_named_before_anything_starts() -> Result<()> {
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_runlog"));
-    demo.args(["demo", "--script", "--database-url", "postgres://somebody@127.0.0.1:1/nowhere"]);
-    demo.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
-    demo.env("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon");
-    let refused = demo.output()?;
+    let arguments = ["demo", "--script", "--database-url", "postgres://somebody@127.0.0.1:1/nowhere"];
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon")];
+    let refused = runlog_with(&Folder::new()?, &arguments, &variables)?;
     let stderr = String::from_utf8(refused.stderr)?;
     assert!(!refused.status.success() && refused.stdout.is_empty(), "{stderr}");
     assert!(stderr.contains("OTEL_EXPORTER_OTLP_PROTOCOL"), "{stderr}");

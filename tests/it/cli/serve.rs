@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::runlog;
+use super::{runlog, runlog_with};
 use crate::support::{Ground, Postgres, echo, json, soon};
 use crate::telemetry::receiver::Receiver;
 use crate::testing::postgres::Folder;
@@ -187,12 +187,10 @@ async fn it_exports_the_traces_of_all_runs_when_a_variable_names_a_backend() -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_refuses_a_variable_that_it_cannot_read() -> Result<()> {
     let ground = Postgres::new().await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
-    command.args(["serve", "--insecure", "--listen", "127.0.0.1:0", "--database-url", &ground.url]);
-    command
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon");
-    let refused = command.output()?;
+    let arguments = ["serve", "--insecure", "--listen", "127.0.0.1:0", "--database-url", &ground.url];
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon")];
+    let refused = runlog_with(&Folder::new()?, &arguments, &variables)?;
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(String::from_utf8(refused.stderr)?.contains("OTEL_EXPORTER_OTLP_PROTOCOL"));
     Ok(())
@@ -263,9 +261,8 @@ async fn values_that_are_hidden_are_hidden_from_the_command_too() -> Result<()> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_variable_that_cannot_be_read_is_refused() -> Result<()> {
     let ground = Postgres::new().await;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_runlog"));
-    command.args(["serve", "--insecure", "--listen", "127.0.0.1:0", "--database-url", &ground.url]);
-    let refused = command.env("RUNLOG_REDACT", "$.card, $..").output()?;
+    let arguments = ["serve", "--insecure", "--listen", "127.0.0.1:0", "--database-url", &ground.url];
+    let refused = runlog_with(&Folder::new()?, &arguments, &[("RUNLOG_REDACT", "$.card, $..")])?;
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     let said = String::from_utf8(refused.stderr)?;
     assert!(said.contains("RUNLOG_REDACT: the path \"$..\" cannot be used: character 4"), "{said}");

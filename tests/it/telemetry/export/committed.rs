@@ -9,18 +9,9 @@ async fn seldom(ground: &Postgres, backend: &Receiver, sampled: AtCreation) -> R
     let export = Export::otlp(Otlp::http(backend.http())).interval(Duration::from_secs(60)).sample(sampled);
     // Long, so that a busy machine is not taken for a dead process: the next exporter would read everything.
     let builder = node(ground.builder()).lease(Duration::from_secs(10));
-    let runtime = builder.workflow(steps()).export(export).start().await.unwrap();
+    let runtime = builder.workflow(long()).export(export).start().await.unwrap();
     exported(&runtime).await;
     runtime
-}
-
-fn steps() -> Workflow<u32, u32> {
-    Workflow::function("steps", |cx: Cx, steps: u32| async move {
-        for n in 0..steps {
-            cx.step("step", || std::future::ready(anyhow::Ok(n))).await?;
-        }
-        Ok::<_, CxError>(steps)
-    })
 }
 
 /// Spoils every log: whoever reads one sees that it cannot.
@@ -32,18 +23,22 @@ async fn spoil(ground: &Postgres) {
     ground.psql(spoil).await.unwrap();
 }
 
-/// Starts runs whose spans take 64 KB each, and waits for their ends.
-async fn large(ground: &Postgres, runtime: &Runtime, runs: u32) {
-    let metadata: Vec<(String, String)> = (0..32).map(|n| (format!("m{n}"), "x".repeat(1_024))).collect();
-    for _ in 0..runs {
-        let metadata = metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        runtime.run(&steps(), 0).metadata(metadata).start().await.unwrap();
-    }
-    finished(ground).await;
-}
-
 /// Of these there is more than `EXPORT_WAITING_BYTES_MAX`, twice.
 const LARGE: u32 = 600;
+
+/// A node that committed more than finds room while its backend was away: runs whose spans take 64 KB each.
+async fn overfull() -> (Postgres, Receiver, Runtime) {
+    let (ground, backend) = (Postgres::new().await, Receiver::new().await);
+    let runtime = seldom(&ground, &backend, AtCreation::Always).await;
+    backend.go_away().await;
+    let metadata: Vec<(String, String)> = (0..32).map(|n| (format!("m{n}"), "x".repeat(1_024))).collect();
+    for _ in 0..LARGE {
+        let metadata = metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        runtime.run(&long(), 0).metadata(metadata).start().await.unwrap();
+    }
+    finished(&ground).await;
+    (ground, backend, runtime)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_node_committed_itself_is_not_read_back() {
@@ -51,10 +46,7 @@ async fn what_a_node_committed_itself_is_not_read_back() {
     let runtime = seldom(&ground, &backend, AtCreation::Always).await;
     orders(&runtime, 2).await;
     finished(&ground).await;
-    let mut expected = ById::new();
-    for run in all_runs(&ground).await {
-        expected.extend(by_id(derived(&runtime, run).await));
-    }
+    let expected = with_children(&runtime, &all_runs(&ground).await).await;
     assert_eq!(backend.spans(), [], "nothing was exported so far");
     spoil(&ground).await;
 
@@ -73,9 +65,7 @@ async fn nor_is_it_to_find_that_a_child_run_is_sampled_as_its_parent() {
     let called = runtime.run(&order(), 2).traceparent(sampled).start().await.unwrap().id();
     runtime.run(&order(), 2).start().await.unwrap();
     finished(&ground).await;
-    let item = runtime.get(called).await.unwrap().expect("a run").children[0].0;
-    let mut expected = by_id(derived(&runtime, called).await);
-    expected.extend(by_id(derived(&runtime, item).await));
+    let expected = with_children(&runtime, &[called]).await;
     spoil(&ground).await;
 
     runtime.shutdown(PATIENCE).await.unwrap();
@@ -85,10 +75,7 @@ async fn nor_is_it_to_find_that_a_child_run_is_sampled_as_its_parent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_finds_no_room_is_read_from_the_log() {
-    let (ground, backend) = (Postgres::new().await, Receiver::new().await);
-    let runtime = seldom(&ground, &backend, AtCreation::Always).await;
-    backend.go_away().await;
-    large(&ground, &runtime, LARGE).await;
+    let (ground, backend, runtime) = overfull().await;
 
     backend.come_back().await;
 
@@ -98,10 +85,7 @@ async fn what_finds_no_room_is_read_from_the_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn there_is_room_for_so_much() {
-    let (ground, backend) = (Postgres::new().await, Receiver::new().await);
-    let runtime = seldom(&ground, &backend, AtCreation::Always).await;
-    backend.go_away().await;
-    large(&ground, &runtime, LARGE).await;
+    let (ground, backend, runtime) = overfull().await;
     spoil(&ground).await;
 
     backend.come_back().await;
@@ -120,7 +104,7 @@ async fn enough_spans_are_not_waited_with() {
     let runtime = seldom(&ground, &backend, AtCreation::Always).await;
     // 4 MiB: four requests of the largest size.
     for _ in 0..160 {
-        runtime.run(&steps(), 160).start().await.unwrap();
+        runtime.run(&long(), 160).start().await.unwrap();
     }
 
     backend.until("spans, long before the next look", |taken| !taken.is_empty()).await;

@@ -5,15 +5,6 @@ use super::*;
 /// What the exporter sends at a time, about; see `EXPORT_EVENTS_PER_READ`.
 const SPANS_MAX: usize = 5_000;
 
-fn long() -> Workflow<u32, u32> {
-    Workflow::function("long", |cx: Cx, steps: u32| async move {
-        for n in 0..steps {
-            cx.step("step", || std::future::ready(anyhow::Ok(n))).await?;
-        }
-        Ok::<_, CxError>(steps)
-    })
-}
-
 /// Takes a step each time it is told to.
 fn paced() -> Workflow<u32, u32> {
     Workflow::function("paced", |cx: Cx, steps: u32| async move {

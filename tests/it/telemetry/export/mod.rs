@@ -60,6 +60,16 @@ fn item() -> Workflow<u32, u32> {
     })
 }
 
+/// So many steps.
+fn long() -> Workflow<u32, u32> {
+    Workflow::function("long", |cx: Cx, steps: u32| async move {
+        for n in 0..steps {
+            cx.step("step", || std::future::ready(anyhow::Ok(n))).await?;
+        }
+        Ok::<_, CxError>(steps)
+    })
+}
+
 /// The spans of a run, as its log says.
 async fn derived(runtime: &Runtime, run: RunId) -> Vec<Span> {
     let (mut tracer, mut spans) = (Tracer::new(run), Vec::new());
@@ -87,6 +97,17 @@ type ById = BTreeMap<(TraceId, SpanId), Span>;
 
 fn by_id(spans: impl IntoIterator<Item = Span>) -> ById {
     spans.into_iter().map(|span| ((span.trace_id, span.span_id), span)).collect()
+}
+
+/// The spans of runs and of the runs below them, as their logs say.
+async fn with_children(runtime: &Runtime, runs: &[RunId]) -> ById {
+    let (mut spans, mut waiting) = (ById::new(), runs.to_vec());
+    while let Some(run) = waiting.pop() {
+        spans.extend(by_id(derived(runtime, run).await));
+        let children = runtime.get(run).await.unwrap().expect("a run").children;
+        waiting.extend(children.iter().map(|(child, _, _)| *child));
+    }
+    spans
 }
 
 /// Waits until everything is exported, and says that a backend shows these runs as their logs say, and nothing else.

@@ -9,17 +9,6 @@ fn none() -> AtCreation {
     AtCreation::Ratio(Ratio::new(0.0).unwrap())
 }
 
-/// The spans of runs and of the runs below them, as their logs say.
-async fn with_children(runtime: &Runtime, runs: &[RunId]) -> ById {
-    let (mut spans, mut waiting) = (ById::new(), runs.to_vec());
-    while let Some(run) = waiting.pop() {
-        spans.extend(by_id(derived(runtime, run).await));
-        let children = runtime.get(run).await.unwrap().expect("a run").children;
-        waiting.extend(children.iter().map(|(child, _, _)| *child));
-    }
-    spans
-}
-
 /// Says that a backend shows these traces as the logs say, whole, and nothing else.
 async fn assert_traces(backend: &Receiver, runtime: &Runtime, runs: &[RunId]) {
     let expected = with_children(runtime, runs).await;
